@@ -1,0 +1,235 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// One hop between agents and MCP servers: identified, decided, recorded, carried.
+#[derive(Debug, Parser)]
+#[command(name = "tollgate", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_help = "Examples:\n  tollgate up                      run the gateway; without a config it brings a sample server\n  tollgate init --write            write a first tollgate.yaml\n  tollgate ledger tail -f          watch the calls")]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Common {
+    /// The configuration [default: $TOLLGATE_CONFIG, else ./tollgate.yaml, else an embedded one]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Print data as JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the gateway until SIGINT or SIGTERM; a second signal ends it at once
+    #[command(after_help = "Exit codes: 0 ended by a signal, 1 could not start, 2 the configuration is unreadable\n\nExample:\n  tollgate up --config ./tollgate.yaml --listen 127.0.0.1:8750")]
+    Up {
+        /// The agents' listener, instead of the configuration's
+        #[arg(long, value_name = "ADDR")]
+        listen: Option<SocketAddr>,
+    },
+    /// Serve one local agent over stdin and stdout; opens no port
+    #[command(after_help = "The key is read from $TOLLGATE_KEY; without one the agent is `local`.\n\nExample:\n  claude mcp add tollgate -- tollgate stdio --config ./tollgate.yaml")]
+    Stdio {
+        /// Show only this view
+        #[arg(long, value_name = "NAME")]
+        view: Option<String>,
+    },
+    /// Write a first configuration: prints it, and writes it with --write
+    #[command(after_help = "Example:\n  tollgate init --write && tollgate check")]
+    Init {
+        /// Write it to tollgate.yaml (or --config)
+        #[arg(long)]
+        write: bool,
+        /// Overwrite an existing file
+        #[arg(long, requires = "write")]
+        force: bool,
+    },
+    /// Find every problem of the configuration and the policy at once
+    #[command(after_help = "Exit codes: 0 ok, 1 problems, 2 unreadable\n\nExample:\n  tollgate check --config ./tollgate.yaml")]
+    Check,
+    /// The servers and their state
+    #[command(after_help = "Example:\n  tollgate servers list\n  tollgate servers test files")]
+    Servers {
+        #[command(subcommand)]
+        what: Option<Servers>,
+    },
+    /// What an agent sees, with the verdict each tool would get
+    #[command(after_help = "Example:\n  tollgate tools --as coder")]
+    Tools {
+        /// As this agent
+        #[arg(long = "as", value_name = "AGENT", default_value = "local")]
+        agent: String,
+        /// At this view
+        #[arg(long, value_name = "NAME")]
+        view: Option<String>,
+    },
+    /// One call along the same path as an agent's
+    #[command(after_help = "Exit codes: 0 answered, 1 refused or failed\n\nExample:\n  tollgate call sample/echo --args '{\"message\":\"hi\"}'")]
+    Call {
+        /// SERVER/TOOL, with the tool's original name
+        #[arg(value_name = "SERVER/TOOL")]
+        tool: String,
+        /// The arguments, a JSON object
+        #[arg(long, value_name = "JSON", default_value = "{}")]
+        args: String,
+        /// As this agent
+        #[arg(long = "as", value_name = "AGENT", default_value = "local")]
+        agent: String,
+    },
+    /// Keys for agents: only hashes are kept
+    #[command(after_help = "Example:\n  tollgate keys create coder --group eng --expires 90d")]
+    Keys {
+        #[command(subcommand)]
+        what: Keys,
+    },
+    /// The vault's entries: a value is read from stdin and never printed
+    #[command(after_help = "Example:\n  printf %s \"$TOKEN\" | tollgate secrets set github-token")]
+    Secrets {
+        #[command(subcommand)]
+        what: Secrets,
+    },
+    /// The compiled policy
+    #[command(after_help = "Example:\n  tollgate policy show")]
+    Policy {
+        #[command(subcommand)]
+        what: PolicyCommand,
+    },
+    /// The record of every call
+    #[command(after_help = "Example:\n  tollgate ledger tail -f\n  tollgate ledger verify")]
+    Ledger {
+        #[command(subcommand)]
+        what: LedgerCommand,
+    },
+    /// Print the configuration's JSON Schema
+    #[command(hide = true)]
+    Schema,
+    /// The sample MCP server, over stdio
+    #[command(hide = true)]
+    SampleServer,
+    /// Wrap a server's process
+    #[command(hide = true, disable_help_flag = true)]
+    Guard {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<std::ffi::OsString>,
+    },
+    /// Not available in this version
+    #[command(hide = true)]
+    Import {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<std::ffi::OsString>,
+    },
+    /// Not available in this version
+    #[command(hide = true)]
+    Explain {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<std::ffi::OsString>,
+    },
+    /// Not available in this version
+    #[command(hide = true)]
+    Approvals {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<std::ffi::OsString>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Servers {
+    /// Their state: era, transport, health, credential, last error
+    List,
+    /// Start one server (or all) and list what it offers
+    Test {
+        /// Only this one
+        #[arg(value_name = "SERVER")]
+        alias: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Keys {
+    /// Make a key; prints only the key
+    Create {
+        /// The agent it speaks for
+        #[arg(value_name = "AGENT")]
+        agent: String,
+        /// Its tenant
+        #[arg(long, value_name = "T")]
+        tenant: Option<String>,
+        /// A group; may be repeated
+        #[arg(long = "group", value_name = "G")]
+        groups: Vec<String>,
+        /// How long it is good: 12h, 90d
+        #[arg(long, value_name = "D")]
+        expires: Option<String>,
+        /// Print the hash that goes into the configuration too; nothing is stored
+        #[arg(long)]
+        hash: bool,
+    },
+    /// The stored keys, without their values
+    List,
+    /// End one at once
+    Revoke {
+        /// Its id
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Secrets {
+    /// Set one from stdin (one trailing line break is dropped)
+    Set {
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// The names
+    List,
+    /// Remove one
+    Rm {
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Print the Cedar text that the rules compile into
+    Show,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LedgerCommand {
+    /// The last entries
+    Tail {
+        /// How many: a number or `all`
+        #[arg(short = 'n', value_name = "N", default_value = "50")]
+        count: String,
+        /// Go on as they come
+        #[arg(short = 'f')]
+        follow: bool,
+    },
+    /// One entry, whole
+    Show {
+        /// Its id
+        #[arg(value_name = "ENTRY")]
+        id: String,
+    },
+    /// Walk every chain; names the first bad record
+    #[command(after_help = "Exit codes: 0 whole, 1 not\n\nExample:\n  tollgate ledger verify --head 9f86d0…")]
+    Verify {
+        /// The hash that the newest chain must end in or pass through
+        #[arg(long, value_name = "HASH")]
+        head: Option<String>,
+    },
+}
+
+pub(crate) fn read() -> Cli {
+    Cli::parse()
+}

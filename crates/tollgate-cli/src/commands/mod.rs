@@ -1,0 +1,149 @@
+//! The commands: each file is one noun of the command line.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use tollgate::clock::Clock;
+use tollgate::config::{self, Config};
+use tollgate::gateway::{Gateway, Options, StartError};
+
+use crate::args::{Cli, Command, Common};
+use crate::printer;
+use crate::stop::{Done, Stop};
+
+mod call;
+mod check;
+mod init;
+mod keys;
+mod ledger;
+mod operator;
+mod policy;
+mod secrets;
+mod servers;
+mod stdio;
+mod tools;
+mod up;
+
+pub(crate) fn run(cli: Cli) -> ExitCode {
+    match dispatch(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(stop) => stop.report(),
+    }
+}
+
+fn dispatch(cli: Cli) -> Done {
+    let common = &cli.common;
+    match cli.command {
+        Command::Up { listen } => up::run(common, listen),
+        Command::Stdio { view } => stdio::run(common, view.as_deref()),
+        Command::Init { write, force } => init::run(common, write, force),
+        Command::Check => check::run(common),
+        Command::Servers { what } => servers::run(common, what),
+        Command::Tools { agent, view } => tools::run(common, &agent, view.as_deref()),
+        Command::Call { tool, args, agent } => call::run(common, &tool, &args, &agent),
+        Command::Keys { what } => keys::run(common, what),
+        Command::Secrets { what } => secrets::run(common, what),
+        Command::Policy { what } => policy::run(common, &what),
+        Command::Ledger { what } => ledger::run(common, what),
+        Command::Schema => {
+            printer::line(config::schema());
+            Ok(())
+        }
+        Command::SampleServer => sample(),
+        Command::Guard { .. } => Err(Stop::unreadable("`guard` takes a command").hint("it is used by the gateway itself")),
+        Command::Import { .. } => Err(absent("import", "write the servers into tollgate.yaml; `tollgate init` shows how")),
+        Command::Explain { .. } => Err(absent("explain", "`tollgate tools --as AGENT` shows verdicts and rules")),
+        Command::Approvals { .. } => Err(absent("approvals", "questions go to the human at the agent's client")),
+    }
+}
+
+fn absent(command: &str, hint: &str) -> Stop {
+    Stop::unreadable(format!("`tollgate {command}` is not available in this version")).hint(hint)
+}
+
+fn sample() -> Done {
+    let now = || {
+        time::OffsetDateTime::from_unix_timestamp(i64::try_from(Clock::system().now_ms() / 1000).unwrap_or(0))
+            .ok()
+            .and_then(|t| t.format(&time::format_description::well_known::Rfc3339).ok())
+            .unwrap_or_default()
+    };
+    crate::sample::serve(std::io::stdin().lock(), std::io::stdout().lock(), now)
+        .map_err(|e| Stop::failed(format!("the sample server ended: {e}")))
+}
+
+/// The configuration's file: `--config`, else `$TOLLGATE_CONFIG`, else `./tollgate.yaml`, else none.
+fn config_file(common: &Common) -> Option<PathBuf> {
+    let named = common.config.clone().or_else(|| std::env::var_os("TOLLGATE_CONFIG").map(PathBuf::from));
+    named.or_else(|| Some(PathBuf::from("tollgate.yaml")).filter(|p| p.exists()))
+}
+
+/// The checked configuration and its file; without a file, the embedded one.
+fn load(common: &Common) -> Result<(Config, Option<PathBuf>), Stop> {
+    match config_file(common) {
+        Some(path) => Ok((load_file(&path)?, Some(path))),
+        None => Ok((config::embedded(&PathBuf::from(".tollgate"), &this_program()?), None)),
+    }
+}
+
+fn load_file(path: &Path) -> Result<Config, Stop> {
+    let text = std::fs::read_to_string(path).map_err(|e| {
+        Stop::unreadable(format!("cannot read `{}`: {e}", path.display()))
+            .hint("`tollgate init --write` writes a first configuration")
+    })?;
+    config::load(path, &text).map_err(|problems| {
+        printer::note(problems.render(printer::errors_to_terminal()).trim_end());
+        Stop::failed(format!("`{}` has problems", path.display())).hint("`tollgate check` shows all of them")
+    })
+}
+
+fn this_program() -> Result<PathBuf, Stop> {
+    std::env::current_exe().map_err(|e| Stop::failed(format!("cannot find this program's own file: {e}")))
+}
+
+fn options(listen: bool) -> Result<Options, Stop> {
+    Ok(Options {
+        clock: Clock::system(),
+        guard: this_program()?,
+        listen,
+        operator_token: std::env::var_os("TOLLGATE_OPERATOR_TOKEN").and_then(|t| t.into_string().ok()),
+    })
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Stop> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Stop::failed(format!("cannot start threads: {e}")))
+}
+
+fn start_failed(error: &StartError) -> Stop {
+    let stop = Stop::failed(error.to_string());
+    match &error.hint {
+        Some(hint) => stop.hint(hint.clone()),
+        None => stop,
+    }
+}
+
+/// Logs to stderr, so that stdout stays data.
+fn log(settings: &config::Log) {
+    let filter = tracing_subscriber::EnvFilter::try_new(&settings.level).unwrap_or_default();
+    let logger = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(printer::errors_to_terminal())
+        .with_target(false);
+    let set = if settings.json { logger.json().try_init() } else { logger.try_init() };
+    if let Err(error) = set {
+        printer::note(format_args!("warning: no log: {error}"));
+    }
+}
+
+/// A gateway in this process, for commands that find none running: without listeners, and with every server tried once.
+async fn gateway_inside(config: Config) -> Result<Gateway, Stop> {
+    let gateway = Gateway::start(config, options(false)?).await.map_err(|e| start_failed(&e))?;
+    while !gateway.gate.is_ready() {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    Ok(gateway)
+}

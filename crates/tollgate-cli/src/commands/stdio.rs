@@ -1,0 +1,36 @@
+//! `tollgate stdio`.
+
+use std::sync::Arc;
+
+use tollgate::call::{Credential, Endpoint};
+use tollgate::config::Log;
+use tollgate::gateway::Gateway;
+use tollgate::receive;
+use tollgate::secret::Secret;
+
+use crate::args::Common;
+use crate::stop::{Done, Stop};
+
+use super::{load, log, options, runtime, start_failed};
+
+pub(super) fn run(common: &Common, view: Option<&str>) -> Done {
+    let (config, _) = load(common)?;
+    // stdout is the agent's; its client shows stderr to the user, so only what matters goes there.
+    let level = if config.log.level == "info" { "warn".to_owned() } else { config.log.level.clone() };
+    log(&Log { level, json: config.log.json });
+    let credential = match std::env::var_os("TOLLGATE_KEY").map(std::ffi::OsString::into_string) {
+        None => Credential::None,
+        Some(Ok(key)) => Credential::Bearer(Secret::new(key)),
+        Some(Err(_)) => return Err(Stop::failed("`$TOLLGATE_KEY` is not a key").hint("`tollgate keys create AGENT` makes one")),
+    };
+    let endpoint = view.map_or(Endpoint::Whole, |view| Endpoint::View(Arc::from(view)));
+    runtime()?.block_on(async {
+        let gateway = Gateway::start(config, options(false)?).await.map_err(|e| start_failed(&e))?;
+        let settings = receive::stdio::Settings::new(endpoint);
+        let gate = Arc::clone(&gateway.gate);
+        let clock = gate.clock.clone();
+        let ended = receive::stdio::run(gate, tokio::io::stdin(), tokio::io::stdout(), credential, settings, clock).await;
+        gateway.drain().await;
+        ended.map_err(|e| Stop::failed(e.to_string()).hint("`$TOLLGATE_KEY` holds the agent's key; `--view` must name a view of it"))
+    })
+}

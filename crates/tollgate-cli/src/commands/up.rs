@@ -1,0 +1,122 @@
+//! `tollgate up`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tollgate::config;
+use tollgate::gateway::Gateway;
+use tollgate::servers::Health;
+
+use crate::args::Common;
+use crate::printer;
+use crate::stop::{Done, Stop};
+
+use super::{load, load_file, log, options, runtime, start_failed};
+
+pub(super) fn run(common: &Common, listen: Option<SocketAddr>) -> Done {
+    let (mut config, file) = load(common)?;
+    if let Some(listen) = listen {
+        config.listen = listen;
+        config::check_listen(&config).map_err(|why| Stop::failed(why).hint("see `identity.anonymous` and `tollgate keys create`"))?;
+    }
+    log(&config.log);
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    no_core_dumps();
+    runtime()?.block_on(serve(config, file, listen))
+}
+
+/// A core dump would hold every credential.
+fn no_core_dumps() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    if let Err(error) = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }) {
+        tracing::warn!(%error, "core dumps could not be turned off");
+    }
+}
+
+async fn serve(config: config::Config, file: Option<PathBuf>, listen: Option<SocketAddr>) -> Done {
+    let failed = |e: std::io::Error| Stop::failed(format!("cannot listen for signals: {e}"));
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let gateway = Gateway::start(config, options(true)?).await.map_err(|e| start_failed(&e))?;
+    banner(&gateway, file.as_deref());
+    let mut changes = file.as_deref().map(config::watch);
+    loop {
+        let changed = async {
+            match &mut changes {
+                Some(changes) => changes.next().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break,
+            _ = changed => if let Some(path) = &file {
+                reload(&gateway, path, listen);
+            },
+        }
+    }
+    printer::note("draining: calls in flight finish; a second signal ends at once");
+    tokio::select! {
+        finished = gateway.drain() => {
+            if !finished {
+                printer::note("some calls did not finish in time and were cut off");
+            }
+            Ok(())
+        }
+        _ = interrupt.recv() => Err(Stop::failed("ended at once by a second signal")),
+        _ = terminate.recv() => Err(Stop::failed("ended at once by a second signal")),
+    }
+}
+
+/// A valid change applies; an invalid one is reported and the old one stays.
+fn reload(gateway: &Gateway, path: &std::path::Path, listen: Option<SocketAddr>) {
+    match load_file(path) {
+        Ok(mut config) => {
+            if let Some(listen) = listen {
+                config.listen = listen;
+            }
+            match gateway.reload(config) {
+                Ok(()) => tracing::info!(file = %path.display(), "the changed configuration applies"),
+                Err(error) => tracing::error!(%error, "the changed configuration cannot be used; the old one stays"),
+            }
+        }
+        Err(_) => tracing::error!(file = %path.display(), "the changed configuration has problems; the old one stays"),
+    }
+}
+
+fn banner(gateway: &Gateway, file: Option<&std::path::Path>) {
+    let Some(addr) = gateway.agents_addr() else { return };
+    let url = format!("http://{addr}/mcp");
+    match file {
+        Some(file) => printer::line(format_args!("tollgate {} · {}", env!("CARGO_PKG_VERSION"), file.display())),
+        None => printer::line(format_args!(
+            "tollgate {} · no tollgate.yaml here: a sample server and the starter policy (`tollgate init` writes them out)",
+            env!("CARGO_PKG_VERSION")
+        )),
+    }
+    printer::line(format_args!("\n  agents connect to   {url}"));
+    if let Some(admin) = gateway.admin_addr() {
+        printer::line(format_args!("  operators           http://{admin}  (/healthz, /readyz, /metrics)"));
+    }
+    printer::line(format_args!("\n  Claude Code   claude mcp add --transport http tollgate {url}"));
+    printer::line(format_args!("  Cursor        {{ \"mcpServers\": {{ \"tollgate\": {{ \"url\": \"{url}\" }} }} }}   in ~/.cursor/mcp.json"));
+    printer::line(format_args!(
+        "  VS Code       {{ \"servers\": {{ \"tollgate\": {{ \"type\": \"http\", \"url\": \"{url}\" }} }} }}   in .vscode/mcp.json"
+    ));
+    printer::line("  stdio only    command `tollgate`, arguments `stdio`");
+    let starting: Vec<String> = gateway
+        .gate
+        .servers
+        .all()
+        .iter()
+        .filter(|s| matches!(s.health(), Health::Starting))
+        .map(|s| s.config.alias.to_string())
+        .collect();
+    if !starting.is_empty() {
+        printer::line(format_args!("\n  still starting: {}   (`tollgate servers` shows their state)", starting.join(", ")));
+    }
+    printer::line("  watch the calls: tollgate ledger tail -f\n");
+}
