@@ -53,8 +53,17 @@ pub mod forward;
 /// 8. Keeps the ledger.
 pub mod record;
 
-/// The one file that knows all stages.
+/// What is counted beside the ledger.
+pub mod metrics;
+
+/// The one place that knows all stages.
 pub mod path;
+
+/// What operators ask.
+pub mod inspect;
 
 /// Health, metrics and the admin API.
 pub mod admin;
+
+/// Starts all of it, reloads it, ends it.
+pub mod gateway;

@@ -1,1 +1,159 @@
-//! Being built.
+//! Gets a question answered: by the agent's own human, through form elicitation.
+//! *Never* forwards, and never takes an answer for other arguments, another caller or another policy than it was asked for.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tollgate_mcp::object::{Object, quote};
+use tollgate_mcp::rope::Rope;
+use tollgate_mcp::translate::Answer;
+use uuid::Uuid;
+
+use crate::call::{Code, Refused};
+use crate::clock::Clock;
+use crate::decide::Question;
+use crate::resolve::{Approved, Waiting};
+use crate::seal::Sealer;
+use crate::store::Store;
+use crate::transform::{Prepared, asked};
+
+mod shown;
+#[cfg(test)]
+mod tests;
+
+pub use shown::visible;
+
+/// The key of the gateway's own question among `inputRequests`.
+pub const KEY: &str = "tollgate_approval";
+
+/// Asks and takes answers.
+#[derive(Debug)]
+pub struct Approver {
+    sealer: Arc<Sealer>,
+    store: Arc<Store>,
+    clock: Clock,
+}
+
+/// An approval for exactly this call: `decide` turns it into a `Permit`.
+#[derive(Debug)]
+pub struct Answered {
+    /// The call it was given for.
+    pub question: Question,
+    /// By whom and when.
+    pub approved: Approved,
+}
+
+/// There is no approval (yet).
+#[derive(Debug)]
+pub enum Unanswered {
+    /// The agent is asked: this is its answer for now.
+    Asked(Answer, Prepared),
+    /// It won't be.
+    Refused(Refused, Prepared),
+}
+
+impl Approver {
+    /// An approver.
+    pub fn new(sealer: Arc<Sealer>, store: Arc<Store>, clock: Clock) -> Self {
+        Self { sealer, store, clock }
+    }
+
+    /// Takes the answer that this round carries, or asks.
+    pub async fn ask(&self, question: Question, policy: &str) -> Result<Answered, Box<Unanswered>> {
+        let prepared = question.prepared();
+        let state = prepared.call.state.as_ref();
+        if let Some(Waiting::Approval { nonce, policy: asked_under }) = state.map(|s| &s.waiting) {
+            let same = state.is_some_and(|s| s.digest == prepared.digest) && asked_under == policy;
+            // Other arguments or another policy: the old answer says nothing about them, so it is asked again.
+            if same && let Some(response) = prepared.responses.as_ref().and_then(|r| r.object(KEY)) {
+                let nonce = nonce.clone();
+                return self.take(question, &response, nonce, policy).await;
+            }
+        }
+        Err(Box::new(self.put(question, policy)))
+    }
+
+    async fn take(
+        &self,
+        question: Question,
+        response: &Object,
+        nonce: String,
+        policy: &str,
+    ) -> Result<Answered, Box<Unanswered>> {
+        let content = response.object("content");
+        let decision = content.as_ref().and_then(|c| c.string("decision"));
+        let accepted = response.string("action").as_deref() == Some("accept")
+            && matches!(decision.as_deref(), None | Some("once"));
+        if !accepted {
+            let note = content.as_ref().and_then(|c| c.string("note")).map(|n| visible(&n, 500));
+            return Err(refuse(question, Code::ApprovalDeclined, note));
+        }
+        let now = self.clock.now_ms();
+        let store = Arc::clone(&self.store);
+        let fresh = tokio::task::spawn_blocking(move || store.use_once(&nonce, now + KEEP_USED_MS)).await;
+        match fresh {
+            Ok(Ok(true)) => Ok(Answered {
+                question,
+                approved: Approved { by: "agent".to_owned(), at: now, policy: policy.to_owned() },
+            }),
+            Ok(Ok(false)) => {
+                let why = "this approval was already used".to_owned();
+                Err(refuse(question, Code::ApprovalExpired, Some(why)))
+            }
+            Ok(Err(_)) | Err(_) => {
+                let why = "the approval could not be recorded".to_owned();
+                Err(refuse(question, Code::LedgerUnavailable, Some(why)))
+            }
+        }
+    }
+
+    fn put(&self, question: Question, policy: &str) -> Unanswered {
+        let prepared = question.prepared();
+        let method = prepared.call.arrival.method;
+        if !method.may_ask() || !prepared.call.arrival.client.capabilities.form {
+            return *refuse(question, Code::ApprovalNobody, None);
+        }
+        let waiting = Waiting::Approval { nonce: Uuid::new_v4().to_string(), policy: policy.to_owned() };
+        let token = prepared.seal_state(&self.sealer, self.clock.now_ms(), None, waiting);
+        let mut requests = Rope::new();
+        requests.push(Bytes::from(format!(
+            "{{\"{KEY}\":{{\"method\":\"elicitation/create\",\"params\":{{\"mode\":\"form\",\"message\":{},\
+             \"requestedSchema\":{SCHEMA}}}}}}}",
+            quote(&message(&question))
+        )));
+        let answer = asked(requests, &token);
+        Unanswered::Asked(answer, question.into_prepared())
+    }
+}
+
+/// Used approvals are remembered for longer than their sealed states can live.
+const KEEP_USED_MS: u64 = 24 * 3600 * 1000;
+
+const SCHEMA: &str = r#"{"type":"object","properties":{"decision":{"type":"string","title":"Decision","description":"once = run exactly this call, one time","enum":["once","deny"],"default":"once"},"note":{"type":"string","title":"Note","description":"Optional: goes back to the agent if you deny"}}}"#;
+
+fn refuse(question: Question, code: Code, because: Option<String>) -> Box<Unanswered> {
+    let (refused, prepared) = question.refuse(code, because);
+    Box::new(Unanswered::Refused(refused, prepared))
+}
+
+/// What the human sees: exactly what will run, with hidden characters made visible.
+fn message(question: &Question) -> String {
+    let prepared = question.prepared();
+    let call = &prepared.call;
+    let arguments = call.arrival.params.slice("arguments").unwrap_or(b"{}");
+    let arguments = visible(&String::from_utf8_lossy(arguments), 4_000);
+    let mut text = format!(
+        "Agent `{}` wants to run {} with {arguments}.",
+        visible(&call.arrival.caller.agent, 100),
+        visible(call.target.label(), 200)
+    );
+    if let Some(reason) = &prepared.reason {
+        text.push_str(&format!(" Its reason: {}.", visible(reason, 500)));
+    }
+    text.push_str(&format!(" Rule `{}`", question.rule()));
+    if let Some(because) = question.because() {
+        text.push_str(&format!(": {because}"));
+    }
+    text.push_str(". Allow it?");
+    text
+}

@@ -17,7 +17,9 @@ use tollgate_mcp::translate::Answer;
 use crate::secret::Secret;
 
 mod cancel;
+mod refused;
 pub use cancel::{Cancel, Canceller};
+pub use refused::{Code, Refused};
 
 /// Which endpoint a request came to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -1,1 +1,374 @@
-//! Being built.
+//! What the servers offer, merged into immutable snapshots with their lists already written.
+//! A list never waits for a slow or dead server: what is known is served. *Never* names a stage: who may see what is handed in.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use tokio::sync::{broadcast, watch};
+use tokio::task::JoinHandle;
+use tollgate_mcp::capability::Capabilities;
+use tollgate_mcp::object::Object;
+use tollgate_mcp::revision::Revision;
+
+use crate::call::Client;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::servers::{Health, Listing, Notice, Server, Servers};
+
+mod item;
+mod list;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+
+pub use item::Item;
+pub use list::{List, ListKey, digest_of, method};
+pub use snapshot::{Offer, Snapshot};
+
+/// How long a list waits, right after the gateway's own start, for servers that were never heard of.
+const START_GRACE: Duration = Duration::from_secs(5);
+/// How long the first list of an agent that declares something new waits for servers to list with those capabilities.
+const DECLARED_GRACE: Duration = Duration::from_secs(5);
+/// What the gateway says of lists whose servers announce changes.
+const TTL_MS: u64 = 60_000;
+
+/// The merged catalog: one snapshot for each set of declared capabilities, swapped atomically.
+#[derive(Debug)]
+pub struct Catalog {
+    servers: Arc<Servers>,
+    clock: Clock,
+    started: Instant,
+    config: ArcSwap<Config>,
+    offers: Mutex<Offers>,
+    snapshots: ArcSwap<HashMap<u16, Arc<Snapshot>>>,
+    serial: AtomicU64,
+    generation: watch::Sender<u64>,
+    watchers: Mutex<HashMap<Arc<str>, Watcher>>,
+    saved: Box<dyn Memory>,
+}
+
+/// Where last-known definitions outlive a restart.
+pub trait Memory: Send + Sync + std::fmt::Debug {
+    /// What was saved of a server's base offer: the four lists as one JSON object's text.
+    fn recall(&self, server: &str) -> Option<Bytes>;
+
+    /// Saves it.
+    fn save(&self, server: &str, lists: Bytes);
+}
+
+#[derive(Debug, Default)]
+struct Offers {
+    known: HashMap<(Arc<str>, u16), Arc<Offer>>,
+    /// Who listed with these capabilities: asked again when a server changes.
+    askers: HashMap<u16, (Arc<Client>, Arc<str>)>,
+}
+
+#[derive(Debug)]
+struct Watcher {
+    server: Arc<Server>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Catalog {
+    /// A catalog over these servers. Last-known definitions are listed at once; fresh ones follow.
+    pub fn start(config: Arc<Config>, servers: Arc<Servers>, clock: Clock, saved: Box<dyn Memory>) -> Arc<Self> {
+        let catalog = Arc::new(Self {
+            servers,
+            started: clock.instant(),
+            clock,
+            config: ArcSwap::new(config),
+            offers: Mutex::default(),
+            snapshots: ArcSwap::default(),
+            serial: AtomicU64::new(0),
+            generation: watch::Sender::new(0),
+            watchers: Mutex::default(),
+            saved,
+        });
+        let nobody: Arc<str> = Arc::from("");
+        lock(&catalog.offers).askers.insert(0, (Arc::new(plain_client()), nobody));
+        catalog.follow();
+        catalog
+    }
+
+    /// Applies a new configuration, after the servers did.
+    pub fn apply(self: &Arc<Self>, config: Arc<Config>) {
+        self.config.store(config);
+        self.follow();
+    }
+
+    /// Moves whenever any snapshot changed.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.generation.subscribe()
+    }
+
+    /// The snapshot for an agent of these capabilities. At once, except for the first request of a new set.
+    pub async fn snapshot(self: &Arc<Self>, client: &Arc<Client>, principal: &Arc<str>) -> Arc<Snapshot> {
+        let key = client.capabilities.fingerprint();
+        if self.clock.instant().duration_since(self.started) < START_GRACE {
+            self.settle().await;
+        }
+        if let Some(snapshot) = self.snapshots.load().get(&key) {
+            return Arc::clone(snapshot);
+        }
+        lock(&self.offers).askers.entry(key).or_insert_with(|| (Arc::clone(client), Arc::clone(principal)));
+        let fetches: Vec<_> = self
+            .servers
+            .all()
+            .into_iter()
+            .filter(|server| matches!(server.health(), Health::Ready(_)))
+            .map(|server| {
+                let catalog = Arc::clone(self);
+                tokio::spawn(async move { catalog.fetch(&server, key, &ALL).await })
+            })
+            .collect();
+        let all = async {
+            for fetch in fetches {
+                if let Err(error) = fetch.await {
+                    tracing::warn!(%error, "a listing failed");
+                }
+            }
+        };
+        if tokio::time::timeout(DECLARED_GRACE, all).await.is_err() {
+            tracing::warn!("some servers are slow to list for an agent's capabilities; their base lists are served meanwhile");
+        }
+        self.rebuild();
+        match self.snapshots.load().get(&key) {
+            Some(snapshot) => Arc::clone(snapshot),
+            None => Arc::new(Snapshot::empty()),
+        }
+    }
+
+    /// How many tools each server offers to agents that declare nothing.
+    pub fn tool_counts(&self) -> HashMap<Arc<str>, usize> {
+        let offers = lock(&self.offers);
+        let base = offers.known.iter().filter(|((_, key), _)| *key == 0);
+        base.map(|((alias, _), offer)| (Arc::clone(alias), offer.items(Listing::Tools).len())).collect()
+    }
+
+    /// Whether each enabled server has been listed or has failed its first attempt.
+    pub fn settled(&self) -> bool {
+        let offers = lock(&self.offers);
+        self.servers.all().iter().all(|server| match server.health() {
+            Health::Disabled | Health::Down { .. } => true,
+            Health::Starting => false,
+            Health::Ready(_) => offers.known.get(&(Arc::clone(&server.config.alias), 0)).is_some_and(|o| o.fresh),
+        })
+    }
+
+    /// Waits for [`Self::settled`] within the start's grace; servers whose last-known lists we have are not waited for.
+    async fn settle(&self) {
+        let mut changes = self.changes();
+        let left = START_GRACE.saturating_sub(self.clock.instant().duration_since(self.started));
+        let wait = async {
+            while !self.known() {
+                // Health changes that end without a list (a failed start) are only seen by looking again.
+                let moved = tokio::time::timeout(Duration::from_millis(20), changes.changed()).await;
+                if matches!(moved, Ok(Err(_))) {
+                    return;
+                }
+            }
+        };
+        if tokio::time::timeout(left, wait).await.is_err() {
+            tracing::debug!("listing without the servers that are still starting");
+        }
+    }
+
+    fn known(&self) -> bool {
+        let offers = lock(&self.offers);
+        self.servers.all().iter().all(|server| match server.health() {
+            Health::Disabled | Health::Down { .. } => true,
+            Health::Starting | Health::Ready(_) => {
+                offers.known.contains_key(&(Arc::clone(&server.config.alias), 0))
+            }
+        })
+    }
+
+    /// Watches exactly the servers that are there.
+    fn follow(self: &Arc<Self>) {
+        let servers = self.servers.all();
+        let mut watchers = lock(&self.watchers);
+        let aliases: HashSet<Arc<str>> = servers.iter().map(|s| Arc::clone(&s.config.alias)).collect();
+        watchers.retain(|alias, _| aliases.contains(alias));
+        lock(&self.offers).known.retain(|(alias, _), _| aliases.contains(alias));
+        for server in servers {
+            let alias = Arc::clone(&server.config.alias);
+            if watchers.get(&alias).is_some_and(|w| Arc::ptr_eq(&w.server, &server)) {
+                continue;
+            }
+            let offer = self.saved.recall(&alias).and_then(|text| Offer::recall(&server.config, &text, &self.config.load()));
+            if let Some(offer) = offer {
+                lock(&self.offers).known.entry((Arc::clone(&alias), 0)).or_insert_with(|| Arc::new(offer));
+            }
+            // Subscribed before the first look, so no notice falls between.
+            let notices = server.notices();
+            let task = tokio::spawn(Arc::clone(self).watch(Arc::clone(&server), notices));
+            watchers.insert(alias, Watcher { server, task });
+        }
+        drop(watchers);
+        self.rebuild();
+    }
+
+    async fn watch(self: Arc<Self>, server: Arc<Server>, mut notices: broadcast::Receiver<Notice>) {
+        if matches!(server.health(), Health::Ready(_)) {
+            self.refetch(&server, &ALL).await;
+        }
+        loop {
+            match notices.recv().await {
+                Ok(Notice::Ready) | Err(broadcast::error::RecvError::Lagged(_)) => self.refetch(&server, &ALL).await,
+                Ok(Notice::Changed(listing)) => {
+                    // A server that changes all the time is asked at most once a second.
+                    let mut listings = HashSet::from([listing]);
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    while let Ok(more) = notices.try_recv() {
+                        match more {
+                            Notice::Changed(listing) => {
+                                listings.insert(listing);
+                            }
+                            Notice::Ready => listings.extend(ALL),
+                            Notice::Down | Notice::Updated(_) => {}
+                        }
+                    }
+                    let listings: Vec<_> = listings.into_iter().collect();
+                    self.refetch(&server, &listings).await;
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                }
+                Ok(Notice::Down) => self.rebuild(),
+                Ok(Notice::Updated(_)) => {}
+                Err(broadcast::error::RecvError::Closed) => return,
+            }
+        }
+    }
+
+    async fn refetch(self: &Arc<Self>, server: &Arc<Server>, listings: &[Listing]) {
+        let mut keys: Vec<u16> = lock(&self.offers).askers.keys().copied().collect();
+        keys.sort_unstable();
+        for key in keys {
+            self.fetch(server, key, listings).await;
+            self.rebuild();
+        }
+    }
+
+    /// Lists one server with one set of capabilities. A list that fails keeps its last-known items.
+    async fn fetch(self: &Arc<Self>, server: &Arc<Server>, key: u16, listings: &[Listing]) {
+        let Some((client, principal)) = lock(&self.offers).askers.get(&key).cloned() else { return };
+        let Health::Ready(introduction) = server.health() else { return };
+        let slot = (Arc::clone(&server.config.alias), key);
+        let before = lock(&self.offers).known.get(&slot).cloned();
+        let mut offer = before.map_or_else(|| Offer::new(Arc::clone(&server.config)), |o| (*o).clone());
+        offer.introduction = Some(introduction);
+        let mut complete = true;
+        for listing in listings {
+            match server.list(*listing, &client, &principal).await {
+                Ok((items, ttl_ms)) => {
+                    offer.put(*listing, &items, ttl_ms, &self.config.load(), self.clock.instant());
+                }
+                Err(failure) => {
+                    complete = false;
+                    tracing::warn!(server = %server.config.alias, error = %failure, "a list could not be read");
+                }
+            }
+        }
+        offer.fresh |= complete;
+        if key == 0 && complete {
+            self.saved.save(&server.config.alias, offer.to_saved());
+        }
+        lock(&self.offers).known.insert(slot, Arc::new(offer));
+    }
+
+    /// Asks servers again whose lists have outlived their `ttlMs` and that announce no changes. In the background.
+    pub fn revalidate(self: &Arc<Self>, snapshot: &Snapshot) {
+        for alias in snapshot.expired(self.clock.instant()) {
+            let Some(server) = self.servers.get(&alias) else { continue };
+            let catalog = Arc::clone(self);
+            let key = snapshot.key();
+            tokio::spawn(async move {
+                catalog.fetch(&server, key, &ALL).await;
+                catalog.rebuild();
+            });
+        }
+    }
+
+    fn rebuild(&self) {
+        let config = self.config.load_full();
+        let servers = self.servers.all();
+        let offers = lock(&self.offers);
+        let mut next: HashMap<u16, Arc<Snapshot>> = HashMap::new();
+        let current = self.snapshots.load_full();
+        let mut changed = false;
+        for key in offers.askers.keys() {
+            let parts: Vec<(Arc<Offer>, bool)> = servers
+                .iter()
+                .filter_map(|server| {
+                    let alias = &server.config.alias;
+                    let offer = offers
+                        .known
+                        .get(&(Arc::clone(alias), *key))
+                        .or_else(|| offers.known.get(&(Arc::clone(alias), 0)))?;
+                    Some((Arc::clone(offer), matches!(server.health(), Health::Ready(_))))
+                })
+                .collect();
+            let missing: Vec<Arc<str>> = servers
+                .iter()
+                .filter(|s| !matches!(s.health(), Health::Ready(_) | Health::Disabled))
+                .map(|s| Arc::clone(&s.config.alias))
+                .collect();
+            let known = *key == 0 || offers.known.keys().any(|(_, k)| k == key) || servers.is_empty() || current.contains_key(key);
+            if !known {
+                continue;
+            }
+            match current.get(key) {
+                Some(old) if old.is_made_of(&parts, &missing, &config) => {
+                    next.insert(*key, Arc::clone(old));
+                }
+                _ => {
+                    changed = true;
+                    let serial = self.serial.fetch_add(1, Ordering::Relaxed) + 1;
+                    next.insert(*key, Arc::new(Snapshot::merge(serial, *key, parts, missing, &config)));
+                }
+            }
+        }
+        // Stored under the lock, so that an older rebuild can't overwrite a newer one.
+        self.snapshots.store(Arc::new(next));
+        drop(offers);
+        if changed {
+            self.generation.send_modify(|g| *g += 1);
+        }
+    }
+}
+
+const ALL: [Listing; 4] = [Listing::Tools, Listing::Prompts, Listing::Resources, Listing::Templates];
+
+fn plain_client() -> Client {
+    Client { revision: Revision::LATEST, info: None, label: None, capabilities: Capabilities::none() }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Keeps nothing: for tests and `tollgate call`.
+#[derive(Debug)]
+pub struct Forgetful;
+
+impl Memory for Forgetful {
+    fn recall(&self, _server: &str) -> Option<Bytes> {
+        None
+    }
+
+    fn save(&self, _server: &str, _lists: Bytes) {}
+}
+
+/// Reads an item's string member.
+fn string_of(object: &Object, key: &str) -> Option<String> {
+    object.string(key).map(std::borrow::Cow::into_owned)
+}

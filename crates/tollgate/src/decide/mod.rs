@@ -1,1 +1,346 @@
-//! Being built.
+//! Decides whether a call may pass: yes, no, or ask. Deny beats ask beats allow; an error denies.
+//! *Never* touches the network or a secret; time is handed in.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+
+use arc_swap::ArcSwap;
+use tollgate_policy::{self as policy, Audience, Flags, Policy};
+
+use crate::call::{Caller, Code, Refused};
+use crate::catalog::{Item, Snapshot, digest_of};
+use crate::resolve::{Approved, Target};
+use crate::servers::Listing;
+use crate::transform::Prepared;
+
+mod permit;
+mod question;
+#[cfg(test)]
+mod tests;
+
+pub use permit::Permit;
+pub use question::Question;
+
+/// What policy said, for the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ruling {
+    /// The determining rules.
+    pub rules: Arc<[Arc<str>]>,
+}
+
+/// Yes, ask, or no.
+#[derive(Debug)]
+pub enum Verdict {
+    /// It may leave.
+    Allow(Permit, Ruling),
+    /// Someone has to say yes first.
+    Ask(Question, Ruling),
+    /// It may not.
+    Deny(Denial, Ruling),
+}
+
+/// A no. Only this module makes one.
+#[derive(Debug)]
+pub struct Denial {
+    /// The call.
+    pub prepared: Prepared,
+    /// What the ledger says, and the agent where it may know.
+    pub refused: Refused,
+    /// Denied whatever the arguments: the agent is answered as if there were no such thing.
+    pub hidden: bool,
+}
+
+/// The policy in force, with what it has decided so far.
+#[derive(Debug)]
+pub struct Decider {
+    rules: ArcSwap<Rules>,
+}
+
+#[derive(Debug)]
+struct Rules {
+    policy: Arc<Policy>,
+    version: Arc<str>,
+    /// Verdicts by snapshot and principal: nothing in them depends on a call's arguments.
+    tables: RwLock<HashMap<u64, HashMap<Arc<str>, Arc<Table>>>>,
+}
+
+#[derive(Debug)]
+struct Table {
+    /// By place in the snapshot's lists.
+    tools: Box<[OnceLock<Arc<Judged>>]>,
+    prompts: Box<[OnceLock<Arc<Judged>>]>,
+    visible: [OnceLock<Visible>; 4],
+}
+
+/// The most (snapshot, principal) pairs whose verdicts are kept.
+const TABLES: usize = 4_096;
+
+/// The items of a list that a caller could be allowed to use.
+#[derive(Clone, Debug)]
+pub struct Visible {
+    /// Their places in the snapshot's list.
+    pub places: Arc<[usize]>,
+    /// Equal for callers who see the same.
+    pub digest: [u8; 16],
+}
+
+#[derive(Debug)]
+struct Judged {
+    outcome: Outcome,
+    ruling: Ruling,
+}
+
+#[derive(Debug)]
+enum Outcome {
+    Allow,
+    Ask { rule: Arc<str>, because: Option<Arc<str>> },
+    Deny { code: Code, rule: Option<Arc<str>>, because: Option<Arc<str>> },
+}
+
+impl Decider {
+    /// A decider for a compiled policy. `version` names it in approvals and the ledger.
+    pub fn new(policy: Arc<Policy>, version: Arc<str>) -> Self {
+        Self { rules: ArcSwap::from_pointee(Rules { policy, version, tables: RwLock::default() }) }
+    }
+
+    /// Swaps the policy: everything decided before is forgotten.
+    pub fn replace(&self, policy: Arc<Policy>, version: Arc<str>) {
+        self.rules.store(Arc::new(Rules { policy, version, tables: RwLock::default() }));
+    }
+
+    /// The policy's version.
+    pub fn version(&self) -> Arc<str> {
+        Arc::clone(&self.rules.load().version)
+    }
+
+    /// The policy.
+    pub fn policy(&self) -> Arc<Policy> {
+        Arc::clone(&self.rules.load().policy)
+    }
+
+    /// Decides a call over the very bytes that will leave.
+    pub fn verdict(&self, prepared: Prepared) -> Verdict {
+        let rules = self.rules.load();
+        let judged = rules.judge(&prepared);
+        let ruling = judged.ruling.clone();
+        // An approval of an earlier round stands for later rounds of the same call, under the same policy.
+        let standing = match &judged.outcome {
+            Outcome::Ask { .. } => standing(&prepared, &rules.version),
+            Outcome::Allow | Outcome::Deny { .. } => None,
+        };
+        match (&judged.outcome, standing) {
+            (Outcome::Allow, _) => Verdict::Allow(Permit::make(prepared, None), ruling),
+            (Outcome::Ask { .. }, Some(approved)) => Verdict::Allow(Permit::make(prepared, Some(approved)), ruling),
+            (Outcome::Ask { rule, because }, None) => {
+                Verdict::Ask(Question::make(prepared, Arc::clone(rule), because.clone()), ruling)
+            }
+            (Outcome::Deny { code, rule, because }, _) => {
+                let refused = Refused {
+                    code: *code,
+                    what: Arc::clone(prepared.call.target.label()),
+                    rule: rule.clone(),
+                    because: because.clone(),
+                    retry_after_ms: None,
+                };
+                let hidden = *code == Code::RuleDenied;
+                Verdict::Deny(Denial { prepared, refused, hidden }, ruling)
+            }
+        }
+    }
+
+    /// Turns an approval into a permit, if the policy it was given under still is in force.
+    pub fn again(&self, question: Question, approved: Approved) -> Result<Permit, Box<(Refused, Prepared)>> {
+        if *approved.policy != *self.rules.load().version {
+            let refused = Refused {
+                rule: Some(Arc::clone(question.rule())),
+                ..Refused::new(
+                    Code::ApprovalExpired,
+                    Arc::clone(question.prepared().call.target.label()),
+                    "the policy changed meanwhile",
+                )
+            };
+            return Err(Box::new((refused, question.into_prepared())));
+        }
+        Ok(Permit::make(question.into_prepared(), Some(approved)))
+    }
+
+    /// The places of a list's items that this caller could be allowed to use.
+    pub fn visible(&self, caller: &Arc<Caller>, snapshot: &Snapshot, listing: Listing) -> Visible {
+        let rules = self.rules.load();
+        let table = rules.table(snapshot, caller);
+        let [tools, prompts, resources, templates] = &table.visible;
+        let slot = match listing {
+            Listing::Tools => tools,
+            Listing::Prompts => prompts,
+            Listing::Resources => resources,
+            Listing::Templates => templates,
+        };
+        let visible = slot.get_or_init(|| {
+            let who = who(caller);
+            let items = snapshot.items(listing).iter().enumerate();
+            let places: Arc<[usize]> =
+                items.filter(|(_, item)| rules.policy.visible(&who, &what(item))).map(|(place, _)| place).collect();
+            Visible { digest: digest_of(&places), places }
+        });
+        visible.clone()
+    }
+
+    /// Whether a caller may read this resource, unasked: for subscriptions.
+    pub fn may_read(&self, caller: &Caller, server: &str, uri: &str) -> bool {
+        let what = plain(server, uri, policy::Kind::Resource);
+        let verdict = self.rules.load().policy.decide(&who(caller), policy::Action::Read, &what, &[]);
+        matches!(verdict, policy::Verdict::Allow { .. })
+    }
+
+    /// What a call of this tool would get, and the determining rules: for operators.
+    pub fn would(&self, caller: &Caller, item: &Item) -> (&'static str, Arc<[Arc<str>]>) {
+        let judged = self.rules.load().decide(caller, policy::Action::Call, &what(item));
+        let verdict = match judged.outcome {
+            Outcome::Allow => "allow",
+            Outcome::Ask { .. } => "ask",
+            Outcome::Deny { .. } => "deny",
+        };
+        (verdict, judged.ruling.rules)
+    }
+
+    /// Whether a server may put this question (`sampling/createMessage`, `elicitation/create`, `roots/list`) to the agent.
+    pub fn may_ask(&self, caller: &Caller, target: &Target, method: &str) -> bool {
+        let rules = self.rules.load();
+        let action = match method {
+            "sampling/createMessage" => policy::Action::Sample,
+            "elicitation/create" => policy::Action::Elicit,
+            _ => return true,
+        };
+        matches!(rules.policy.decide(&who(caller), action, &what_of(target), &[]), policy::Verdict::Allow { .. })
+    }
+}
+
+impl Rules {
+    fn judge(&self, prepared: &Prepared) -> Arc<Judged> {
+        let call = &prepared.call;
+        let caller = &call.arrival.caller;
+        let fresh = |action| Arc::new(self.decide(caller, action, &what_of(&call.target)));
+        match &call.target {
+            Target::Tool(place, _) => {
+                let table = self.table(&call.snapshot, caller);
+                match table.tools.get(*place) {
+                    Some(slot) => Arc::clone(slot.get_or_init(|| fresh(policy::Action::Call))),
+                    None => fresh(policy::Action::Call),
+                }
+            }
+            Target::Prompt(place, _) => {
+                let table = self.table(&call.snapshot, caller);
+                match table.prompts.get(*place) {
+                    Some(slot) => Arc::clone(slot.get_or_init(|| fresh(policy::Action::Get))),
+                    None => fresh(policy::Action::Get),
+                }
+            }
+            Target::Resource { .. } => fresh(policy::Action::Read),
+            Target::Completion { .. } => fresh(policy::Action::Complete),
+            // The call that made the task was decided, and asked about where a rule said so; its polls can only be denied.
+            Target::Task { .. } => {
+                let judged = self.decide(caller, policy::Action::Call, &what_of(&call.target));
+                Arc::new(match judged.outcome {
+                    Outcome::Ask { .. } => Judged { outcome: Outcome::Allow, ..judged },
+                    Outcome::Allow | Outcome::Deny { .. } => judged,
+                })
+            }
+        }
+    }
+
+    fn decide(&self, caller: &Caller, action: policy::Action, what: &policy::Target<'_>) -> Judged {
+        let ids = |rules: policy::Rules| rules.iter().map(Arc::clone).collect::<Arc<[Arc<str>]>>();
+        match self.policy.decide(&who(caller), action, what, &[]) {
+            policy::Verdict::Allow { rules } => {
+                Judged { outcome: Outcome::Allow, ruling: Ruling { rules: ids(rules) } }
+            }
+            policy::Verdict::Ask { audience: Audience::Agent, rule, because, rules } => {
+                Judged { outcome: Outcome::Ask { rule, because }, ruling: Ruling { rules: ids(rules) } }
+            }
+            // Policies that ask anyone else do not compile in this version; a question nobody can be put is a no.
+            policy::Verdict::Ask { audience: Audience::Operators | Audience::Group(_), rule, because, rules } => Judged {
+                outcome: Outcome::Deny { code: Code::ApprovalNobody, rule: Some(rule), because },
+                ruling: Ruling { rules: ids(rules) },
+            },
+            policy::Verdict::Deny { rule, because, rules, error } => Judged {
+                outcome: Outcome::Deny {
+                    code: if error { Code::PolicyError } else { Code::RuleDenied },
+                    rule: Some(rule),
+                    because,
+                },
+                ruling: Ruling { rules: ids(rules) },
+            },
+        }
+    }
+
+    fn table(&self, snapshot: &Snapshot, caller: &Caller) -> Arc<Table> {
+        let serial = snapshot.serial();
+        {
+            let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(table) = tables.get(&serial).and_then(|t| t.get(&caller.principal)) {
+                return Arc::clone(table);
+            }
+        }
+        let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
+        if tables.values().map(HashMap::len).sum::<usize>() >= TABLES {
+            tables.clear();
+        }
+        // Snapshots come and go; the newest few are in use.
+        if tables.len() > 64 {
+            let newest = tables.keys().max().copied().unwrap_or_default();
+            tables.retain(|s, _| newest.saturating_sub(*s) < 64);
+        }
+        let slots = |listing| (0..snapshot.items(listing).len()).map(|_| OnceLock::new()).collect();
+        let table = tables.entry(serial).or_default().entry(Arc::clone(&caller.principal)).or_insert_with(|| {
+            Arc::new(Table {
+                tools: slots(Listing::Tools),
+                prompts: slots(Listing::Prompts),
+                visible: Default::default(),
+            })
+        });
+        Arc::clone(table)
+    }
+}
+
+fn standing(prepared: &Prepared, version: &str) -> Option<Approved> {
+    let state = prepared.call.state.as_ref()?;
+    let approved = state.approved.as_ref()?;
+    (state.digest == prepared.digest && *approved.policy == *version).then(|| approved.clone())
+}
+
+fn who(caller: &Caller) -> policy::Caller<'_> {
+    policy::Caller {
+        agent: &caller.agent,
+        user: caller.user.as_deref(),
+        tenant: caller.tenant.as_deref(),
+        groups: &caller.groups,
+    }
+}
+
+fn what(item: &Item) -> policy::Target<'_> {
+    let kind = match item.listing {
+        Listing::Tools => policy::Kind::Tool,
+        Listing::Prompts => policy::Kind::Prompt,
+        Listing::Resources | Listing::Templates => policy::Kind::Resource,
+    };
+    policy::Target { server: &item.server, name: &item.original, kind, flags: item.flags, labels: &item.labels }
+}
+
+fn what_of(target: &Target) -> policy::Target<'_> {
+    match target {
+        Target::Tool(_, item) | Target::Prompt(_, item) => what(item),
+        Target::Resource { server, uri, .. } => plain(server, uri, policy::Kind::Resource),
+        Target::Completion { server, original, reference, .. } => {
+            let prompt = memchr::memmem::find(reference, b"ref/prompt").is_some();
+            plain(server, original, if prompt { policy::Kind::Prompt } else { policy::Kind::Resource })
+        }
+        Target::Task { server, label, .. } => {
+            let tool = label.split_once('/').map_or("", |(_, tool)| tool);
+            plain(server, tool, policy::Kind::Tool)
+        }
+    }
+}
+
+fn plain<'a>(server: &'a str, name: &'a str, kind: policy::Kind) -> policy::Target<'a> {
+    policy::Target { server, name, kind, flags: Flags::default(), labels: &[] }
+}

@@ -1,1 +1,320 @@
-//! Being built.
+//! The per-call use of a server: sends what a `Permit` holds, parks calls whose server asks, resumes them.
+//! *Never* forwards anything without a `Permit`, and never sends anything twice.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tollgate_mcp::object::{Object, quote};
+use tollgate_mcp::revision::Revision;
+use tollgate_mcp::rope::Rope;
+use tollgate_mcp::translate::{Answer, question};
+use uuid::Uuid;
+
+use crate::call::{Arrival, Code, Endpoint, LogLevel, Part, PartKind, Refused};
+use crate::clock::Clock;
+use crate::decide::Permit;
+use crate::resolve::{Approved, Target, Waiting};
+use crate::seal::{Purpose, Sealer};
+use crate::servers::{Event, Exchange, Failure, Outbound, Question, Reaction, Servers};
+use crate::transform::{Prepared, asked};
+
+mod park;
+#[cfg(test)]
+mod tests;
+
+pub use park::{Parked, Parking};
+
+/// How long a call stays parked.
+pub const PARK_TTL: Duration = Duration::from_secs(300);
+/// How long a task's handle stands.
+const TASK_TTL: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Forwards calls.
+#[derive(Debug)]
+pub struct Forwarder {
+    servers: Arc<Servers>,
+    sealer: Arc<Sealer>,
+    clock: Clock,
+    /// The parked calls.
+    pub parking: Parking,
+}
+
+/// A call at its server.
+#[derive(Debug)]
+pub struct Flight {
+    exchange: Exchange,
+    call: Prepared,
+    approved: Option<Approved>,
+    server: Arc<str>,
+}
+
+/// What comes out of a [`Flight`].
+#[derive(Debug)]
+pub enum Step {
+    /// A notification for the agent.
+    Part(Part),
+    /// The server asks something in mid-call; each question is still to be decided.
+    Asked(Vec<Question>),
+    /// The end: the server's answer, or its error in its own revision's codes.
+    End(Result<Answer, tollgate_mcp::error::RpcError>),
+    /// The end: nothing to pass on.
+    Failed(Refused),
+}
+
+impl Forwarder {
+    /// A forwarder over these servers.
+    pub fn new(servers: Arc<Servers>, sealer: Arc<Sealer>, clock: Clock) -> Self {
+        Self { servers, sealer, parking: Parking::new(), clock }
+    }
+
+    /// Sends what the permit holds, or resumes its parked call.
+    pub async fn send(&self, permit: Permit) -> Result<Flight, Box<(Prepared, Refused)>> {
+        let (mut prepared, approved) = permit.into_parts();
+        let server = Arc::clone(prepared.call.target.server());
+        if let Some(Waiting::Parked { id }) = prepared.call.state.as_ref().map(|s| &s.waiting) {
+            return self.resume(*id, prepared, approved).await;
+        }
+        let Some(at) = self.servers.get(&server) else {
+            let refused = unavailable(&prepared, "the server is no longer configured");
+            return Err(Box::new((prepared, refused)));
+        };
+        let outbound = outbound(&mut prepared);
+        match at.send(outbound).await {
+            Ok(exchange) => Ok(Flight { exchange, call: prepared, approved, server }),
+            Err(failure) => {
+                let refused = refuse(&prepared, &failure);
+                Err(Box::new((prepared, refused)))
+            }
+        }
+    }
+
+    async fn resume(
+        &self,
+        id: Uuid,
+        prepared: Prepared,
+        approved: Option<Approved>,
+    ) -> Result<Flight, Box<(Prepared, Refused)>> {
+        let Some(parked) = self.parking.take(id) else {
+            let why = "the interaction was lost (it expired, or the gateway restarted); it may have had effects, so check before calling again";
+            let refused = unavailable(&prepared, why);
+            return Err(Box::new((prepared, refused)));
+        };
+        let mut exchange = parked.exchange;
+        let answers = prepared.responses.as_ref().map(|responses| {
+            exchange
+                .open_questions()
+                .iter()
+                .filter_map(|q| Some((q.key.clone(), Reaction::Result(responses.object(&q.key)?))))
+                .collect::<Vec<_>>()
+        });
+        exchange.answer(answers.unwrap_or_default()).await;
+        let server = Arc::clone(prepared.call.target.server());
+        Ok(Flight { exchange, call: prepared, approved, server })
+    }
+
+    /// Parks a flight whose server asked, and makes the answer that asks the agent.
+    pub fn park(&self, flight: Flight, questions: &[Question]) -> (Answer, Prepared, Uuid) {
+        let id = Uuid::new_v4();
+        let Flight { exchange, call, approved, .. } = flight;
+        let token = call.seal_state(&self.sealer, self.clock.now_ms(), approved, Waiting::Parked { id });
+        let merged = !matches!(call.call.arrival.endpoint, Endpoint::Server(_));
+        let requests = input_requests(questions, merged.then_some(call.call.target.server()));
+        let expires_ms = self.clock.now_ms() + millis(PARK_TTL);
+        self.parking.put(
+            id,
+            Parked {
+                exchange,
+                expires_ms,
+                principal: Arc::clone(&call.call.arrival.caller.principal),
+                interaction: call.call.interaction,
+                label: Arc::clone(call.call.target.label()),
+            },
+        );
+        (asked(requests, &token), call, id)
+    }
+
+    /// A modern server's `input_required`, its state wrapped in ours.
+    pub fn relay_question(&self, call: &Prepared, approved: Option<Approved>, answer: Answer) -> Answer {
+        let inner = answer.object.string("requestState").map(std::borrow::Cow::into_owned);
+        let token = call.seal_state(&self.sealer, self.clock.now_ms(), approved, Waiting::Server { state: inner });
+        let mut edit = answer.object.edit();
+        edit.set("requestState", Bytes::from(quote(&token)));
+        if !matches!(call.call.arrival.endpoint, Endpoint::Server(_))
+            && let Some(requests) = answer.object.object("inputRequests")
+        {
+            edit.set("inputRequests", name_the_asker(&requests, call.call.target.server()));
+        }
+        match Object::scan(edit.finish().into_bytes()) {
+            Ok(object) => Answer { object, ..answer },
+            Err(_) => answer,
+        }
+    }
+
+    /// Seals a server's task id into the handle that agents see.
+    pub fn seal_task(&self, principal: &str, target: &Target, id: &str) -> String {
+        let plain = format!("{}\n{id}", target.label());
+        let expires = self.clock.now_ms() + millis(TASK_TTL);
+        self.sealer.seal(Purpose::Task, principal, plain.as_bytes(), expires)
+    }
+}
+
+impl Flight {
+    /// What happens next. After `End` or `Failed` it must not be called again. Cancel-safe.
+    pub async fn next(&mut self) -> Step {
+        loop {
+            match self.exchange.next().await {
+                Event::Progress(params) => {
+                    if let Some(part) = progress(&self.call.call.arrival, &params) {
+                        return Step::Part(part);
+                    }
+                }
+                Event::Log(params) => {
+                    if wanted(self.call.call.arrival.log_level, &params) {
+                        return Step::Part(Part { kind: PartKind::Message, params: Rope::from(params.text().clone()) });
+                    }
+                }
+                Event::Asked(questions) => return Step::Asked(questions),
+                Event::Withdrew => {}
+                Event::Done(outcome) => return Step::End(outcome),
+                Event::Failed(failure) => return Step::Failed(refuse(&self.call, &failure)),
+            }
+        }
+    }
+
+    /// Answers a question without the agent: refused by policy.
+    pub async fn withdraw(&mut self, keys: Vec<String>) {
+        self.exchange.answer(keys.into_iter().map(|k| (k, Reaction::Withdrawn)).collect()).await;
+    }
+
+    /// The server's revision.
+    pub fn revision(&self) -> Revision {
+        self.exchange.revision()
+    }
+
+    /// The server's alias.
+    pub fn server(&self) -> &Arc<str> {
+        &self.server
+    }
+
+    /// The call.
+    pub fn call(&self) -> &Prepared {
+        &self.call
+    }
+
+    /// The approval it goes out under.
+    pub fn approved(&self) -> Option<&Approved> {
+        self.approved.as_ref()
+    }
+}
+
+fn input_requests(questions: &[Question], asker: Option<&Arc<str>>) -> Rope {
+    let mut rope = Rope::new();
+    for (n, q) in questions.iter().enumerate() {
+        rope.push(Bytes::from(format!(
+            "{}{}:{{\"method\":{},\"params\":",
+            if n == 0 { "{" } else { "," },
+            quote(&q.key),
+            quote(&q.method)
+        )));
+        let params = question(&q.method, &q.params, Revision::LATEST);
+        rope.append(match asker.and_then(|asker| prefixed(&q.method, &params, asker)) {
+            Some(named) => named,
+            None => params,
+        });
+        rope.push(Bytes::from_static(b"}"));
+    }
+    rope.push(Bytes::from_static(if questions.is_empty() { b"{}" } else { b"}" }));
+    rope
+}
+
+/// The agent only knows the gateway, yet its human must see who asks.
+fn prefixed(method: &str, params: &Rope, asker: &str) -> Option<Rope> {
+    if method != "elicitation/create" {
+        return None;
+    }
+    let params = Object::scan(params.clone().into_bytes()).ok()?;
+    let message = params.string("message")?;
+    let mut edit = params.edit();
+    edit.set("message", Bytes::from(quote(&format!("[{asker}] {message}"))));
+    Some(edit.finish())
+}
+
+fn name_the_asker(requests: &Object, asker: &str) -> Rope {
+    let mut edit = requests.edit();
+    for member in requests.members() {
+        let key = requests.text().get(member.key.clone()).and_then(tollgate_mcp::object::unquote);
+        let value = Object::scan(requests.text().slice(member.value.clone()));
+        let (Some(key), Ok(request)) = (key, value) else { continue };
+        let (Some(method), Some(params)) = (request.string("method"), request.get("params")) else { continue };
+        if let Some(named) = prefixed(&method, &Rope::from(params), asker) {
+            let mut inner = request.edit();
+            inner.set("params", named);
+            edit.set(key.into_owned(), inner.finish());
+        }
+    }
+    edit.finish()
+}
+
+fn outbound(prepared: &mut Prepared) -> Outbound {
+    let arrival = &prepared.call.arrival;
+    Outbound {
+        method: arrival.method,
+        params: std::mem::replace(&mut prepared.outbound, Object::empty()),
+        client: Arc::clone(&arrival.client),
+        principal: Arc::clone(&arrival.caller.principal),
+        progress: arrival.progress.is_some(),
+        log_level: arrival.log_level,
+        marks: match &prepared.call.target {
+            Target::Tool(_, item) => Arc::clone(&item.marks),
+            Target::Prompt(..) | Target::Resource { .. } | Target::Completion { .. } | Target::Task { .. } => {
+                Arc::default()
+            }
+        },
+    }
+}
+
+fn progress(arrival: &Arrival, params: &Object) -> Option<Part> {
+    let token = arrival.progress.clone()?;
+    let mut edit = params.edit();
+    edit.set("progressToken", token);
+    Some(Part { kind: PartKind::Progress, params: edit.finish() })
+}
+
+fn wanted(threshold: Option<LogLevel>, params: &Object) -> bool {
+    let Some(threshold) = threshold else { return false };
+    params.string("level").and_then(|l| LogLevel::parse(&l)).is_some_and(|level| level >= threshold)
+}
+
+fn unavailable(prepared: &Prepared, why: &str) -> Refused {
+    Refused::new(Code::ServerUnavailable, Arc::clone(prepared.call.target.label()), why)
+}
+
+fn refuse(prepared: &Prepared, failure: &Failure) -> Refused {
+    let what = Arc::clone(prepared.call.target.label());
+    match failure {
+        Failure::Unavailable { server, why, sent } => {
+            // The reason is the operator's: it may hold addresses or a server's own words.
+            tracing::warn!(%server, %why, sent, "a call failed");
+            let because = if *sent {
+                format!("server `{server}` went away in mid-call; it may have run, so check before calling it again")
+            } else {
+                format!("server `{server}` is unavailable; it did not run")
+            };
+            let mut refused = Refused::new(Code::ServerUnavailable, what, because);
+            refused.retry_after_ms = (!sent).then_some(1_000);
+            refused
+        }
+        Failure::Timeout { server } => {
+            Refused::new(Code::ServerTimeout, what, format!("server `{server}` did not answer in time"))
+        }
+        Failure::TooLarge { limit, .. } => {
+            Refused::new(Code::ResultTooLarge, what, format!("the answer is larger than {limit} bytes"))
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+

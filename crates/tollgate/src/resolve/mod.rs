@@ -1,1 +1,367 @@
-//! Being built.
+//! Finds the server and the original name behind what an agent asked for, and opens the state it carries.
+//! *Never* decides: a hidden tool and a missing one answer alike, and which it was is `decide`'s to know.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tollgate_mcp::error::{INTERNAL_ERROR, INVALID_PARAMS, RESOURCE_NOT_FOUND, RpcError};
+use tollgate_mcp::method::Method;
+use tollgate_mcp::name::glob;
+use tollgate_mcp::object::{Object, quote};
+use tollgate_mcp::revision::{Era, Revision};
+use tollgate_mcp::{header, uri};
+use uuid::Uuid;
+
+use crate::call::{Arrival, Caller, Endpoint};
+use crate::catalog::{Item, Snapshot};
+use crate::config::{Config, Who};
+use crate::seal::{Purpose, Sealer};
+
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use state::{Approved, State, Waiting};
+
+/// A request with its target found.
+#[derive(Debug)]
+pub struct Call {
+    /// As it arrived.
+    pub arrival: Arrival,
+    /// What it is for.
+    pub target: Target,
+    /// The state it carries from an earlier round.
+    pub state: Option<State>,
+    /// Links all rounds of one call.
+    pub interaction: Uuid,
+    /// 1, 2, …
+    pub round: u32,
+    /// The lists it was resolved against.
+    pub snapshot: Arc<Snapshot>,
+}
+
+/// What a call is for.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// A tool, and its place in the snapshot.
+    Tool(usize, Arc<Item>),
+    /// A prompt, and its place in the snapshot.
+    Prompt(usize, Arc<Item>),
+    /// A resource by its original URI.
+    Resource {
+        /// The server's alias.
+        server: Arc<str>,
+        /// The original URI.
+        uri: Arc<str>,
+        /// `server/uri`.
+        label: Arc<str>,
+    },
+    /// A completion for a prompt's or template's argument.
+    Completion {
+        /// The server's alias.
+        server: Arc<str>,
+        /// The original name or URI.
+        original: Arc<str>,
+        /// `server/original`.
+        label: Arc<str>,
+        /// `ref` with the original name or URI.
+        reference: Bytes,
+    },
+    /// A task of the Tasks extension.
+    Task {
+        /// The server's alias.
+        server: Arc<str>,
+        /// The server's own task id.
+        id: Arc<str>,
+        /// `server/tool` that made it.
+        label: Arc<str>,
+    },
+}
+
+impl Target {
+    /// The server's alias.
+    pub fn server(&self) -> &Arc<str> {
+        match self {
+            Self::Tool(_, item) | Self::Prompt(_, item) => &item.server,
+            Self::Resource { server, .. } | Self::Completion { server, .. } | Self::Task { server, .. } => server,
+        }
+    }
+
+    /// `server/original`.
+    pub fn label(&self) -> &Arc<str> {
+        match self {
+            Self::Tool(_, item) | Self::Prompt(_, item) => &item.label,
+            Self::Resource { label, .. } | Self::Completion { label, .. } | Self::Task { label, .. } => label,
+        }
+    }
+
+    /// The original name or URI.
+    pub fn original(&self) -> &Arc<str> {
+        match self {
+            Self::Tool(_, item) | Self::Prompt(_, item) => &item.original,
+            Self::Resource { uri, .. } => uri,
+            Self::Completion { original, .. } => original,
+            Self::Task { id, .. } => id,
+        }
+    }
+}
+
+/// Which items an endpoint shows, whatever policy says.
+#[derive(Clone, Copy, Debug)]
+pub struct Scope<'a> {
+    endpoint: &'a Endpoint,
+    globs: Option<&'a [String]>,
+}
+
+impl<'a> Scope<'a> {
+    /// The scope of an endpoint for a caller; `None` if there is no such view or server for it.
+    pub fn of(config: &'a Config, endpoint: &'a Endpoint, caller: &Caller) -> Option<Self> {
+        match endpoint {
+            Endpoint::Whole => Some(Self { endpoint, globs: None }),
+            Endpoint::Server(alias) => {
+                config.servers.get(alias).is_some_and(|s| s.enabled).then_some(Self { endpoint, globs: None })
+            }
+            Endpoint::View(name) => {
+                let view = config.views.get(name)?;
+                let mine = view.only_for.as_ref().is_none_or(|who| includes(who, caller));
+                mine.then_some(Self { endpoint, globs: Some(&view.tools) })
+            }
+        }
+    }
+
+    /// Whether the endpoint shows this item.
+    pub fn shows(&self, server: &str, label: &str) -> bool {
+        let here = match self.endpoint {
+            Endpoint::Server(alias) => **alias == *server,
+            Endpoint::Whole | Endpoint::View(_) => true,
+        };
+        here && self.globs.is_none_or(|globs| globs.iter().any(|g| glob(g, label)))
+    }
+
+    /// The server whose own endpoint it is.
+    pub fn single(&self) -> Option<&'a Arc<str>> {
+        match self.endpoint {
+            Endpoint::Server(alias) => Some(alias),
+            Endpoint::Whole | Endpoint::View(_) => None,
+        }
+    }
+}
+
+/// Whether `for:` includes this caller.
+pub fn includes(who: &Who, caller: &Caller) -> bool {
+    who.agents.iter().any(|a| glob(a, &caller.agent))
+        || who.groups.iter().any(|g| caller.groups.iter().any(|mine| **mine == **g))
+        || who.tenants.iter().any(|t| caller.tenant.as_deref() == Some(t))
+}
+
+/// Finds a call's target and opens its state.
+pub fn call(
+    sealer: &Sealer,
+    now_ms: u64,
+    config: &Config,
+    snapshot: Arc<Snapshot>,
+    arrival: Arrival,
+) -> Result<Call, (Arrival, RpcError)> {
+    match find(sealer, now_ms, config, &snapshot, &arrival) {
+        Ok((target, state)) => {
+            let (interaction, round) = match &state {
+                Some(state) => (state.interaction, state.round.saturating_add(1)),
+                None => (Uuid::now_v7(), 1),
+            };
+            Ok(Call { arrival, target, state, interaction, round, snapshot })
+        }
+        Err(error) => Err((arrival, error)),
+    }
+}
+
+fn find(
+    sealer: &Sealer,
+    now_ms: u64,
+    config: &Config,
+    snapshot: &Arc<Snapshot>,
+    arrival: &Arrival,
+) -> Result<(Target, Option<State>), RpcError> {
+    let params = &arrival.params;
+    let scope = Scope::of(config, &arrival.endpoint, &arrival.caller).ok_or_else(|| unknown("endpoint", ""))?;
+    let target = match arrival.method {
+        Method::ToolsCall => tool(&scope, snapshot, params)?,
+        Method::PromptsGet => prompt(&scope, snapshot, params)?,
+        Method::ResourcesRead => resource(&scope, config, snapshot, params, arrival.client.revision)?,
+        Method::Complete => completion(&scope, config, snapshot, params)?,
+        Method::TasksGet | Method::TasksUpdate | Method::TasksCancel => {
+            task(sealer, now_ms, &arrival.caller, params)?
+        }
+        Method::Discover
+        | Method::ToolsList
+        | Method::PromptsList
+        | Method::ResourcesList
+        | Method::ResourcesTemplatesList
+        | Method::Listen
+        | Method::Initialize
+        | Method::Ping
+        | Method::SetLevel
+        | Method::Subscribe
+        | Method::Unsubscribe
+        | Method::TasksResult
+        | Method::TasksList => return Err(RpcError::new(INTERNAL_ERROR, "not a call")),
+    };
+    if let (Target::Tool(_, item), Some(received)) = (&target, &arrival.param_headers)
+        && !item.marks.is_empty()
+    {
+        let arguments = params.slice("arguments").unwrap_or(b"{}");
+        header::validate_params(&item.marks, arguments, |name| {
+            received.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_ref())
+        })?;
+    }
+    let state = match (arrival.method.may_ask(), params.find("requestState").is_some()) {
+        (true, true) => {
+            let token = params.string("requestState").ok_or_else(|| bad_state())?;
+            let plain =
+                sealer.open(Purpose::State, &arrival.caller.principal, &token, now_ms).map_err(|_| bad_state())?;
+            let state = State::read(&plain).ok_or_else(|| bad_state())?;
+            // Another tool's state is as good as a forged one.
+            if state.target != **target.label() || state.method != arrival.method.as_str() {
+                return Err(bad_state());
+            }
+            Some(state)
+        }
+        (_, false) | (false, true) => None,
+    };
+    Ok((target, state))
+}
+
+fn bad_state() -> RpcError {
+    RpcError::new(INVALID_PARAMS, "invalid or expired requestState")
+}
+
+fn unknown(kind: &str, name: &str) -> RpcError {
+    RpcError::new(INVALID_PARAMS, format!("unknown {kind}: {name}"))
+}
+
+/// The answer for a tool or prompt that is missing or hidden: the same for both.
+pub fn missing(method: Method, params: &Object, revision: Revision) -> RpcError {
+    let name = |key: &str| params.string(key).map(|s| s.chars().take(128).collect::<String>()).unwrap_or_default();
+    match method {
+        Method::ToolsCall => unknown("tool", &name("name")),
+        Method::PromptsGet => unknown("prompt", &name("name")),
+        Method::ResourcesRead => no_resource(&name("uri"), revision),
+        Method::Complete => RpcError::new(INVALID_PARAMS, "unknown reference"),
+        Method::TasksGet | Method::TasksUpdate | Method::TasksCancel => unknown("task", ""),
+        Method::Discover
+        | Method::ToolsList
+        | Method::PromptsList
+        | Method::ResourcesList
+        | Method::ResourcesTemplatesList
+        | Method::Listen
+        | Method::Initialize
+        | Method::Ping
+        | Method::SetLevel
+        | Method::Subscribe
+        | Method::Unsubscribe
+        | Method::TasksResult
+        | Method::TasksList => RpcError::new(INVALID_PARAMS, "unknown"),
+    }
+}
+
+fn no_resource(uri: &str, revision: Revision) -> RpcError {
+    let code = match revision.era() {
+        Era::Legacy => RESOURCE_NOT_FOUND,
+        Era::Modern => INVALID_PARAMS,
+    };
+    RpcError::new(code, format!("resource not found: {uri}")).with_data(format!("{{\"uri\":{}}}", quote(uri)))
+}
+
+fn tool(scope: &Scope<'_>, snapshot: &Snapshot, params: &Object) -> Result<Target, RpcError> {
+    let name = params.string("name").ok_or_else(|| RpcError::new(INVALID_PARAMS, "`name` must be a string"))?;
+    if params.slice("arguments").is_some_and(|a| a.first() != Some(&b'{')) {
+        return Err(RpcError::new(INVALID_PARAMS, "`arguments` must be an object"));
+    }
+    let found = match scope.single() {
+        Some(server) => snapshot.own_tool(server, &name),
+        None => snapshot.exposed_tool(&name),
+    };
+    match found {
+        Some((place, item)) if scope.shows(&item.server, &item.label) => Ok(Target::Tool(place, Arc::clone(item))),
+        _ => Err(missing(Method::ToolsCall, params, Revision::LATEST)),
+    }
+}
+
+fn prompt(scope: &Scope<'_>, snapshot: &Snapshot, params: &Object) -> Result<Target, RpcError> {
+    let name = params.string("name").ok_or_else(|| RpcError::new(INVALID_PARAMS, "`name` must be a string"))?;
+    match named_prompt(scope, snapshot, &name) {
+        Some((place, item)) => Ok(Target::Prompt(place, item)),
+        None => Err(missing(Method::PromptsGet, params, Revision::LATEST)),
+    }
+}
+
+fn named_prompt(scope: &Scope<'_>, snapshot: &Snapshot, name: &str) -> Option<(usize, Arc<Item>)> {
+    let (place, item) = match scope.single() {
+        Some(server) => snapshot.own_prompt(server, name),
+        None => snapshot.exposed_prompt(name),
+    }?;
+    scope.shows(&item.server, &item.label).then(|| (place, Arc::clone(item)))
+}
+
+fn resource(
+    scope: &Scope<'_>,
+    config: &Config,
+    snapshot: &Snapshot,
+    params: &Object,
+    revision: Revision,
+) -> Result<Target, RpcError> {
+    let uri = params.string("uri").ok_or_else(|| RpcError::new(INVALID_PARAMS, "`uri` must be a string"))?;
+    locate(scope, config, snapshot, &uri)
+        .map(|(server, uri, label)| Target::Resource { server, uri, label })
+        .ok_or_else(|| no_resource(&uri, revision))
+}
+
+/// The server, original URI and label of a URI as agents of this scope know it.
+pub fn locate(scope: &Scope<'_>, config: &Config, snapshot: &Snapshot, uri: &str) -> Option<(Arc<str>, Arc<str>, Arc<str>)> {
+    let (server, original) = match scope.single() {
+        Some(server) => (Arc::clone(server), uri.to_owned()),
+        None => match uri::restore(uri) {
+            Some((alias, original)) if config.servers.contains_key(alias) => (Arc::from(alias), original),
+            // A URI inside a text can't be rewritten: it is taken as it stands if exactly one server lists it.
+            _ => (Arc::clone(snapshot.owner(uri)?), uri.to_owned()),
+        },
+    };
+    let label: Arc<str> = Arc::from(format!("{server}/{original}"));
+    scope.shows(&server, &label).then(|| (server, Arc::from(original), label))
+}
+
+fn completion(scope: &Scope<'_>, config: &Config, snapshot: &Snapshot, params: &Object) -> Result<Target, RpcError> {
+    let bad = || RpcError::new(INVALID_PARAMS, "`ref` must be a prompt or resource reference");
+    let reference = params.object("ref").ok_or_else(bad)?;
+    let (server, original, label, key) = match reference.string("type").as_deref() {
+        Some("ref/prompt") => {
+            let name = reference.string("name").ok_or_else(bad)?;
+            let (_, item) = named_prompt(scope, snapshot, &name).ok_or_else(|| unknown("prompt", &name))?;
+            (Arc::clone(&item.server), Arc::clone(&item.original), Arc::clone(&item.label), "name")
+        }
+        Some("ref/resource") => {
+            let uri = reference.string("uri").ok_or_else(bad)?;
+            let (server, original, label) =
+                locate(scope, config, snapshot, &uri).ok_or_else(|| unknown("resource template", &uri))?;
+            (server, original, label, "uri")
+        }
+        _ => return Err(bad()),
+    };
+    let mut edit = reference.edit();
+    if scope.single().is_none() {
+        edit.set(key, Bytes::from(quote(&original)));
+    }
+    Ok(Target::Completion { server, original, label, reference: edit.finish().into_bytes() })
+}
+
+fn task(sealer: &Sealer, now_ms: u64, caller: &Caller, params: &Object) -> Result<Target, RpcError> {
+    let handle = params.string("taskId").ok_or_else(|| RpcError::new(INVALID_PARAMS, "`taskId` must be a string"))?;
+    let plain = sealer
+        .open(Purpose::Task, &caller.principal, &handle, now_ms)
+        .map_err(|_| RpcError::new(INVALID_PARAMS, "unknown task"))?;
+    let (label, id) = std::str::from_utf8(&plain)
+        .ok()
+        .and_then(|text| text.split_once('\n'))
+        .ok_or_else(|| RpcError::new(INVALID_PARAMS, "unknown task"))?;
+    let server = label.split('/').next().unwrap_or_default();
+    Ok(Target::Task { server: Arc::from(server), id: Arc::from(id), label: Arc::from(label) })
+}

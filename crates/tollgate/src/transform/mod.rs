@@ -1,1 +1,209 @@
-//! Being built.
+//! Cleans arguments on the way in and results on the way out. *Never* decides, and nothing after it changes a byte of a request.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use memchr::memmem;
+use sha2::{Digest, Sha256};
+use tollgate_mcp::error::{INTERNAL_ERROR, RpcError};
+use tollgate_mcp::method::Method;
+use tollgate_mcp::object::{Object, quote};
+use tollgate_mcp::rope::Rope;
+use tollgate_mcp::translate::{Answer, ResultType, rewrite_uris};
+use tollgate_mcp::uri;
+
+use crate::call::Endpoint;
+use crate::resolve::{Approved, Call, State, Target, Waiting};
+use crate::seal::{Purpose, Sealer};
+
+#[cfg(test)]
+mod tests;
+
+/// A call with the very bytes that will leave.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The call.
+    pub call: Call,
+    /// The params that will leave: original names and URIs, without what is ours. Hop-owned `_meta` is re-stamped by the transport.
+    pub outbound: Object,
+    /// SHA-256 over target and arguments: what an approval is bound to.
+    pub digest: [u8; 32],
+    /// The stated reason (`_meta["dev.tollgate/reason"]`).
+    pub reason: Option<String>,
+    /// The W3C trace (`_meta.traceparent`): recorded, never identity.
+    pub trace: Option<String>,
+    /// The agent's answers to questions of an earlier round.
+    pub responses: Option<Object>,
+}
+
+const OURS: &str = "dev.tollgate/";
+
+/// How long a sealed `requestState` stands.
+const STATE_TTL_MS: u64 = 600_000;
+
+impl Prepared {
+    /// Seals a state for the agent to bring back in the next round: bound to its principal, target and arguments.
+    pub fn seal_state(&self, sealer: &Sealer, now_ms: u64, approved: Option<Approved>, waiting: Waiting) -> String {
+        let state = State {
+            interaction: self.call.interaction,
+            round: self.call.round,
+            method: self.call.arrival.method.as_str().to_owned(),
+            target: self.call.target.label().to_string(),
+            digest: self.digest,
+            approved,
+            waiting,
+        };
+        sealer.seal(Purpose::State, &self.call.arrival.caller.principal, &state.write(), now_ms + STATE_TTL_MS)
+    }
+}
+
+/// `input_required` with these questions and this state.
+pub fn asked(requests: Rope, token: &str) -> Answer {
+    let mut rope = Rope::new();
+    rope.push(Bytes::from_static(b"{\"resultType\":\"input_required\",\"inputRequests\":"));
+    rope.append(requests);
+    rope.push(Bytes::from(format!(",\"requestState\":{}}}", quote(token))));
+    let object = Object::scan(rope.into_bytes()).unwrap_or_else(|_| Object::empty());
+    Answer { object, kind: ResultType::InputRequired, cache: None }
+}
+
+/// Makes a call ready to be judged: strips what is ours, restores names and URIs, takes the digest.
+pub fn arguments(call: Call) -> Result<Prepared, RpcError> {
+    let params = &call.arrival.params;
+    let mut edit = params.edit();
+    let mut hash = Sha256::new();
+    hash.update(call.arrival.method.as_str());
+    hash.update([0]);
+    hash.update(call.target.label().as_bytes());
+    hash.update([0]);
+    let merged = !matches!(call.arrival.endpoint, Endpoint::Server(_));
+    match &call.target {
+        Target::Tool(_, item) | Target::Prompt(_, item) => {
+            if merged {
+                edit.set("name", Bytes::from(quote(&item.original)));
+            }
+            hash.update(params.slice("arguments").unwrap_or(b"{}"));
+        }
+        Target::Resource { uri, .. } => {
+            if merged {
+                edit.set("uri", Bytes::from(quote(uri)));
+            }
+        }
+        Target::Completion { reference, .. } => {
+            edit.set("ref", reference.clone());
+            hash.update(params.slice("argument").unwrap_or(b"{}"));
+        }
+        Target::Task { id, .. } => {
+            edit.set("taskId", Bytes::from(quote(id)));
+            hash.update(params.slice("inputResponses").unwrap_or(b"{}"));
+        }
+    }
+    let responses = if call.arrival.method.may_ask() { params.object("inputResponses") } else { None };
+    if call.arrival.method.may_ask() {
+        carry_state(&call, responses.is_some(), &mut edit);
+    }
+    let (reason, trace) = read_meta(params, &mut edit);
+    let outbound = Object::scan(edit.finish().into_bytes())
+        .map_err(|_| RpcError::new(INTERNAL_ERROR, "the request could not be prepared"))?;
+    Ok(Prepared { outbound, digest: hash.finalize().into(), reason, trace, responses, call })
+}
+
+/// The server gets its own state back, byte-exact, and answers only to its own questions.
+fn carry_state(call: &Call, answered: bool, edit: &mut tollgate_mcp::object::Edit<'_>) {
+    match call.state.as_ref().map(|s| &s.waiting) {
+        Some(Waiting::Server { state }) => match state {
+            Some(state) => {
+                edit.set("requestState", Bytes::from(quote(state)));
+            }
+            None => {
+                edit.remove("requestState");
+            }
+        },
+        Some(Waiting::Approval { .. } | Waiting::Parked { .. }) => {
+            edit.remove("requestState");
+            edit.remove("inputResponses");
+        }
+        None => {
+            if answered {
+                // Answers without a state were asked by nobody here.
+                edit.remove("inputResponses");
+            }
+        }
+    }
+}
+
+fn read_meta(params: &Object, edit: &mut tollgate_mcp::object::Edit<'_>) -> (Option<String>, Option<String>) {
+    let Some(text) = params.slice("_meta") else { return (None, None) };
+    let ours = memmem::find(text, OURS.as_bytes()).is_some();
+    let traced = memmem::find(text, b"traceparent").is_some();
+    if !ours && !traced {
+        return (None, None);
+    }
+    let Some(meta) = params.object("_meta") else { return (None, None) };
+    let trace = meta.string("traceparent").map(|t| t.chars().take(64).collect());
+    let mut reason = None;
+    if ours {
+        reason = meta.string("dev.tollgate/reason").map(|r| r.chars().take(1_000).collect());
+        let mut inner = meta.edit();
+        for member in meta.members() {
+            let key = meta.text().get(member.key.clone()).and_then(tollgate_mcp::object::unquote);
+            if let Some(key) = key
+                && key.starts_with(OURS)
+            {
+                inner.remove(key.into_owned());
+            }
+        }
+        edit.set("_meta", inner.finish());
+    }
+    (reason, trace)
+}
+
+/// A server's answer as this endpoint shows it: URIs rewritten wherever one occurs, task ids sealed by `seal_task`.
+pub fn results(
+    method: Method,
+    server: &Arc<str>,
+    endpoint: &Endpoint,
+    answer: Answer,
+    seal_task: &dyn Fn(&str) -> String,
+) -> Answer {
+    let mut answer = answer;
+    if !matches!(endpoint, Endpoint::Server(_))
+        && let Some(rope) = rewrite_uris(method, &answer.object, &|original| uri::expose(server, original))
+        && let Ok(object) = Object::scan(rope.into_bytes())
+    {
+        answer.object = object;
+    }
+    if answer.kind == ResultType::Task
+        || matches!(method, Method::TasksGet | Method::TasksUpdate | Method::TasksCancel)
+    {
+        if let Some(id) = answer.object.string("taskId") {
+            let mut edit = answer.object.edit();
+            edit.set("taskId", Bytes::from(quote(&seal_task(&id))));
+            if let Ok(object) = Object::scan(edit.finish().into_bytes()) {
+                answer.object = object;
+            }
+        }
+    }
+    answer
+}
+
+/// A server's error as this endpoint shows it: `data.uri` is rewritten.
+pub fn error(server: &Arc<str>, endpoint: &Endpoint, mut error: RpcError) -> RpcError {
+    if matches!(endpoint, Endpoint::Server(_)) {
+        return error;
+    }
+    if let Some(data) = error.data.take() {
+        error.data = Some(match Object::scan(data.clone()) {
+            Ok(object) => match object.string("uri") {
+                Some(original) => {
+                    let mut edit = object.edit();
+                    edit.set("uri", Bytes::from(quote(&uri::expose(server, &original))));
+                    edit.finish().into_bytes()
+                }
+                None => data,
+            },
+            Err(_) => data,
+        });
+    }
+    error
+}

@@ -1,0 +1,158 @@
+//! Why a call was refused, with the code that agents and the ledger see (contract.md, "What a refused agent gets").
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tollgate_mcp::error::{INTERNAL_ERROR, RpcError};
+use tollgate_mcp::method::Method;
+use tollgate_mcp::object::{Object, quote};
+use tollgate_mcp::translate::{Answer, ResultType};
+
+use super::Ending;
+
+/// The refusal's code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the codes below say it")]
+pub enum Code {
+    RuleDenied,
+    PolicyError,
+    ApprovalDeclined,
+    ApprovalExpired,
+    ApprovalNobody,
+    ServerTimeout,
+    ServerUnavailable,
+    ResultTooLarge,
+    LedgerUnavailable,
+}
+
+impl Code {
+    /// As agents and the ledger see it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RuleDenied => "rule.denied",
+            Self::PolicyError => "policy.error",
+            Self::ApprovalDeclined => "approval.declined",
+            Self::ApprovalExpired => "approval.expired",
+            Self::ApprovalNobody => "approval.nobody",
+            Self::ServerTimeout => "server.timeout",
+            Self::ServerUnavailable => "server.unavailable",
+            Self::ResultTooLarge => "result.too_large",
+            Self::LedgerUnavailable => "ledger.unavailable",
+        }
+    }
+}
+
+/// A refusal: what the agent is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The code.
+    pub code: Code,
+    /// What was called, as the agent may know it: `server/original`.
+    pub what: Arc<str>,
+    /// The rule that decided.
+    pub rule: Option<Arc<str>>,
+    /// The rule's or the failure's reason, in words for a model.
+    pub because: Option<Arc<str>>,
+    /// When a retry could help.
+    pub retry_after_ms: Option<u64>,
+}
+
+impl Refused {
+    /// A refusal without a rule.
+    pub fn new(code: Code, what: Arc<str>, because: impl Into<Arc<str>>) -> Self {
+        Self { code, what, rule: None, because: Some(because.into()), retry_after_ms: None }
+    }
+
+    /// One or two sentences that a model can act on.
+    pub fn sentence(&self) -> String {
+        let what = &self.what;
+        let rule = self.rule.as_deref().map(|r| format!(" by rule `{r}`")).unwrap_or_default();
+        let because = self.because.as_deref().map(|b| format!(": {b}")).unwrap_or_default();
+        let (verb, advice) = match self.code {
+            Code::RuleDenied => (format!("is blocked{rule}"), "Do not retry it; choose another way or tell the user."),
+            Code::PolicyError => (
+                format!("is blocked{rule}, which could not be evaluated"),
+                "Do not retry it; the operator has to correct the policy.",
+            ),
+            Code::ApprovalDeclined => (
+                format!("was declined by the human who was asked{rule}"),
+                "Do not retry it unless the user asks for it again.",
+            ),
+            Code::ApprovalExpired => (
+                format!("needs a new approval{rule}"),
+                "Call it again to ask again.",
+            ),
+            Code::ApprovalNobody => (
+                format!("needs a human's approval{rule}, and this client cannot ask one"),
+                "Use a client that supports elicitation, or ask the operator for a rule that allows it.",
+            ),
+            Code::ServerTimeout => (
+                "got no answer in time".to_owned(),
+                "It may have run: check before calling it again.",
+            ),
+            Code::ServerUnavailable => ("could not be completed".to_owned(), "Try again later."),
+            Code::ResultTooLarge => (
+                "returned more than is passed on".to_owned(),
+                "It ran; ask for less, for example by filtering or paging.",
+            ),
+            Code::LedgerUnavailable => (
+                "was not sent, since it could not be recorded".to_owned(),
+                "Try again later; the operator has to look at the ledger.",
+            ),
+        };
+        format!("{what} {verb}{because}. {advice} [{}]", self.code.as_str())
+    }
+}
+
+impl Refused {
+    /// The answer to the agent: on `tools/call` a result with `isError: true`, on other methods -32603, both with the same object.
+    pub fn ending(&self, method: Method) -> Ending {
+        let object = self.object();
+        match method {
+            Method::ToolsCall => Ending::Answer(tool_error(&self.sentence(), Some(&object))),
+            Method::Discover
+            | Method::ToolsList
+            | Method::PromptsList
+            | Method::PromptsGet
+            | Method::ResourcesList
+            | Method::ResourcesTemplatesList
+            | Method::ResourcesRead
+            | Method::Complete
+            | Method::Listen
+            | Method::TasksGet
+            | Method::TasksUpdate
+            | Method::TasksCancel
+            | Method::Initialize
+            | Method::Ping
+            | Method::SetLevel
+            | Method::Subscribe
+            | Method::Unsubscribe
+            | Method::TasksResult
+            | Method::TasksList => {
+                Ending::Error(RpcError::new(INTERNAL_ERROR, self.sentence()).with_data(Bytes::from(object)))
+            }
+        }
+    }
+
+    fn object(&self) -> String {
+        let mut object = format!("{{\"code\":\"{}\"", self.code.as_str());
+        for (key, value) in [("rule", &self.rule), ("because", &self.because)] {
+            if let Some(value) = value {
+                object.push_str(&format!(",\"{key}\":{}", quote(value)));
+            }
+        }
+        if let Some(after) = self.retry_after_ms {
+            object.push_str(&format!(",\"retry_after_ms\":{after}"));
+        }
+        object.push('}');
+        object
+    }
+}
+
+/// A tool's result that says it failed, in words for a model.
+pub fn tool_error(text: &str, refusal: Option<&str>) -> Answer {
+    let meta = refusal.map(|r| format!(",\"_meta\":{{\"dev.tollgate/refusal\":{r}}}")).unwrap_or_default();
+    let text = format!("{{\"content\":[{{\"type\":\"text\",\"text\":{}}}],\"isError\":true{meta}}}", quote(text));
+    let object = Object::scan(Bytes::from(text)).unwrap_or_else(|_| Object::empty());
+    Answer { object, kind: ResultType::Complete, cache: None }
+}

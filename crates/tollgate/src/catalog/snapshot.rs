@@ -1,0 +1,315 @@
+//! One server's offer, and the merge of all of them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use bytes::Bytes;
+use tollgate_mcp::name::glob;
+use tollgate_mcp::object::{Object, elements};
+use tollgate_mcp::revision::Era;
+
+use crate::config::{self, Config, Transport};
+use crate::servers::{Introduction, Listing};
+
+use super::item::Item;
+use super::list::{List, ListKey};
+use super::{ALL, TTL_MS, lock};
+
+/// What one server lists to one set of declared capabilities.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    config: Arc<config::Server>,
+    /// What the server says of itself; `None` while only its last-known lists are there.
+    pub introduction: Option<Arc<Introduction>>,
+    /// Listed by this process, not recalled.
+    pub fresh: bool,
+    items: [Arc<Vec<Arc<Item>>>; 4],
+    ttl_ms: Option<u64>,
+    listed_at: Option<Instant>,
+}
+
+impl Offer {
+    /// Nothing listed yet.
+    pub fn new(config: Arc<config::Server>) -> Self {
+        Self { config, introduction: None, fresh: false, items: Default::default(), ttl_ms: None, listed_at: None }
+    }
+
+    /// Replaces one list. Entries that are not readable are left out with a warning; so are tools that `expose` leaves out.
+    pub fn put(&mut self, listing: Listing, texts: &[Bytes], ttl_ms: Option<u64>, config: &Config, now: Instant) {
+        let strict_marks = matches!(self.config.transport, Transport::Http { .. })
+            && self.introduction.as_ref().is_some_and(|i| i.revision.era() == Era::Modern);
+        let mut items: Vec<Arc<Item>> = Vec::with_capacity(texts.len());
+        let mut names = std::collections::HashSet::new();
+        for text in texts {
+            match Item::read(listing, &self.config, text, config.names_max, strict_marks) {
+                Ok(item) if listing == Listing::Tools && !exposes(&self.config.expose, &item.original) => {}
+                Ok(item) if !names.insert(Arc::clone(&item.original)) => {
+                    tracing::warn!(server = %self.config.alias, name = %item.original, "listed twice; the first one counts");
+                }
+                Ok(item) => items.push(Arc::new(item)),
+                Err(why) => tracing::warn!(server = %self.config.alias, %why, "left out of the list"),
+            }
+        }
+        if let Some(slot) = self.items.get_mut(index(listing)) {
+            *slot = Arc::new(items);
+        }
+        self.ttl_ms = match (self.ttl_ms, ttl_ms) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        self.listed_at = Some(now);
+    }
+
+    /// One list.
+    pub fn items(&self, listing: Listing) -> &[Arc<Item>] {
+        self.items.get(index(listing)).map_or(&[], |items| items.as_slice())
+    }
+
+    /// The four lists as one JSON object, to be recalled after a restart.
+    pub fn to_saved(&self) -> Bytes {
+        let mut text = String::from("{");
+        for listing in ALL {
+            if text.len() > 1 {
+                text.push(',');
+            }
+            text.push_str(&format!("\"{listing:?}\":["));
+            for (n, item) in self.items(listing).iter().enumerate() {
+                if n > 0 {
+                    text.push(',');
+                }
+                text.push_str(&String::from_utf8_lossy(item.text()));
+            }
+            text.push(']');
+        }
+        text.push('}');
+        Bytes::from(text)
+    }
+
+    /// Reads [`Self::to_saved`] back; `None` if it is not that.
+    pub fn recall(config: &Arc<config::Server>, saved: &Bytes, whole: &Config) -> Option<Self> {
+        let saved = Object::scan(saved.clone()).ok()?;
+        let mut offer = Self::new(Arc::clone(config));
+        for listing in ALL {
+            let texts = elements(&saved.get(&format!("{listing:?}"))?).ok()?;
+            let mut items = Vec::new();
+            for text in &texts {
+                if let Ok(item) = Item::read(listing, config, text, whole.names_max, false)
+                    && (listing != Listing::Tools || exposes(&config.expose, &item.original))
+                {
+                    items.push(Arc::new(item));
+                }
+            }
+            if let Some(slot) = offer.items.get_mut(index(listing)) {
+                *slot = Arc::new(items);
+            }
+        }
+        Some(offer)
+    }
+
+    /// Milliseconds for which these lists may still be cached; 0 where nothing announces their changes.
+    fn remaining_ms(&self, now: Instant) -> u64 {
+        let age = self.listed_at.map_or(0, |at| u64::try_from(now.duration_since(at).as_millis()).unwrap_or(u64::MAX));
+        match (&self.introduction, self.ttl_ms) {
+            (Some(_), Some(ttl)) => ttl.saturating_sub(age),
+            (Some(introduction), None) if announces(&introduction.capabilities) => TTL_MS,
+            (Some(_) | None, _) => 0,
+        }
+    }
+
+    fn is_expired(&self, now: Instant) -> bool {
+        let Some(introduction) = &self.introduction else { return false };
+        let Some(at) = self.listed_at else { return false };
+        let age = now.duration_since(at).as_millis();
+        // A server that wants no caching and announces nothing is asked again at most once a second.
+        !announces(&introduction.capabilities) && age > u128::from(self.ttl_ms.unwrap_or(0)).max(1_000)
+    }
+}
+
+fn announces(capabilities: &Object) -> bool {
+    ["tools", "prompts", "resources"].iter().all(|kind| {
+        capabilities.object(kind).is_none_or(|c| c.slice("listChanged") == Some(b"true".as_slice()))
+    })
+}
+
+fn exposes(patterns: &[String], original: &str) -> bool {
+    let (without, with): (Vec<_>, Vec<_>) = patterns.iter().partition(|p| p.starts_with('!'));
+    let excluded = without.iter().any(|p| p.strip_prefix('!').is_some_and(|p| glob(p, original)));
+    !excluded && (with.is_empty() || with.iter().any(|p| glob(p, original)))
+}
+
+const fn index(listing: Listing) -> usize {
+    match listing {
+        Listing::Tools => 0,
+        Listing::Prompts => 1,
+        Listing::Resources => 2,
+        Listing::Templates => 3,
+    }
+}
+
+/// All offers for one set of declared capabilities, merged. Immutable; lists are written once for all callers who see the same.
+#[derive(Debug)]
+pub struct Snapshot {
+    serial: u64,
+    key: u16,
+    parts: Vec<(Arc<Offer>, bool)>,
+    missing: Vec<Arc<str>>,
+    digest: Arc<str>,
+    all: [Vec<Arc<Item>>; 4],
+    exposed_tools: HashMap<Arc<str>, usize>,
+    exposed_prompts: HashMap<Arc<str>, usize>,
+    own_tools: HashMap<(Arc<str>, Arc<str>), usize>,
+    own_prompts: HashMap<(Arc<str>, Arc<str>), usize>,
+    owners: HashMap<Arc<str>, Option<Arc<str>>>,
+    lists: Mutex<HashMap<ListKey, Arc<List>>>,
+}
+
+impl Snapshot {
+    /// Nothing.
+    pub fn empty() -> Self {
+        Self {
+            serial: 0,
+            key: 0,
+            parts: Vec::new(),
+            missing: Vec::new(),
+            digest: Arc::from(""),
+            all: Default::default(),
+            exposed_tools: HashMap::new(),
+            exposed_prompts: HashMap::new(),
+            own_tools: HashMap::new(),
+            own_prompts: HashMap::new(),
+            owners: HashMap::new(),
+            lists: Mutex::default(),
+        }
+    }
+
+    /// Merges offers, in the order of their aliases. Of two items with the same exposed name both are left out: a clash must never
+    /// decide which server gets a call.
+    pub fn merge(serial: u64, key: u16, parts: Vec<(Arc<Offer>, bool)>, missing: Vec<Arc<str>>, config: &Config) -> Self {
+        let mut snapshot = Self { serial, key, missing, digest: Arc::clone(&config.digest), ..Self::empty() };
+        for (offer, _) in &parts {
+            for listing in ALL {
+                if let Some(all) = snapshot.all.get_mut(index(listing)) {
+                    all.extend(offer.items(listing).iter().map(Arc::clone));
+                }
+            }
+        }
+        let [tools, prompts, resources, _] = &mut snapshot.all;
+        drop_clashes(tools);
+        drop_clashes(prompts);
+        for (n, item) in tools.iter().enumerate() {
+            snapshot.exposed_tools.insert(Arc::clone(&item.exposed), n);
+            snapshot.own_tools.insert((Arc::clone(&item.server), Arc::clone(&item.original)), n);
+        }
+        for (n, item) in prompts.iter().enumerate() {
+            snapshot.exposed_prompts.insert(Arc::clone(&item.exposed), n);
+            snapshot.own_prompts.insert((Arc::clone(&item.server), Arc::clone(&item.original)), n);
+        }
+        for item in resources {
+            snapshot
+                .owners
+                .entry(Arc::clone(&item.original))
+                .and_modify(|owner| *owner = None)
+                .or_insert_with(|| Some(Arc::clone(&item.server)));
+        }
+        snapshot.parts = parts;
+        snapshot
+    }
+
+    /// Whether merging these again would give the same.
+    pub fn is_made_of(&self, parts: &[(Arc<Offer>, bool)], missing: &[Arc<str>], config: &Config) -> bool {
+        self.digest == config.digest
+            && self.missing == missing
+            && self.parts.len() == parts.len()
+            && self.parts.iter().zip(parts).all(|(a, b)| Arc::ptr_eq(&a.0, &b.0) && a.1 == b.1)
+    }
+
+    /// Its number: larger for later ones.
+    pub fn serial(&self) -> u64 {
+        self.serial
+    }
+
+    /// The capabilities' fingerprint it stands for.
+    pub fn key(&self) -> u16 {
+        self.key
+    }
+
+    /// All items of a list, in order. A tool's place in it is its index in per-caller tables.
+    pub fn items(&self, listing: Listing) -> &[Arc<Item>] {
+        self.all.get(index(listing)).map_or(&[], Vec::as_slice)
+    }
+
+    /// The tool of this exposed name.
+    pub fn exposed_tool(&self, name: &str) -> Option<(usize, &Arc<Item>)> {
+        let n = *self.exposed_tools.get(name)?;
+        Some((n, self.items(Listing::Tools).get(n)?))
+    }
+
+    /// The tool of this name on that server.
+    pub fn own_tool(&self, server: &Arc<str>, name: &str) -> Option<(usize, &Arc<Item>)> {
+        let n = *self.own_tools.get(&(Arc::clone(server), Arc::from(name)))?;
+        Some((n, self.items(Listing::Tools).get(n)?))
+    }
+
+    /// The prompt of this exposed name.
+    pub fn exposed_prompt(&self, name: &str) -> Option<(usize, &Arc<Item>)> {
+        let n = *self.exposed_prompts.get(name)?;
+        Some((n, self.items(Listing::Prompts).get(n)?))
+    }
+
+    /// The prompt of this name on that server.
+    pub fn own_prompt(&self, server: &Arc<str>, name: &str) -> Option<(usize, &Arc<Item>)> {
+        let n = *self.own_prompts.get(&(Arc::clone(server), Arc::from(name)))?;
+        Some((n, self.items(Listing::Prompts).get(n)?))
+    }
+
+    /// The one server that lists this original URI; `None` if none or several do.
+    pub fn owner(&self, uri: &str) -> Option<&Arc<str>> {
+        self.owners.get(uri)?.as_ref()
+    }
+
+    /// What each server said of itself, by alias.
+    pub fn introductions(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<Introduction>)> {
+        self.parts.iter().filter_map(|(o, _)| Some((&o.config.alias, o.introduction.as_ref()?)))
+    }
+
+    /// The servers whose lists are missing or last-known only.
+    pub fn degraded(&self) -> &[Arc<str>] {
+        &self.missing
+    }
+
+    /// How long these lists may be cached: the least of the servers' remaining times.
+    pub fn ttl_ms(&self, server: Option<&str>, now: Instant) -> u64 {
+        let parts = self.parts.iter().filter(|(o, _)| server.is_none_or(|s| *o.config.alias == *s));
+        let least = parts.map(|(o, ready)| if *ready { o.remaining_ms(now) } else { 0 }).min().unwrap_or(0);
+        if self.missing.is_empty() { least } else { least.min(1_000) }
+    }
+
+    /// The servers whose lists should be read again.
+    pub fn expired(&self, now: Instant) -> Vec<Arc<str>> {
+        self.parts.iter().filter(|(o, ready)| *ready && o.is_expired(now)).map(|(o, _)| Arc::clone(&o.config.alias)).collect()
+    }
+
+    /// The written list under `key`, made by `write` if nobody asked before.
+    pub fn list(&self, key: ListKey, write: impl FnOnce() -> List) -> Arc<List> {
+        if let Some(list) = lock(&self.lists).get(&key) {
+            return Arc::clone(list);
+        }
+        let list = Arc::new(write());
+        Arc::clone(lock(&self.lists).entry(key).or_insert(list))
+    }
+}
+
+fn drop_clashes(items: &mut Vec<Arc<Item>>) {
+    let mut seen: HashMap<Arc<str>, usize> = HashMap::new();
+    for item in items.iter() {
+        *seen.entry(Arc::clone(&item.exposed)).or_default() += 1;
+    }
+    items.retain(|item| {
+        let clash = seen.get(&item.exposed).is_some_and(|n| *n > 1);
+        if clash {
+            tracing::error!(name = %item.exposed, tool = %item.label, "two tools have this exposed name: both are left out; rename one");
+        }
+        !clash
+    });
+}

@@ -1,0 +1,80 @@
+//! Parked calls: a legacy server asked in mid-call, and its agent has gone to find the answer.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use uuid::Uuid;
+
+use crate::servers::Exchange;
+
+/// The most calls that one principal may have parked.
+const PER_PRINCIPAL: usize = 64;
+
+/// A call that waits for its agent.
+#[derive(Debug)]
+pub struct Parked {
+    /// The open call.
+    pub exchange: Exchange,
+    /// When it is given up, in milliseconds since the Unix epoch.
+    pub expires_ms: u64,
+    /// Whose it is.
+    pub principal: Arc<str>,
+    /// The interaction.
+    pub interaction: Uuid,
+    /// `server/original`.
+    pub label: Arc<str>,
+}
+
+/// All parked calls.
+#[derive(Debug, Default)]
+pub struct Parking {
+    calls: Mutex<HashMap<Uuid, Parked>>,
+}
+
+impl Parking {
+    /// Nothing parked.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Parks a call.
+    pub fn put(&self, id: Uuid, parked: Parked) {
+        self.lock().insert(id, parked);
+    }
+
+    /// Whether this principal may park another one.
+    pub fn has_room(&self, principal: &str) -> bool {
+        self.lock().values().filter(|p| *p.principal == *principal).count() < PER_PRINCIPAL
+    }
+
+    /// Takes a call out: each state resumes once. The seal has bound it to its principal.
+    pub fn take(&self, id: Uuid) -> Option<Parked> {
+        self.lock().remove(&id)
+    }
+
+    /// Takes out what has expired: dropping the exchange cancels at the server.
+    pub fn expired(&self, now_ms: u64) -> Vec<(Uuid, Parked)> {
+        let mut calls = self.lock();
+        let ids: Vec<Uuid> = calls.iter().filter(|(_, p)| p.expires_ms <= now_ms).map(|(id, _)| *id).collect();
+        ids.into_iter().filter_map(|id| Some((id, calls.remove(&id)?))).collect()
+    }
+
+    /// Takes out everything, at shutdown.
+    pub fn drain(&self) -> Vec<(Uuid, Parked)> {
+        self.lock().drain().collect()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, Parked>> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,297 @@
+//! Starts all of it, reloads it, ends it. *Never* on a call's way.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::admin::{self, Admin};
+use crate::approve::Approver;
+use crate::authenticate::{Keys, Operators};
+use crate::catalog::Catalog;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::decide::Decider;
+use crate::forward::Forwarder;
+use crate::path::Gate;
+use crate::receive;
+use crate::record::Ledger;
+use crate::seal::Sealer;
+use crate::servers::{Context, Servers};
+use crate::store::Store;
+use crate::vault::Vault;
+
+mod rules;
+#[cfg(test)]
+mod tests;
+
+pub use rules::{PolicyProblem, compile};
+
+/// How a gateway is started.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Time.
+    pub clock: Clock,
+    /// The program whose hidden `guard` command wraps children.
+    pub guard: PathBuf,
+    /// Open the agents' and the operators' listener.
+    pub listen: bool,
+    /// `$TOLLGATE_OPERATOR_TOKEN`.
+    pub operator_token: Option<String>,
+}
+
+/// Why a gateway did not start.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}: {why}")]
+pub struct StartError {
+    /// What could not be done.
+    pub what: String,
+    /// Why.
+    pub why: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl StartError {
+    fn new(what: impl Into<String>, why: impl std::fmt::Display) -> Self {
+        Self { what: what.into(), why: why.to_string(), hint: None }
+    }
+
+    fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// A running gateway.
+#[derive(Debug)]
+pub struct Gateway {
+    /// The gate.
+    pub gate: Arc<Gate>,
+    store: Arc<Store>,
+    vault: Arc<Vault>,
+    agents: Option<receive::http::Server>,
+    admin: Option<SocketAddr>,
+    stop_admin: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+impl Gateway {
+    /// Starts everything; servers go on starting afterwards.
+    pub async fn start(config: Config, options: Options) -> Result<Self, StartError> {
+        let config = Arc::new(config);
+        let policy = rules::compile(&config).map_err(|problems| {
+            let why = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+            StartError::new("the policy cannot be used", why).hint("`tollgate check` shows every problem")
+        })?;
+        let state = &config.state;
+        make_private(state).map_err(|e| StartError::new(format!("the state directory `{}` cannot be used", state.display()), e))?;
+        let clock = options.clock.clone();
+        let store = Store::open(state, clock.clone()).map_err(|e| StartError::new("the state database cannot be opened", e))?;
+        let store = Arc::new(store);
+        let (vault, warning) = Vault::open(config.vault_key.as_ref(), state, Arc::clone(&store) as Arc<_>)
+            .map_err(|e| StartError::new("the vault cannot be opened", e))?;
+        if let Some(warning) = warning {
+            tracing::warn!("{warning}");
+        }
+        let vault = Arc::new(vault);
+        let sealer = Sealer::load_or_create(state).map_err(|e| StartError::new("the sealing key cannot be read", e))?;
+        let sealer = Arc::new(sealer);
+        let ledger = Ledger::open(state, config.ledger, clock.clone())
+            .map_err(|e| StartError::new("the ledger cannot be opened", e))?;
+        let ledger = Arc::new(ledger);
+        let keys = Keys::build(&config, &store, &vault).map_err(|e| StartError::new("the keys cannot be read", e))?;
+        let keys = Arc::new(keys);
+        let operators = Operators::build(&config, &vault, options.operator_token.as_deref())
+            .map_err(|e| StartError::new("the operators' keys cannot be read", e))?;
+
+        let context = Context { clock: clock.clone(), vault: Arc::clone(&vault), guard: options.guard.clone() };
+        let servers = Servers::start(&config, context);
+        let remembered = Box::new(Remembered(Arc::clone(&store)));
+        let catalog = Catalog::start(Arc::clone(&config), Arc::clone(&servers), clock.clone(), remembered);
+        let gate = Arc::new(Gate {
+            decider: Decider::new(Arc::new(policy), Arc::clone(&config.digest)),
+            approver: Approver::new(Arc::clone(&sealer), Arc::clone(&store), clock.clone()),
+            forwarder: Forwarder::new(Arc::clone(&servers), Arc::clone(&sealer), clock.clone()),
+            counters: crate::metrics::Counters::default(),
+            draining: watch::Sender::new(false),
+            info: Bytes::from(concat!("{\"name\":\"tollgate\",\"version\":\"", env!("CARGO_PKG_VERSION"), "\"}")),
+            config: arc_swap::ArcSwap::new(Arc::clone(&config)),
+            clock: clock.clone(),
+            keys,
+            sealer,
+            servers,
+            catalog,
+            ledger,
+            started: clock.instant(),
+        });
+        let mut gateway = Self {
+            gate,
+            store,
+            vault,
+            agents: None,
+            admin: None,
+            stop_admin: watch::Sender::new(false),
+            tasks: JoinSet::new(),
+        };
+        if options.listen {
+            gateway.open(&config, operators).await?;
+        }
+        gateway.tend();
+        Ok(gateway)
+    }
+
+    async fn open(&mut self, config: &Config, operators: Operators) -> Result<(), StartError> {
+        let mut settings = receive::http::Settings::new(config.listen);
+        settings.hosts.clone_from(&config.hosts);
+        settings.origins.clone_from(&config.origins);
+        settings.public_host = config.public_url.as_deref().and_then(host_of);
+        settings.patience.answers = config.ask_expire;
+        let in_use = |addr: SocketAddr, key: &str| {
+            move |e: std::io::Error| {
+                StartError::new(format!("cannot listen on {addr}"), e).hint(format!("stop what uses it, or set `{key}` to another address"))
+            }
+        };
+        let listener = receive::http::Listener::bind(settings).await.map_err(in_use(config.listen, "listen"))?;
+        let admin = Admin { gate: Arc::clone(&self.gate), operators: Arc::new(operators) };
+        let bound =
+            admin::serve(config.admin, admin, self.stop_admin.subscribe()).await.map_err(in_use(config.admin, "admin.listen"))?;
+        self.admin = Some(bound);
+        let server = listener.serve(Arc::clone(&self.gate), self.gate.clock.clone());
+        let about = serde_json::json!({
+            "pid": std::process::id(),
+            "listen": server.local_addr().to_string(),
+            "admin": bound.to_string(),
+        });
+        self.agents = Some(server);
+        std::fs::write(config.state.join(ABOUT), about.to_string())
+            .map_err(|e| StartError::new("the state directory cannot be written", e))
+    }
+
+    /// Where agents connect.
+    pub fn agents_addr(&self) -> Option<SocketAddr> {
+        self.agents.as_ref().map(receive::http::Server::local_addr)
+    }
+
+    /// Where operators connect.
+    pub fn admin_addr(&self) -> Option<SocketAddr> {
+        self.admin
+    }
+
+    /// Applies a new configuration without dropping a call. What cannot change while running is named in the error.
+    pub fn reload(&self, config: Config) -> Result<(), StartError> {
+        let old = self.gate.config.load_full();
+        let fixed = [
+            ("listen", old.listen != config.listen),
+            ("admin.listen", old.admin != config.admin),
+            ("state", old.state != config.state),
+            ("ledger", old.ledger != config.ledger),
+            ("vault", old.vault_key != config.vault_key),
+        ];
+        for (key, changed) in fixed {
+            if changed {
+                tracing::warn!("a change of `{key}` applies at the next start");
+            }
+        }
+        let config = Arc::new(Config { listen: old.listen, admin: old.admin, state: old.state.clone(), ledger: old.ledger, ..config });
+        let policy = rules::compile(&config).map_err(|problems| {
+            let why = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+            StartError::new("the policy cannot be used", why)
+        })?;
+        self.gate.keys.rebuild(&config, &self.store, &self.vault).map_err(|e| StartError::new("the keys cannot be read", e))?;
+        self.gate.servers.apply(&config);
+        self.gate.config.store(Arc::clone(&config));
+        self.gate.decider.replace(Arc::new(policy), Arc::clone(&config.digest));
+        self.gate.catalog.apply(config);
+        Ok(())
+    }
+
+    /// What runs beside the calls: expired parks, keys changed by another process.
+    fn tend(&mut self) {
+        let gate = Arc::clone(&self.gate);
+        self.tasks.spawn(async move {
+            let mut tick = tokio::time::interval(Duration::from_secs(1));
+            loop {
+                tick.tick().await;
+                for (id, parked) in gate.forwarder.parking.expired(gate.clock.now_ms()) {
+                    gate.abandon(id, parked).await;
+                }
+            }
+        });
+        let (gate, store, vault) = (Arc::clone(&self.gate), Arc::clone(&self.store), Arc::clone(&self.vault));
+        let mut changes = self.store.changes();
+        self.tasks.spawn(async move {
+            while changes.changed().await.is_ok() {
+                vault.forget();
+                if let Err(error) = gate.keys.rebuild(&gate.config.load(), &store, &vault) {
+                    tracing::error!(%error, "the keys could not be read again; the old ones stay");
+                }
+            }
+        });
+    }
+
+    /// Drains: no new work, calls in flight finish within the configured time, entries closed, children reaped.
+    /// `false` = some calls were cut off.
+    pub async fn drain(mut self) -> bool {
+        let config = self.gate.config.load_full();
+        self.gate.draining.send_replace(true);
+        let finished = match self.agents.take() {
+            Some(agents) => agents.drain(config.drain).await,
+            None => true,
+        };
+        self.close(&config).await;
+        finished
+    }
+
+    async fn close(&mut self, config: &Config) {
+        self.tasks.shutdown().await;
+        for (id, parked) in self.gate.forwarder.parking.drain() {
+            self.gate.abandon(id, parked).await;
+        }
+        self.gate.servers.shutdown().await;
+        self.stop_admin.send_replace(true);
+        self.gate.ledger.shutdown().await;
+        if self.admin.is_some() {
+            // The next start writes it anew; a stale one is recognised by its dead process.
+            drop(std::fs::remove_file(config.state.join(ABOUT)));
+        }
+    }
+
+    /// The vault.
+    pub fn vault(&self) -> &Arc<Vault> {
+        &self.vault
+    }
+}
+
+/// The file in the state directory that says where a running gateway listens.
+pub const ABOUT: &str = "gateway.json";
+
+/// Last-known definitions, in the state database.
+#[derive(Debug)]
+struct Remembered(Arc<Store>);
+
+impl crate::catalog::Memory for Remembered {
+    fn recall(&self, server: &str) -> Option<Bytes> {
+        self.0.recall(server).ok().flatten().map(Bytes::from)
+    }
+
+    fn save(&self, server: &str, lists: Bytes) {
+        if let Err(error) = self.0.remember(server, &lists) {
+            tracing::warn!(%error, %server, "its definitions could not be saved for the next start");
+        }
+    }
+}
+
+fn make_private(state: &std::path::Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(state)
+}
+
+fn host_of(url: &str) -> Option<String> {
+    let uri: http::Uri = url.parse().ok()?;
+    uri.authority().map(|a| a.as_str().to_owned())
+}

@@ -1,0 +1,188 @@
+//! What operators ask a gate: its servers, what an agent sees, one call along the path.
+//! *Never* a second way to a server: a call from here walks the same path as an agent's.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use tollgate_mcp::capability::Capabilities;
+use tollgate_mcp::method::Method;
+use tollgate_mcp::object::{Object, quote};
+use tollgate_mcp::revision::Revision;
+
+use crate::call::{Arrival, Caller, Cancel, Client, Ending, Endpoint, Handle, Next, Reply};
+use crate::config::{Auth, Transport};
+use crate::path::Gate;
+use crate::servers::{Health, Listing};
+
+/// One server, for operators.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ServerState {
+    /// The alias.
+    pub server: String,
+    /// stdio or http.
+    pub transport: String,
+    /// starting, ready, down or disabled.
+    pub health: String,
+    /// The revision spoken with it.
+    pub revision: Option<String>,
+    /// Which kind of credential it gets; never its value.
+    pub credential: String,
+    /// How many tools it offers.
+    pub tools: usize,
+    /// Why it is down.
+    pub error: Option<String>,
+}
+
+/// One tool as an agent would find it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ToolState {
+    /// `server/original`.
+    pub tool: String,
+    /// What the agent sees.
+    pub exposed: String,
+    /// allow, ask or deny.
+    pub verdict: String,
+    /// The determining rules.
+    pub rules: Vec<String>,
+    /// Whether it counts as destructive.
+    pub destructive: bool,
+    /// Whether the agent's lists show it.
+    pub listed: bool,
+}
+
+/// What a call from here ended with: a result or an error.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Called {
+    /// The result.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result: Option<Box<RawValue>>,
+    /// The error: code and message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<CallError>,
+}
+
+/// A JSON-RPC error.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CallError {
+    /// The code.
+    pub code: i64,
+    /// The text.
+    pub message: String,
+}
+
+impl Gate {
+    /// All servers.
+    pub fn server_states(&self) -> Vec<ServerState> {
+        let counts = self.catalog.tool_counts();
+        self.servers
+            .all()
+            .iter()
+            .map(|server| {
+                let config = &server.config;
+                let (health, revision, error) = match server.health() {
+                    Health::Starting => ("starting", None, None),
+                    Health::Ready(introduction) => ("ready", Some(introduction.revision.as_str().to_owned()), None),
+                    Health::Down { why } => ("down", None, Some(why)),
+                    Health::Disabled => ("disabled", None, None),
+                };
+                let (transport, credential) = match &config.transport {
+                    Transport::Stdio { env, .. } => ("stdio", if env.is_empty() { "none" } else { "env" }),
+                    Transport::Http { auth, .. } => (
+                        "http",
+                        match auth {
+                            None => "none",
+                            Some(Auth::Bearer(_)) => "bearer",
+                            Some(Auth::Header { .. }) => "header",
+                            Some(Auth::Basic(_)) => "basic",
+                        },
+                    ),
+                };
+                ServerState {
+                    server: config.alias.to_string(),
+                    transport: transport.to_owned(),
+                    health: health.to_owned(),
+                    revision,
+                    credential: credential.to_owned(),
+                    tools: counts.get(&config.alias).copied().unwrap_or(0),
+                    error,
+                }
+            })
+            .collect()
+    }
+
+    /// Every tool of an endpoint, with the verdict it would get.
+    pub async fn tool_states(&self, caller: &Arc<Caller>, endpoint: &Endpoint) -> Vec<ToolState> {
+        let client = Arc::new(operator_client());
+        let snapshot = self.catalog.snapshot(&client, &caller.principal).await;
+        let config = self.config.load_full();
+        let Some(scope) = crate::resolve::Scope::of(&config, endpoint, caller) else { return Vec::new() };
+        let visible = self.decider.visible(caller, &snapshot, Listing::Tools);
+        let items = snapshot.items(Listing::Tools).iter().enumerate();
+        items
+            .filter(|(_, item)| scope.shows(&item.server, &item.label))
+            .map(|(place, item)| {
+                let (verdict, rules) = self.decider.would(caller, item);
+                ToolState {
+                    tool: item.label.to_string(),
+                    exposed: item.exposed.to_string(),
+                    verdict: verdict.to_owned(),
+                    rules: rules.iter().map(ToString::to_string).collect(),
+                    destructive: item.flags.destructive,
+                    listed: visible.places.binary_search(&place).is_ok(),
+                }
+            })
+            .collect()
+    }
+
+    /// One call of `server/tool`, along the path of every call.
+    pub async fn call_once(self: &Arc<Self>, caller: Arc<Caller>, tool: &str, arguments: &RawValue) -> Result<Called, String> {
+        let (server, name) = tool.split_once('/').ok_or("a tool is named SERVER/TOOL")?;
+        if !self.config.load().servers.contains_key(server) {
+            return Err(format!("there is no server `{server}`"));
+        }
+        let text = format!("{{\"name\":{},\"arguments\":{}}}", quote(name), arguments.get());
+        let params = Object::scan(Bytes::from(text)).map_err(|_| "the arguments are not a JSON object")?;
+        if params.slice("arguments").is_none_or(|a| a.first() != Some(&b'{')) {
+            return Err("the arguments are not a JSON object".to_owned());
+        }
+        let arrival = Arrival {
+            caller,
+            client: Arc::new(operator_client()),
+            endpoint: Endpoint::Server(Arc::from(server)),
+            method: Method::ToolsCall,
+            bytes_in: u64::try_from(params.text().len()).unwrap_or(u64::MAX),
+            params,
+            progress: None,
+            log_level: None,
+            session: None,
+            param_headers: None,
+        };
+        let mut outgoing = self.handle(arrival, Cancel::never());
+        let ending = loop {
+            match outgoing.next().await {
+                Next::Part(_) => {}
+                Next::Last(reply) => break reply.into_ending(),
+            }
+        };
+        Ok(match ending {
+            Ending::Answer(answer) => {
+                let text = String::from_utf8_lossy(answer.object.text()).into_owned();
+                Called { result: RawValue::from_string(text).ok(), error: None }
+            }
+            Ending::Error(error) => {
+                Called { result: None, error: Some(CallError { code: error.code, message: error.message }) }
+            }
+        })
+    }
+}
+
+fn operator_client() -> Client {
+    Client {
+        revision: Revision::LATEST,
+        info: Some(Bytes::from_static(b"{\"name\":\"tollgate\",\"version\":\"1\"}")),
+        label: Some(Arc::from("tollgate-cli")),
+        capabilities: Capabilities::none(),
+    }
+}

@@ -1,0 +1,82 @@
+//! What the gateway says of itself at an endpoint: the union of what its servers can, and their instructions.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tollgate_mcp::object::Object;
+use tollgate_mcp::translate::{Answer, CacheHint, ResultType, discover_result};
+
+use crate::call::{Arrival, Ending, Endpoint};
+use crate::catalog::Snapshot;
+use crate::record::{Close, Outcome, Reply, unrecorded};
+
+use super::Gate;
+
+/// The most of one server's instructions that is passed on, in bytes.
+const INSTRUCTIONS: usize = 8 * 1024;
+
+impl Gate {
+    pub(super) async fn discover(&self, arrival: Arrival) -> Reply {
+        let snapshot = self.catalog.snapshot(&arrival.client, &arrival.caller.principal).await;
+        let object = match &arrival.endpoint {
+            Endpoint::Server(alias) => one(&snapshot, alias),
+            Endpoint::Whole | Endpoint::View(_) => merged(&snapshot),
+        };
+        let cache = Some(CacheHint { ttl_ms: 60_000, public: false });
+        let ending = Ending::Answer(Answer { object, kind: ResultType::Complete, cache });
+        match unrecorded(arrival.method, ending) {
+            Ok(reply) => reply,
+            Err(error) => self.begin(&arrival).close(Close::of(Outcome::Ok), *error.ending).await,
+        }
+    }
+}
+
+/// One server's own endpoint says what the server says.
+fn one(snapshot: &Snapshot, alias: &Arc<str>) -> Object {
+    let found = snapshot.introductions().find(|(server, _)| *server == alias);
+    let Some((_, introduction)) = found else {
+        return discover_result(&Bytes::from_static(MERGED.as_bytes()), None);
+    };
+    let mut edit = introduction.capabilities.edit();
+    match tasks(&introduction.capabilities) {
+        Some(extensions) => edit.set("extensions", extensions),
+        None => edit.remove("extensions"),
+    };
+    // Legacy tasks are not the Tasks extension.
+    edit.remove("tasks");
+    discover_result(&edit.finish().into_bytes(), introduction.instructions.as_deref())
+}
+
+const MERGED: &str = r#"{"tools":{"listChanged":true},"prompts":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true},"completions":{},"logging":{}}"#;
+
+fn merged(snapshot: &Snapshot) -> Object {
+    let mut instructions = String::new();
+    let mut extensions = None;
+    for (alias, introduction) in snapshot.introductions() {
+        extensions = extensions.or_else(|| tasks(&introduction.capabilities));
+        if let Some(text) = &introduction.instructions {
+            let cut = text.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|at| *at <= INSTRUCTIONS).last();
+            let text = text.get(..cut.unwrap_or(0)).unwrap_or_default();
+            instructions.push_str(&format!("## {alias}\n{text}\n\n"));
+        }
+    }
+    let mut capabilities = Bytes::from_static(MERGED.as_bytes());
+    if let Some(extensions) = extensions
+        && let Ok(object) = Object::scan(capabilities.clone())
+    {
+        let mut edit = object.edit();
+        edit.set("extensions", extensions);
+        capabilities = edit.finish().into_bytes();
+    }
+    discover_result(&capabilities, (!instructions.is_empty()).then(|| instructions.trim_end()))
+}
+
+/// The `extensions` that we carry end to end, of those that a server declares.
+fn tasks(capabilities: &Object) -> Option<Bytes> {
+    const TASKS: &str = "io.modelcontextprotocol/tasks";
+    let settings = capabilities.object("extensions")?.get(TASKS)?;
+    let mut text = format!("{{\"{TASKS}\":").into_bytes();
+    text.extend_from_slice(&settings);
+    text.push(b'}');
+    Some(Bytes::from(text))
+}

@@ -1,0 +1,230 @@
+//! `subscriptions/listen`: list changes as this caller sees them, and updates of resources it may read.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{broadcast, mpsc};
+use tokio::task::JoinSet;
+use tollgate_mcp::object::{Object, elements, quote, unquote};
+use tollgate_mcp::rope::Rope;
+use tollgate_mcp::translate::{Answer, ResultType};
+use tollgate_mcp::uri;
+
+use crate::call::{Arrival, Cancel, Code, Ending, Endpoint, Part, PartKind, Refused};
+use crate::catalog::Snapshot;
+use crate::record::{Close, Outcome, Reply, Said};
+use crate::resolve::{Scope, locate};
+use crate::servers::{Listing, Notice, Server, Subscription};
+
+use super::{Gate, give_up, refuse};
+
+/// How long the acknowledgement waits for servers to accept subscriptions: it cannot be amended later.
+const ACKNOWLEDGE: Duration = Duration::from_secs(2);
+/// The most URIs of one listen.
+const URIS: usize = 1_000;
+
+/// What a listen asked for, as far as it is honoured.
+#[derive(Debug, Default)]
+struct Honoured {
+    /// The lists, and the digest last seen of each.
+    lists: Vec<(Listing, PartKind, Vec<[u8; 16]>)>,
+    /// The subscribed resources.
+    resources: Vec<Watched>,
+}
+
+#[derive(Debug)]
+struct Watched {
+    server: Arc<str>,
+    original: Arc<str>,
+    shown: String,
+    /// Counts back when dropped.
+    _subscription: Subscription,
+}
+
+impl Gate {
+    pub(super) async fn listen(&self, arrival: Arrival, cancel: Cancel, out: mpsc::Sender<Part>) -> Reply {
+        let mut entry = self.begin(&arrival);
+        entry.facts_mut().verdict = Some(Said::Allow);
+        let mut draining = self.draining.subscribe();
+        let mut changes = self.catalog.changes();
+        let snapshot = self.catalog.snapshot(&arrival.client, &arrival.caller.principal).await;
+        let entry = match entry.commit().await {
+            Ok(entry) => entry,
+            Err((entry, _)) => {
+                let refused = Refused::new(Code::LedgerUnavailable, Arc::from("listening"), "the ledger cannot be written");
+                return refuse(entry, Outcome::Refused, &refused, arrival.method).await;
+            }
+        };
+        let (updates, mut updated) = mpsc::channel(64);
+        let mut feeds = JoinSet::new();
+        let mut honoured = self.honour(&arrival, &snapshot, &mut feeds, &updates).await;
+        if out.send(acknowledgement(&honoured)).await.is_err() {
+            return give_up(entry).await;
+        }
+        loop {
+            let parts = tokio::select! {
+                () = cancel.fired() => return give_up(entry).await,
+                // A closed stream.
+                () = out.closed() => return give_up(entry).await,
+                stopped = draining.wait_for(|d| *d) => {
+                    drop(stopped);
+                    let answer = Answer { object: Object::empty(), kind: ResultType::Complete, cache: None };
+                    return entry.close(Close::of(Outcome::Ok), Ending::Answer(answer)).await;
+                }
+                moved = changes.changed() => {
+                    if moved.is_err() {
+                        return give_up(entry).await;
+                    }
+                    let snapshot = self.catalog.snapshot(&arrival.client, &arrival.caller.principal).await;
+                    self.changed(&arrival, &snapshot, &mut honoured)
+                }
+                Some((server, original)) = updated.recv() => self.updated(&arrival, &honoured, &server, &original),
+            };
+            for part in parts {
+                if out.send(part).await.is_err() {
+                    return give_up(entry).await;
+                }
+            }
+        }
+    }
+
+    async fn honour(
+        &self,
+        arrival: &Arrival,
+        snapshot: &Arc<Snapshot>,
+        feeds: &mut JoinSet<()>,
+        updates: &mpsc::Sender<(Arc<str>, String)>,
+    ) -> Honoured {
+        let mut honoured = Honoured::default();
+        let Some(wanted) = arrival.params.object("notifications") else { return honoured };
+        for (key, kind, listing) in [
+            ("toolsListChanged", PartKind::ToolsChanged, Listing::Tools),
+            ("promptsListChanged", PartKind::PromptsChanged, Listing::Prompts),
+            ("resourcesListChanged", PartKind::ResourcesChanged, Listing::Resources),
+        ] {
+            if wanted.slice(key) == Some(b"true".as_slice()) {
+                let seen = self.digests(arrival, snapshot, listing);
+                honoured.lists.push((listing, kind, seen));
+            }
+        }
+        let uris = wanted.get("resourceSubscriptions").and_then(|a| elements(&a).ok()).unwrap_or_default();
+        let mut fed: Vec<Arc<str>> = Vec::new();
+        let subscribing = async {
+            for text in uris.iter().take(URIS) {
+                let Some(shown) = unquote(text) else { continue };
+                let Some((server, original)) = self.readable(arrival, snapshot, &shown) else { continue };
+                let Some(at) = self.servers.get(&server) else { continue };
+                if !fed.contains(&server) {
+                    // Heard from before it is subscribed, so that no update falls between.
+                    feeds.spawn(feed(Arc::clone(&at), at.notices(), updates.clone()));
+                    fed.push(Arc::clone(&server));
+                }
+                let subscribed = at.subscribe(&original, &arrival.client, &arrival.caller.principal).await;
+                if let Some(subscription) = subscribed {
+                    let shown = shown.into_owned();
+                    honoured.resources.push(Watched { server, original, shown, _subscription: subscription });
+                }
+            }
+        };
+        if tokio::time::timeout(ACKNOWLEDGE, subscribing).await.is_err() {
+            tracing::warn!("some resource subscriptions were not accepted in time; they are left out");
+        }
+        honoured
+    }
+
+    /// The server and original URI, if this caller may read it here.
+    fn readable(&self, arrival: &Arrival, snapshot: &Arc<Snapshot>, shown: &str) -> Option<(Arc<str>, Arc<str>)> {
+        let config = self.config.load();
+        let scope = Scope::of(&config, &arrival.endpoint, &arrival.caller)?;
+        let (server, original, _) = locate(&scope, &config, snapshot, shown)?;
+        self.decider.may_read(&arrival.caller, &server, &original).then_some((server, original))
+    }
+
+    fn digests(&self, arrival: &Arrival, snapshot: &Arc<Snapshot>, listing: Listing) -> Vec<[u8; 16]> {
+        let listings: &[Listing] = match listing {
+            Listing::Resources => &[Listing::Resources, Listing::Templates],
+            Listing::Tools => &[Listing::Tools],
+            Listing::Prompts => &[Listing::Prompts],
+            Listing::Templates => &[Listing::Templates],
+        };
+        listings
+            .iter()
+            .filter_map(|l| self.written(&arrival.caller, &arrival.client, &arrival.endpoint, snapshot, *l))
+            .map(|list| list.digest)
+            .collect()
+    }
+
+    /// A change is told only to those whose view it changed.
+    fn changed(&self, arrival: &Arrival, snapshot: &Arc<Snapshot>, honoured: &mut Honoured) -> Vec<Part> {
+        let mut parts = Vec::new();
+        for (listing, kind, seen) in &mut honoured.lists {
+            let now = self.digests(arrival, snapshot, *listing);
+            if now != *seen {
+                *seen = now;
+                parts.push(Part { kind: *kind, params: Rope::from(Bytes::from_static(b"{}")) });
+            }
+        }
+        parts
+    }
+
+    /// An update reaches those who subscribed to that URI or to a parent of it, and may still read it.
+    fn updated(&self, arrival: &Arrival, honoured: &Honoured, server: &Arc<str>, original: &str) -> Vec<Part> {
+        let within = |parent: &str| {
+            original == parent || original.strip_prefix(parent).is_some_and(|rest| parent.ends_with('/') || rest.starts_with('/'))
+        };
+        let watched = honoured.resources.iter().find(|w| w.server == *server && within(&w.original));
+        let Some(watched) = watched else { return Vec::new() };
+        if !self.decider.may_read(&arrival.caller, server, original) {
+            return Vec::new();
+        }
+        let shown = if *original == *watched.original {
+            watched.shown.clone()
+        } else if matches!(arrival.endpoint, Endpoint::Server(_)) {
+            original.to_owned()
+        } else {
+            uri::expose(server, original)
+        };
+        let params = Rope::from(Bytes::from(format!("{{\"uri\":{}}}", quote(&shown))));
+        vec![Part { kind: PartKind::ResourceUpdated, params }]
+    }
+}
+
+async fn feed(
+    server: Arc<Server>,
+    mut notices: broadcast::Receiver<Notice>,
+    updates: mpsc::Sender<(Arc<str>, String)>,
+) {
+    loop {
+        match notices.recv().await {
+            Ok(Notice::Updated(uri)) => {
+                if updates.send((Arc::clone(&server.config.alias), uri)).await.is_err() {
+                    return;
+                }
+            }
+            Ok(Notice::Ready | Notice::Down | Notice::Changed(_)) | Err(broadcast::error::RecvError::Lagged(_)) => {}
+            Err(broadcast::error::RecvError::Closed) => return,
+        }
+    }
+}
+
+fn acknowledgement(honoured: &Honoured) -> Part {
+    let mut members: Vec<String> = honoured
+        .lists
+        .iter()
+        .map(|(listing, _, _)| {
+            let key = match listing {
+                Listing::Tools => "toolsListChanged",
+                Listing::Prompts => "promptsListChanged",
+                Listing::Resources | Listing::Templates => "resourcesListChanged",
+            };
+            format!("\"{key}\":true")
+        })
+        .collect();
+    if !honoured.resources.is_empty() {
+        let uris: Vec<String> = honoured.resources.iter().map(|w| quote(&w.shown)).collect();
+        members.push(format!("\"resourceSubscriptions\":[{}]", uris.join(",")));
+    }
+    let params = format!("{{\"notifications\":{{{}}}}}", members.join(","));
+    Part { kind: PartKind::Acknowledged, params: Rope::from(Bytes::from(params)) }
+}

@@ -1,0 +1,440 @@
+//! The gateway, in the order it happens. The one place that knows all stages.
+//! *Never* decides, translates or records by itself: it only says what comes after what.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, watch};
+use tollgate_mcp::error::{INTERNAL_ERROR, METHOD_NOT_FOUND, RpcError};
+use tollgate_mcp::method::Method;
+use tollgate_mcp::translate::{self, Answer, ResultType};
+use uuid::Uuid;
+
+use crate::approve::{Approver, Unanswered};
+use crate::authenticate::{self, Keys};
+use crate::call::{Arrival, Caller, Cancel, Code, Credential, Ending, Endpoint, Handle, NotAdmitted, Outgoing, Part, Peer, Refused};
+use crate::catalog::Catalog;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::decide::{Decider, Permit, Ruling, Verdict};
+use crate::forward::{Flight, Forwarder, Parked, Step};
+use crate::record::{self, Approval, Close, Entry, Ledger, Outcome, Reply, Said, Subject};
+use crate::resolve::{self, Scope, Target};
+use crate::seal::Sealer;
+use crate::servers::{Question, Servers};
+use crate::transform::{self, Prepared};
+
+mod discover;
+mod list;
+mod listen;
+
+/// Everything a walk needs. Swapped parts are immutable snapshots: no walk waits for a reload.
+#[derive(Debug)]
+pub struct Gate {
+    /// Time.
+    pub clock: Clock,
+    /// The configuration in force.
+    pub config: arc_swap::ArcSwap<Config>,
+    /// Who may call.
+    pub keys: Arc<Keys>,
+    /// Seals state, cursors and tasks.
+    pub sealer: Arc<Sealer>,
+    /// The servers.
+    pub servers: Arc<Servers>,
+    /// What they offer.
+    pub catalog: Arc<Catalog>,
+    /// The policy.
+    pub decider: Decider,
+    /// Questions and answers.
+    pub approver: Approver,
+    /// The way to the servers.
+    pub forwarder: Forwarder,
+    /// The ledger.
+    pub ledger: Arc<Ledger>,
+    /// What is counted beside the ledger.
+    pub counters: crate::metrics::Counters,
+    /// True once the gateway drains.
+    pub draining: watch::Sender<bool>,
+    /// Our `serverInfo`.
+    pub info: Bytes,
+    /// When the gateway started.
+    pub started: Instant,
+}
+
+/// After so long the gateway counts as ready whatever its servers do.
+const READY_CAP: Duration = Duration::from_secs(30);
+
+impl Handle for Gate {
+    type Reply = Reply;
+
+    fn admit(&self, credential: &Credential, peer: &Peer, endpoint: &Endpoint) -> Result<Arc<Caller>, NotAdmitted> {
+        let caller = authenticate::caller(&self.keys, credential, peer, self.clock.now_ms()).map_err(|e| {
+            self.ledger.failed(peer.address.map(|a| a.ip()), e.reason);
+            NotAdmitted::Unauthenticated { presented: e.presented }
+        })?;
+        match Scope::of(&self.config.load(), endpoint, &caller) {
+            Some(_) => Ok(caller),
+            None => Err(NotAdmitted::NoSuchEndpoint),
+        }
+    }
+
+    fn handle(self: &Arc<Self>, arrival: Arrival, cancel: Cancel) -> Outgoing<Reply> {
+        let (out, parts) = mpsc::channel(Outgoing::DEPTH);
+        Outgoing::new(Box::pin(Arc::clone(self).walk(arrival, cancel, out)), parts)
+    }
+
+    fn server_info(&self) -> Bytes {
+        self.info.clone()
+    }
+
+    fn count(&self, label: &'static str) {
+        self.counters.request(label);
+    }
+}
+
+impl Gate {
+    async fn walk(self: Arc<Self>, arrival: Arrival, cancel: Cancel, out: mpsc::Sender<Part>) -> Reply {
+        match arrival.method {
+            Method::ToolsCall
+            | Method::PromptsGet
+            | Method::ResourcesRead
+            | Method::Complete
+            | Method::TasksGet
+            | Method::TasksUpdate
+            | Method::TasksCancel => self.call(arrival, cancel, out).await,
+            Method::ToolsList | Method::PromptsList | Method::ResourcesList | Method::ResourcesTemplatesList => {
+                self.list(arrival).await
+            }
+            Method::Listen => self.listen(arrival, cancel, out).await,
+            Method::Discover => self.discover(arrival).await,
+            Method::Initialize
+            | Method::Ping
+            | Method::SetLevel
+            | Method::Subscribe
+            | Method::Unsubscribe
+            | Method::TasksResult
+            | Method::TasksList => {
+                // The edges end these; one that comes through is no method of the core.
+                let entry = self.begin(&arrival);
+                let error = RpcError::new(METHOD_NOT_FOUND, format!("unknown method `{}`", arrival.method.as_str()));
+                entry.close(refused_with(&error), Ending::Error(error)).await
+            }
+        }
+    }
+
+    /// A call: resolve → transform → decide → approve → commit → forward → close.
+    async fn call(&self, arrival: Arrival, cancel: Cancel, out: mpsc::Sender<Part>) -> Reply {
+        let method = arrival.method;
+        let mut entry = self.begin(&arrival);
+        let snapshot = self.catalog.snapshot(&arrival.client, &arrival.caller.principal).await;
+        let config = self.config.load_full();
+        let now = self.clock.now_ms();
+        let call = match resolve::call(&self.sealer, now, &config, snapshot, arrival, entry.facts().id) {
+            Ok(call) => call,
+            Err((_, error)) => return entry.close(refused_with(&error), Ending::Error(error)).await,
+        };
+        let prepared = match transform::arguments(call) {
+            Ok(prepared) => prepared,
+            Err(error) => return entry.close(refused_with(&error), Ending::Error(error)).await,
+        };
+        describe(&mut entry, &prepared);
+
+        let permit = match self.decider.verdict(prepared) {
+            Verdict::Allow(permit, ruling) => {
+                rule(&mut entry, Said::Allow, &ruling);
+                if permit.approved().is_some() {
+                    entry.facts_mut().verdict = Some(Said::Ask);
+                }
+                permit
+            }
+            Verdict::Ask(question, ruling) => {
+                rule(&mut entry, Said::Ask, &ruling);
+                match self.approve(question).await {
+                    Ok(permit) => permit,
+                    Err(unanswered) => {
+                        return match *unanswered {
+                            Unanswered::Asked(answer, _) => {
+                                entry.close(Close::of(Outcome::Asked), Ending::Answer(answer)).await
+                            }
+                            Unanswered::Refused(refused, _) => refuse(entry, Outcome::Refused, &refused, method).await,
+                        };
+                    }
+                }
+            }
+            Verdict::Deny(denial, ruling) => {
+                rule(&mut entry, Said::Deny, &ruling);
+                let close = close_refused(Outcome::Refused, &denial.refused);
+                let ending = if denial.hidden {
+                    let arrival = &denial.prepared.call.arrival;
+                    Ending::Error(resolve::missing(method, &arrival.params, arrival.client.revision))
+                } else {
+                    denial.refused.ending(method)
+                };
+                return entry.close(close, ending).await;
+            }
+        };
+        approved(&mut entry, &permit);
+
+        let entry = match entry.commit().await {
+            Ok(entry) => entry,
+            // No ledger, no traffic.
+            Err((entry, why)) => {
+                tracing::error!(error = %why, "the ledger cannot be written: nothing passes");
+                let what = Arc::clone(permit.prepared().call.target.label());
+                let refused = Refused::new(Code::LedgerUnavailable, what, "the ledger cannot be written");
+                return refuse(entry, Outcome::Refused, &refused, method).await;
+            }
+        };
+        self.carry(entry, permit, method, cancel, out).await
+    }
+
+    async fn approve(&self, question: crate::decide::Question) -> Result<Permit, Box<Unanswered>> {
+        let answered = self.approver.ask(question, &self.decider.version()).await?;
+        self.decider.again(answered.question, answered.approved).map_err(|stop| {
+            let (refused, prepared) = *stop;
+            Box::new(Unanswered::Refused(refused, prepared))
+        })
+    }
+
+    /// The committed call at its server, until its last part.
+    async fn carry(&self, mut entry: Entry, permit: Permit, method: Method, cancel: Cancel, out: mpsc::Sender<Part>) -> Reply {
+        let sent_at = self.clock.instant();
+        let mut cancelled = pin!(cancel.fired());
+        let flight = tokio::select! {
+            biased;
+            flight = self.forwarder.send(permit) => flight,
+            () = &mut cancelled => return give_up(entry).await,
+        };
+        let mut flight = match flight {
+            Ok(flight) => flight,
+            Err(stop) => {
+                let (_, refused) = *stop;
+                return refuse(entry, Outcome::Failed, &refused, method).await;
+            }
+        };
+        entry.facts_mut().server_revision = Some(flight.revision());
+        loop {
+            let step = tokio::select! {
+                biased;
+                step = flight.next() => step,
+                // Dropping the flight tells the server.
+                () = &mut cancelled => return give_up(entry).await,
+            };
+            let elapsed = self.clock.instant().duration_since(sent_at).as_millis();
+            entry.facts_mut().server_ms = u64::try_from(elapsed).ok();
+            match step {
+                // The agent has gone; the walk is about to be cancelled.
+                Step::Part(part) => {
+                    if out.send(part).await.is_err() {
+                        tracing::trace!("a part found no reader");
+                    }
+                }
+                Step::Asked(questions) => match self.asked(&mut entry, &mut flight, questions).await {
+                    Some(questions) => return self.park(entry, flight, &questions).await,
+                    None => {}
+                },
+                Step::End(Ok(answer)) => return self.answer(entry, &flight, method, answer).await,
+                Step::End(Err(error)) => {
+                    let arrival = &flight.call().call.arrival;
+                    let error = translate::error(error, method, flight.revision(), arrival.client.revision);
+                    let error = transform::error(flight.server(), &arrival.endpoint, error);
+                    let close = Close::with(Outcome::Failed, error.code.to_string(), error.message.clone());
+                    return entry.close(close, Ending::Error(error)).await;
+                }
+                Step::Failed(refused) => {
+                    let outcome = if refused.code == Code::ResultTooLarge { Outcome::Withheld } else { Outcome::Failed };
+                    return refuse(entry, outcome, &refused, method).await;
+                }
+            }
+        }
+    }
+
+    /// A legacy server asks: each question is decided and recorded. What may not be asked is withdrawn at once.
+    async fn asked(&self, entry: &mut Entry, flight: &mut Flight, questions: Vec<Question>) -> Option<Vec<Question>> {
+        let caller = Arc::clone(&flight.call().call.arrival.caller);
+        let target = flight.call().call.target.clone();
+        let room = self.forwarder.parking.has_room(&caller.principal);
+        let (mut put, mut withdrawn) = (Vec::new(), Vec::new());
+        for question in questions {
+            let allowed = room && self.decider.may_ask(&caller, &target, &question.method);
+            self.record_question(entry, &question.method, allowed).await;
+            if allowed {
+                put.push(question);
+            } else {
+                withdrawn.push(question.key);
+            }
+        }
+        if !withdrawn.is_empty() {
+            flight.withdraw(withdrawn).await;
+        }
+        (!put.is_empty()).then_some(put)
+    }
+
+    async fn record_question(&self, within: &Entry, method: &str, allowed: bool) {
+        let subject = match method {
+            "sampling/createMessage" => Subject::Sample,
+            "elicitation/create" => Subject::Elicit,
+            _ => Subject::Roots,
+        };
+        let mut entry = record::begin(&self.ledger, subject);
+        let (outer, facts) = (within.facts(), entry.facts_mut());
+        facts.interaction = Some(outer.interaction());
+        facts.round = outer.round;
+        facts.caller.clone_from(&outer.caller);
+        facts.client.clone_from(&outer.client);
+        facts.revision = outer.revision;
+        facts.server.clone_from(&outer.server);
+        facts.tool.clone_from(&outer.tool);
+        facts.verdict = Some(if allowed { Said::Allow } else { Said::Deny });
+        let close = if allowed {
+            Close::of(Outcome::Asked)
+        } else {
+            Close::with(Outcome::Refused, Code::RuleDenied.as_str(), "this server may not ask this agent")
+        };
+        // The entry is the point; there is nobody to answer.
+        let reply = entry.close(close, Ending::Error(RpcError::new(INTERNAL_ERROR, ""))).await;
+        drop(reply);
+    }
+
+    async fn park(&self, entry: Entry, flight: Flight, questions: &[Question]) -> Reply {
+        let (answer, prepared, id) = self.forwarder.park(flight, questions);
+        // Written before the question is shown, so that a restart finds it.
+        if let Err(error) = self.ledger.note_parked(id, entry.facts()).await {
+            tracing::error!(%error, "a parked call could not be noted");
+        }
+        drop(prepared);
+        entry.close(Close::of(Outcome::Asked), Ending::Answer(answer)).await
+    }
+
+    async fn answer(&self, mut entry: Entry, flight: &Flight, method: Method, answer: Answer) -> Reply {
+        let call = &flight.call().call;
+        let arrival = &call.arrival;
+        entry.facts_mut().bytes_out = u64::try_from(answer.object.text().len()).ok();
+        entry.facts_mut().tokens_est = entry.facts().bytes_out.map(|b| b / 4);
+        if answer.kind == ResultType::InputRequired {
+            if let Some(denied) = self.denied_question(&arrival.caller, &call.target, &answer) {
+                self.record_question(&entry, &denied, false).await;
+                let what = Arc::clone(call.target.label());
+                let refused = Refused::new(Code::RuleDenied, what, "its server may not ask this agent");
+                return refuse(entry, Outcome::Withheld, &refused, method).await;
+            }
+            let answer = self.forwarder.relay_question(flight.call(), flight.approved().cloned(), answer);
+            return entry.close(Close::of(Outcome::Asked), Ending::Answer(answer)).await;
+        }
+        let (outcome, error) = match answer.kind {
+            ResultType::Task => (Outcome::Accepted, None),
+            _ if method == Method::ToolsCall && translate::is_tool_error(&answer.object) => {
+                (Outcome::ToolError, Some("the tool reports an error"))
+            }
+            _ => (Outcome::Ok, None),
+        };
+        let mut answer = transform::results(method, flight.server(), &arrival.endpoint, answer, &|id| {
+            self.forwarder.seal_task(&arrival.caller.principal, &call.target, id)
+        });
+        if let Some(hint) = &mut answer.cache {
+            // One credential serves many agents: only this agent's own cache may keep it, and never an answer that took a question.
+            hint.public = false;
+            if call.state.is_some() {
+                hint.ttl_ms = 0;
+            }
+        }
+        let close = match error {
+            Some(error) => Close::with(outcome, "tool_error", error),
+            None => Close::of(outcome),
+        };
+        entry.close(close, Ending::Answer(answer)).await
+    }
+
+    /// The method of a modern server's question that policy does not let it ask.
+    fn denied_question(&self, caller: &Caller, target: &Target, answer: &Answer) -> Option<String> {
+        let requests = answer.object.object("inputRequests")?;
+        requests.members().iter().find_map(|member| {
+            let request = tollgate_mcp::object::Object::scan(requests.text().slice(member.value.clone())).ok()?;
+            let method = request.string("method")?.into_owned();
+            (!self.decider.may_ask(caller, target, &method)).then_some(method)
+        })
+    }
+
+    /// Whether each enabled server has been listed or has failed its first attempt.
+    pub fn is_ready(&self) -> bool {
+        self.catalog.settled() || self.clock.instant().duration_since(self.started) > READY_CAP
+    }
+
+    /// A park that nobody came back to: dropping it cancels at the server; its entry is closed.
+    pub async fn abandon(&self, id: Uuid, parked: Parked) {
+        let (interaction, label) = (parked.interaction, Arc::clone(&parked.label));
+        drop(parked);
+        if let Err(error) = self.ledger.close_parked(id, interaction, record::ParkEnd::Abandoned).await {
+            tracing::error!(%error, tool = %label, "an abandoned call could not be recorded");
+        }
+    }
+
+    fn begin(&self, arrival: &Arrival) -> Entry {
+        let mut entry = record::begin(&self.ledger, Subject::Request(arrival.method));
+        let facts = entry.facts_mut();
+        facts.caller = Some(Arc::clone(&arrival.caller));
+        facts.client.clone_from(&arrival.client.label);
+        facts.revision = Some(arrival.client.revision);
+        facts.session.clone_from(&arrival.session);
+        facts.bytes_in = Some(arrival.bytes_in);
+        entry
+    }
+}
+
+fn describe(entry: &mut Entry, prepared: &Prepared) {
+    let call = &prepared.call;
+    let facts = entry.facts_mut();
+    if call.round > 1 {
+        facts.interaction = Some(Arc::from(call.interaction.to_string()));
+        facts.round = call.round;
+    }
+    facts.server = Some(Arc::clone(call.target.server()));
+    facts.tool = Some(Arc::clone(call.target.label()));
+    facts.exposed = match (&call.target, &call.arrival.endpoint) {
+        (Target::Tool(_, item) | Target::Prompt(_, item), Endpoint::Whole | Endpoint::View(_)) => {
+            Some(Arc::clone(&item.exposed))
+        }
+        (Target::Tool(..) | Target::Prompt(..), Endpoint::Server(_))
+        | (Target::Resource { .. } | Target::Completion { .. } | Target::Task { .. }, _) => None,
+    };
+    facts.args_digest = Some(prepared.digest);
+    facts.args = call.arrival.params.get("arguments");
+    facts.reason = prepared.reason.as_deref().map(Arc::from);
+    facts.trace = prepared.trace.as_deref().map(Arc::from);
+}
+
+fn rule(entry: &mut Entry, said: Said, ruling: &Ruling) {
+    let facts = entry.facts_mut();
+    facts.verdict = Some(said);
+    facts.rules = ruling.rules.iter().map(Arc::clone).collect();
+}
+
+fn approved(entry: &mut Entry, permit: &Permit) {
+    if let Some(approved) = permit.approved() {
+        entry.facts_mut().approval = Some(Box::new(Approval {
+            by: Arc::from(approved.by.as_str()),
+            at_ms: approved.at,
+            via: Arc::from("elicitation"),
+            grant: None,
+        }));
+    }
+}
+
+fn refused_with(error: &RpcError) -> Close {
+    Close::with(Outcome::Refused, error.code.to_string(), error.message.clone())
+}
+
+fn close_refused(outcome: Outcome, refused: &Refused) -> Close {
+    Close::with(outcome, refused.code.as_str(), refused.sentence())
+}
+
+async fn refuse(entry: Entry, outcome: Outcome, refused: &Refused, method: Method) -> Reply {
+    entry.close(close_refused(outcome, refused), refused.ending(method)).await
+}
+
+async fn give_up(entry: Entry) -> Reply {
+    let error = RpcError::new(INTERNAL_ERROR, "the request was cancelled");
+    entry.close(Close::of(Outcome::Cancelled), Ending::Error(error)).await
+}
