@@ -1,1 +1,92 @@
-//! Skeleton.
+//! Rules to verdicts: whether an agent's call may pass, must be asked about, or is refused, and why.
+//!
+//! ```
+//! use tollgate_policy::{Action, Caller, Effect, Flags, Kind, Policy, Rule, Source, Target, Verdict};
+//!
+//! let policy = Policy::compile(&Source {
+//!     default: Effect::Deny,
+//!     rules: vec![
+//!         Rule::new("reads", Effect::Allow, "jira/*"),
+//!         Rule {
+//!             because: Some("project deletes go through the platform team".into()),
+//!             ..Rule::new("no-project-delete", Effect::Deny, "jira/delete_project")
+//!         },
+//!         Rule { when: Some("tool.destructive".into()), ..Rule::new("deletes", Effect::Ask, "*/*") },
+//!     ],
+//!     include: vec![],
+//! })?;
+//!
+//! let coder = Caller { agent: "coder", user: None, tenant: None, groups: &[] };
+//! let tool = |name| Target {
+//!     server: "jira",
+//!     name,
+//!     kind: Kind::Tool,
+//!     flags: Flags { destructive: tollgate_policy::effective_destructive(None, None, None, name), ..Flags::default() },
+//!     labels: &[],
+//! };
+//!
+//! let verdict = policy.decide(&coder, Action::Call, &tool("get_issue"), &[]);
+//! assert!(matches!(verdict, Verdict::Allow { .. }));
+//!
+//! let verdict = policy.decide(&coder, Action::Call, &tool("delete_issue"), &[]);
+//! assert!(matches!(verdict, Verdict::Ask { rule, .. } if &*rule == "deletes"));
+//!
+//! let verdict = policy.decide(&coder, Action::Call, &tool("delete_project"), &[]);
+//! assert!(matches!(verdict, Verdict::Deny { rule, .. } if &*rule == "no-project-delete"));
+//! assert!(!policy.visible(&coder, &tool("delete_project")));
+//! # Ok::<(), tollgate_policy::Problems>(())
+//! ```
+//!
+//! # How it decides
+//!
+//! Rules are written in a shorthand ([`Rule`]) or in Cedar ([`Include`]). The shorthand is compiled to Cedar text, which
+//! [`Policy::show`] prints and which is what runs: there is one engine. Deny beats ask beats allow, whatever the order.
+//!
+//! * An **ask** is a `forbid` annotated `@ask("agent")`, which that audience's approval lifts. Before anyone is asked, the call is
+//!   decided as if every ask were approved: if it would still be denied, it is denied now. A shorthand ask also permits what it
+//!   matches, so an approval is enough.
+//! * A rule that **can't be evaluated denies**, and is named. Cedar itself skips such a policy, so a `forbid` that fails would let
+//!   a call pass.
+//! * A shorthand rule covers `call`, `read`, `get` and `complete`. `list`, `subscribe` and `see` follow from what could be allowed;
+//!   `sample` and `elicit` obey the default and Cedar policies.
+//!
+//! # How it stays fast
+//!
+//! Cedar evaluates every policy of a set. So a decision first leaves out each rule whose target can't match (a *slice*, built once
+//! for each combination of rules), then each rule with nothing left to evaluate (its target and action were all it said), and asks
+//! Cedar only about the rest, with only the attributes that the rest reads. A verdict depends on nothing but caller, action, target
+//! and approvals unless [`Policy::reads_context`] says otherwise, so it may be kept for as long as the policy and those are the same.
+//!
+//! Nothing a client or server sends is ever parsed as Cedar or as Cedar's JSON: names become string values and entity ids by
+//! construction.
+//!
+//! *Never* does IO, reads a clock, or panics on any input.
+
+/// What a configuration says: rules, Cedar files, the default.
+mod source;
+pub use source::{Audience, Effect, Include, Rule, Source, Who};
+
+/// What is wrong with it.
+mod problem;
+pub use problem::{Problem, Problems};
+
+/// A server's hints about a tool, and what we make of them.
+mod hints;
+pub use hints::{Flags, Hints, effective_destructive};
+
+/// `*` patterns over `server/original`.
+mod glob;
+
+/// The shorthand's `when`.
+mod condition;
+
+/// The nouns of a question: who wants to do what with which thing.
+mod request;
+pub use request::{Action, Caller, Kind, Target};
+
+/// Source to statements: Cedar policies with what we know of each.
+mod compile;
+
+/// Statements to verdicts.
+mod engine;
+pub use engine::{Explanation, Policy, Reason, Rules, Verdict};

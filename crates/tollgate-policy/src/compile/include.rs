@@ -1,0 +1,240 @@
+//! Cedar files: parsed, their annotations checked, their scopes read. *Never* evaluated here, and never allowed a template.
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use cedar_policy::{ActionConstraint, Effect as Cedar, EntityUid, PolicySet, ResourceConstraint};
+use miette::Diagnostic;
+
+use super::{Draft, Force, Reads, Scope, Set, Statement, Words};
+use crate::glob::Glob;
+use crate::problem::{Problem, meant};
+use crate::request::{Action, Kind};
+use crate::source::{Audience, Effect, Include};
+
+/// The annotations with a meaning.
+const ANNOTATIONS: [&str; 3] = ["id", "ask", "because"];
+
+/// Compiles the `at`th file.
+pub(super) fn file(at: usize, file: &Include, draft: &mut Draft) {
+    let set = match PolicySet::from_str(&file.text) {
+        Ok(set) => set,
+        Err(errors) => {
+            for error in errors.iter() {
+                let (offset, message, hint) = said(error);
+                let (line, column) = place(&file.text, offset.unwrap_or_default());
+                draft.problems.push(Problem {
+                    file: Some(file.name.clone()),
+                    line,
+                    column: Some(column),
+                    message,
+                    hint,
+                    ..Problem::default()
+                });
+            }
+            return;
+        }
+    };
+    if set.num_of_templates() > 0 {
+        draft.problems.push(Problem {
+            file: Some(file.name.clone()),
+            line: 1,
+            message: "a policy has `?principal` or `?resource` in it".into(),
+            hint: Some("templates can't be used: write the policy out".into()),
+            ..Problem::default()
+        });
+    }
+    draft.shown.push_str("\n// from ");
+    draft.shown.extend(file.name.escape_debug());
+    draft.shown.push('\n');
+    draft.shown.push_str(file.text.trim_end());
+    draft.shown.push('\n');
+
+    // Cedar names them `policy0`, `policy1`, … by place.
+    let mut policies: Vec<_> = set
+        .policies()
+        .map(|policy| {
+            let id: &str = policy.id().as_ref();
+            (id.strip_prefix("policy").and_then(|n| n.parse::<usize>().ok()).unwrap_or_default(), policy)
+        })
+        .collect();
+    policies.sort_by_key(|(n, _)| *n);
+    let starts = starts(&file.text);
+    for (n, policy) in policies {
+        let (line, _) = place(&file.text, starts.get(n).copied().unwrap_or_default());
+        draft.files.insert(draft.statements.len(), at);
+        statement(policy, &file.name, line, draft);
+    }
+}
+
+fn statement(policy: &cedar_policy::Policy, name: &str, line: usize, draft: &mut Draft) {
+    let id = match policy.annotation("id") {
+        Some(id) if !id.is_empty() => id.to_owned(),
+        _ => format!("{name}:{line}"),
+    };
+    draft.take(&id, Some(name), line);
+    let mut problem = |message: String, hint: Option<String>| {
+        let (rule, file) = (Some(id.clone()), Some(name.to_owned()));
+        draft.problems.push(Problem { rule, file, line, message, hint, ..Problem::default() });
+    };
+
+    for (key, value) in policy.annotations() {
+        match key {
+            "id" if value.is_empty() => {
+                problem("`@id` is empty".into(), Some("write `@id(\"name\")`".into()));
+            }
+            known if ANNOTATIONS.contains(&known) => {}
+            _ => {
+                let hint = match meant(key, &ANNOTATIONS) {
+                    Some(known) => format!("did you mean `@{known}`?"),
+                    None => "known: `@id`, `@ask`, `@because`".into(),
+                };
+                problem(format!("unknown annotation `@{key}`"), Some(hint));
+            }
+        }
+    }
+
+    let ask = policy.annotation("ask").map(|text| (text, Audience::parse(text)));
+    let force = match (policy.effect(), ask) {
+        (Cedar::Permit, None) => Force::Permit,
+        (Cedar::Forbid, None) => Force::Forbid,
+        (Cedar::Permit, Some(_)) => {
+            problem(
+                "`@ask` stands on a permit".into(),
+                Some("an ask is a forbid that an approval lifts: `@ask(\"agent\") forbid (…)`".into()),
+            );
+            Force::Permit
+        }
+        (Cedar::Forbid, Some((_, Some(audience)))) if audience.available() => Force::Ask(audience),
+        (Cedar::Forbid, Some((text, Some(_)))) => {
+            problem(
+                format!("`@ask(\"{}\")` is not available in this version", text.escape_debug()),
+                Some("`@ask(\"agent\")` asks the human at the agent's client".into()),
+            );
+            Force::Forbid
+        }
+        (Cedar::Forbid, Some((text, None))) => {
+            problem(
+                format!("`@ask(\"{}\")` names nobody", text.escape_debug()),
+                Some("write `@ask(\"agent\")`".into()),
+            );
+            Force::Forbid
+        }
+    };
+
+    let actions = match policy.action_constraint() {
+        ActionConstraint::Any => Set::ALL,
+        ActionConstraint::In(named) => named_actions(&named, &force, &mut problem),
+        ActionConstraint::Eq(named) => named_actions(&[named], &force, &mut problem),
+    };
+    let (kinds, target) = match policy.resource_constraint() {
+        ResourceConstraint::Any => (Set::ALL, Glob::All),
+        ResourceConstraint::Is(kind) => (kinds(&kind.to_string()), Glob::All),
+        // Nothing is in anything but itself.
+        ResourceConstraint::Eq(uid) | ResourceConstraint::In(uid) | ResourceConstraint::IsIn(_, uid) => {
+            (kinds(&uid.type_name().to_string()), Glob::Exact(uid.id().unescaped().into()))
+        }
+    };
+
+    let policy = policy.new_id(draft.next_id());
+    draft.statements.push(Statement {
+        id: id.into(),
+        because: policy.annotation("because").filter(|text| !text.is_empty()).map(Arc::from),
+        reads: Reads::of(&policy),
+        words: Words {
+            effect: match force {
+                Force::Permit => Effect::Allow,
+                Force::Forbid => Effect::Deny,
+                Force::Ask(_) => Effect::Ask,
+            },
+            file: Some(name.into()),
+            line,
+            only_for: None,
+            when: None,
+        },
+        force,
+        policy,
+        scope: Scope { actions, kinds, target },
+        certain: false,
+    });
+}
+
+/// The actions that a policy names. One that Cedar's validator refuses is left out.
+fn named_actions(
+    named: &[EntityUid],
+    force: &Force,
+    problem: &mut impl FnMut(String, Option<String>),
+) -> Set {
+    let actions: Vec<Action> = Action::ALL
+        .into_iter()
+        .filter(|action| named.iter().any(|uid| uid.id().unescaped() == action.as_str()))
+        .collect();
+    for action in actions.iter().filter(|action| action.follows()) {
+        let action = action.as_str();
+        let message = match force {
+            Force::Forbid => continue,
+            Force::Permit => format!("permitting `{action}` has no effect"),
+            Force::Ask(_) => format!("nobody can be asked about `{action}`"),
+        };
+        problem(
+            message,
+            Some(format!("`{action}` follows from `call`, `get` and `read`; it can only be forbidden")),
+        );
+    }
+    Set::of(&actions)
+}
+
+/// The kind of this Cedar type. What Cedar's validator refuses is none.
+fn kinds(name: &str) -> Set {
+    Kind::ALL.into_iter().find(|kind| kind.as_str() == name).map_or(Set::of(&[]), Set::kind)
+}
+
+/// Where, what, and what to do, in Cedar's words.
+pub(super) fn said(diagnostic: &dyn Diagnostic) -> (Option<usize>, String, Option<String>) {
+    let label = diagnostic.labels().and_then(|mut labels| labels.next());
+    let mut message = diagnostic.to_string();
+    if let Some(text) = label.as_ref().and_then(|label| label.label()) {
+        message.push_str(": ");
+        message.push_str(text);
+    }
+    (label.map(|label| label.offset()), message, diagnostic.help().map(|help| help.to_string()))
+}
+
+/// The line and the character in it, both from 1, of a byte offset.
+pub(super) fn place(text: &str, offset: usize) -> (usize, usize) {
+    let before: String = text.char_indices().take_while(|(at, _)| *at < offset).map(|(_, c)| c).collect();
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    (line, column)
+}
+
+/// Where each policy of a parsed file begins: the first word of the file and after each `;` that is in no string and no comment.
+fn starts(text: &str) -> Vec<usize> {
+    let mut starts = Vec::new();
+    let mut due = true;
+    let mut chars = text.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '/' if chars.peek().is_some_and(|(_, c)| *c == '/') => {
+                while chars.next_if(|(_, c)| *c != '\n').is_some() {}
+                continue;
+            }
+            c if c.is_whitespace() => continue,
+            '"' => {
+                while let Some((_, c)) = chars.next() {
+                    match c {
+                        '\\' => drop(chars.next()),
+                        '"' => break,
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+        if due {
+            starts.push(at);
+        }
+        due = c == ';';
+    }
+    starts
+}

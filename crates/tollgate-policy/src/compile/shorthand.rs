@@ -1,0 +1,273 @@
+//! Shorthand to Cedar text, which is parsed back and is what runs. *Never* writes a user's text unquoted.
+
+use std::sync::Arc;
+
+use super::{Draft, Force, Reads, Scope, Set, Statement, Words, quote};
+use crate::condition;
+use crate::glob::Glob;
+use crate::problem::Problem;
+use crate::request::Action;
+use crate::source::{Audience, DEFAULT, Effect, Rule, Source, Who};
+
+/// Begins the shown text.
+pub(super) fn open(source: &Source, draft: &mut Draft) {
+    draft.shown.push_str(match source.default {
+        Effect::Allow => "// default: allow. The last policy permits what no policy forbids.\n",
+        Effect::Ask => {
+            "// default: ask. What no policy permits or forbids asks the agent's human; no policy says so, because none can.\n"
+        }
+        Effect::Deny => "// default: deny. What no policy permits is denied.\n",
+    });
+}
+
+/// Compiles one rule.
+pub(super) fn rule(rule: &Rule, draft: &mut Draft) {
+    let mut problems = Problems { rule, found: Vec::new() };
+    if rule.id.is_empty() {
+        problems.add("this rule's id is empty".into(), None);
+    } else {
+        draft.take(&rule.id, None, rule.line);
+    }
+    target(&rule.target, &mut problems);
+    let mut conditions = Vec::new();
+    conditions.extend(target_condition(&rule.target));
+    if let Some(who) = &rule.only_for {
+        conditions.extend(who_condition(who, &mut problems));
+    }
+    if let Some(when) = &rule.when {
+        conditions.extend(when_condition(when, &mut problems));
+    }
+    let audience = audience(rule, &mut problems);
+    let failed = !problems.found.is_empty();
+    draft.problems.append(&mut problems.found);
+    if failed {
+        return;
+    }
+
+    let (force, permits) = match rule.effect {
+        Effect::Allow => (Force::Permit, false),
+        Effect::Deny => (Force::Forbid, false),
+        Effect::Ask => (Force::Ask(audience), true),
+    };
+    statement(rule, &rule.id, force, &conditions, draft);
+    if permits {
+        // Only what is approved gets this far: the forbid above has the very same conditions.
+        let id = format!("{}.approved", rule.id);
+        draft.take(&id, None, rule.line);
+        statement(rule, &id, Force::Permit, &conditions, draft);
+    }
+}
+
+/// Compiles what the default permits by itself.
+pub(super) fn default(default: Effect, draft: &mut Draft) {
+    match default {
+        Effect::Ask | Effect::Deny => {}
+        Effect::Allow => {
+            let text = format!("@id(\"{DEFAULT}\")\npermit (principal, action, resource);\n");
+            let rule = Rule::new(DEFAULT, Effect::Allow, "*");
+            parsed(&rule, &text, Force::Permit, Set::ALL, draft);
+        }
+    }
+}
+
+/// Problems of one rule.
+struct Problems<'a> {
+    rule: &'a Rule,
+    found: Vec<Problem>,
+}
+
+impl Problems<'_> {
+    fn add(&mut self, message: String, hint: Option<String>) {
+        self.found.push(Problem {
+            rule: Some(self.rule.id.clone()),
+            line: self.rule.line,
+            message,
+            hint,
+            ..Problem::default()
+        });
+    }
+}
+
+/// A target that can't match anything is a mistake: a `deny` that never denies is worse than none.
+fn target(target: &str, problems: &mut Problems<'_>) {
+    let can_match = match Glob::new(target) {
+        Glob::All | Glob::Pieces { .. } => true,
+        Glob::Exact(all) => all.contains('/'),
+    };
+    if !can_match {
+        problems.add(
+            format!("`{}` matches nothing", target.escape_debug()),
+            Some(match target {
+                "" => "a target is a glob over `server/tool`; everything is `*/*`".into(),
+                _ => format!("a target is a glob over `server/tool`: `{target}/*` or `*/{target}`"),
+            }),
+        );
+    }
+}
+
+fn target_condition(target: &str) -> Option<String> {
+    // Every path has a `/`.
+    if target == "*/*" || Glob::new(target) == Glob::All {
+        return None;
+    }
+    let mut out = String::from("resource.path");
+    compare(&mut out, target);
+    Some(out)
+}
+
+/// ` == "…"` or ` like "…"`.
+fn compare(out: &mut String, glob: &str) {
+    if glob.contains('*') {
+        out.push_str(" like ");
+        quote::pattern(out, glob.chars().map(|c| if c == '*' { None } else { Some(c) }));
+    } else {
+        out.push_str(" == ");
+        quote::text(out, glob.chars());
+    }
+}
+
+fn who_condition(who: &Who, problems: &mut Problems<'_>) -> Option<String> {
+    let mut parts = Vec::new();
+    for agent in &who.agents {
+        let mut out = String::from("principal.name");
+        compare(&mut out, agent);
+        parts.push(out);
+    }
+    if !who.groups.is_empty() {
+        let mut out = String::from("principal.groups.containsAny(");
+        list(&mut out, &who.groups);
+        out.push(')');
+        parts.push(out);
+    }
+    if !who.tenants.is_empty() {
+        let mut out = String::from("(principal has tenant && ");
+        list(&mut out, &who.tenants);
+        out.push_str(".contains(principal.tenant))");
+        parts.push(out);
+    }
+    if parts.is_empty() {
+        let hint = "name `agents`, `groups` or `tenants`; without `for` a rule is for everyone";
+        problems.add("`for` names nobody".into(), Some(hint.into()));
+        return None;
+    }
+    Some(parts.join(" || "))
+}
+
+fn list(out: &mut String, items: &[String]) {
+    out.push('[');
+    for (at, item) in items.iter().enumerate() {
+        if at > 0 {
+            out.push_str(", ");
+        }
+        quote::text(out, item.chars());
+    }
+    out.push(']');
+}
+
+fn when_condition(when: &str, problems: &mut Problems<'_>) -> Option<String> {
+    match condition::parse(when) {
+        Ok(condition) => {
+            let mut out = String::new();
+            condition.cedar(&mut out);
+            Some(out)
+        }
+        Err(mistake) => {
+            problems.add(mistake.message, mistake.hint);
+            if let Some(problem) = problems.found.last_mut() {
+                problem.column = Some(mistake.column);
+            }
+            None
+        }
+    }
+}
+
+fn audience(rule: &Rule, problems: &mut Problems<'_>) -> Audience {
+    let audience = rule.of.clone().unwrap_or(Audience::Agent);
+    if rule.of.is_some() && rule.effect != Effect::Ask {
+        problems.add(format!("`of` does not go with `{}`", rule.effect.as_str()), None);
+    }
+    if !audience.available() {
+        problems.add(
+            format!("`of: {audience}` is not available in this version"),
+            Some("`of: agent` asks the human at the agent's client".into()),
+        );
+    }
+    audience
+}
+
+fn statement(rule: &Rule, id: &str, force: Force, conditions: &[String], draft: &mut Draft) {
+    let mut text = String::from("@id(");
+    quote::text(&mut text, id.chars());
+    text.push_str(")\n");
+    if let Force::Ask(audience) = &force {
+        text.push_str("@ask(");
+        quote::text(&mut text, audience.to_string().chars());
+        text.push_str(")\n");
+    }
+    if let Some(because) = &rule.because {
+        text.push_str("@because(");
+        quote::text(&mut text, because.chars());
+        text.push_str(")\n");
+    }
+    text.push_str(match force {
+        Force::Permit => "permit",
+        Force::Forbid | Force::Ask(_) => "forbid",
+    });
+    text.push_str(" (\n    principal,\n    action in [");
+    for (at, action) in Action::SHORTHAND.into_iter().enumerate() {
+        text.push_str(if at > 0 { ", " } else { "" });
+        text.push_str("Action::");
+        quote::text(&mut text, action.as_str().chars());
+    }
+    text.push_str("],\n    resource\n)");
+    for condition in conditions {
+        text.push_str("\nwhen { ");
+        text.push_str(condition);
+        text.push_str(" }");
+    }
+    text.push_str(";\n");
+    parsed(rule, &text, force, Set::of(&Action::SHORTHAND), draft);
+}
+
+fn parsed(rule: &Rule, text: &str, force: Force, actions: Set, draft: &mut Draft) {
+    let policy = match cedar_policy::Policy::parse(Some(draft.next_id()), text) {
+        Ok(policy) => policy,
+        Err(error) => {
+            draft.problems.push(Problem {
+                rule: Some(rule.id.clone()),
+                line: rule.line,
+                message: format!("this rule can't be compiled: {error}"),
+                ..Problem::default()
+            });
+            return;
+        }
+    };
+    draft.shown.push('\n');
+    draft.shown.push_str(text);
+    draft.statements.push(Statement {
+        id: rule.id.as_str().into(),
+        because: rule.because.as_deref().filter(|text| !text.is_empty()).map(Arc::from),
+        force,
+        reads: Reads::of(&policy),
+        policy,
+        scope: Scope { actions, kinds: Set::ALL, target: Glob::new(&rule.target) },
+        certain: rule.only_for.is_none() && rule.when.is_none(),
+        words: Words {
+            effect: rule.effect,
+            file: None,
+            line: rule.line,
+            only_for: rule.only_for.as_ref().map(phrase),
+            when: rule.when.clone(),
+        },
+    });
+}
+
+/// `for:` in words.
+fn phrase(who: &Who) -> String {
+    let named = |word: &str, names: &[String]| {
+        names.iter().map(|name| format!("{word} `{name}`")).collect::<Vec<_>>()
+    };
+    [named("agent", &who.agents), named("group", &who.groups), named("tenant", &who.tenants)]
+        .concat()
+        .join(" or ")
+}

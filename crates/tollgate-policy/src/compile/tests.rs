@@ -1,0 +1,92 @@
+use cedar_policy::{PolicySet, Schema};
+
+use super::include::place;
+use super::{Attribute, Reads, SCHEMA, compile};
+use crate::{Effect, Include, Rule, Source};
+
+#[test]
+fn the_schema_is_valid_and_has_exactly_our_attributes() {
+    let (_, warnings) = Schema::from_cedarschema_str(SCHEMA).expect("a schema");
+    assert_eq!(warnings.count(), 0);
+    let in_schema: std::collections::BTreeSet<&str> = SCHEMA
+        .lines()
+        .filter_map(|line| line.strip_prefix("    ")?.split_once(':'))
+        .map(|(name, _)| name.trim_end_matches('?'))
+        .collect();
+    assert_eq!(in_schema, Attribute::ALL.iter().map(|attribute| attribute.as_str()).collect());
+}
+
+#[test]
+fn reads_are_never_too_few() {
+    let reads = |text: &str| Reads::of(&cedar_policy::Policy::parse(None, text).unwrap());
+    let read = |text: &str| -> Vec<&str> {
+        let reads = reads(text);
+        Attribute::ALL.into_iter().filter(|known| reads.has(*known)).map(Attribute::as_str).collect()
+    };
+    assert!(read("permit (principal, action, resource);").is_empty());
+    assert_eq!(
+        read("permit (principal, action, resource) when { resource[\"labels\"].contains(\"x\") };"),
+        ["labels"]
+    );
+    assert_eq!(
+        read(
+            "forbid (principal, action, resource) when { principal has user && principal.user == \"a\" } unless { resource.pinned };"
+        ),
+        ["user", "pinned"]
+    );
+    assert_eq!(
+        read(
+            "permit (principal, action, resource) when { if principal has tenant then true else resource.hinted };"
+        ),
+        ["tenant", "hinted"]
+    );
+    assert!(!reads("permit (principal, action, resource) when { resource.name == \"context\" };").context);
+    assert!(reads("permit (principal, action, resource) when { {a: context}.a has x };").context);
+}
+
+#[test]
+fn a_place_is_a_line_and_a_character() {
+    let text = "é;\n\nab";
+    for (offset, expected) in [(0, (1, 1)), (2, (1, 2)), (3, (1, 3)), (4, (2, 1)), (6, (3, 2)), (99, (3, 3))]
+    {
+        assert_eq!(place(text, offset), expected, "{offset}");
+    }
+}
+
+#[test]
+fn policies_of_a_file_are_found_by_line() {
+    let text = "// a ; comment\n@because(\";\\\";\")\npermit (principal, action, resource)\n// ;\nwhen { resource.name == \"//;\" };\n\n  \
+                forbid (principal, action, resource); @id(\"x\") forbid (principal, action, resource);";
+    let source = Source {
+        default: Effect::Deny,
+        rules: vec![],
+        include: vec![Include { name: "a.cedar".into(), text: text.into() }],
+    };
+    let ids: Vec<String> =
+        compile(&source).unwrap().statements.iter().map(|statement| statement.id.to_string()).collect();
+    assert_eq!(ids, ["a.cedar:2", "a.cedar:7", "x"]);
+}
+
+#[test]
+fn what_is_shown_is_what_runs() {
+    let source = Source {
+        default: Effect::Allow,
+        rules: vec![Rule::new("a", Effect::Ask, "x/*"), Rule::new("b", Effect::Deny, "*/y")],
+        include: vec![Include {
+            name: "f\n.cedar".into(),
+            text: "@id(\"c\") permit (principal, action, resource is Tool);".into(),
+        }],
+    };
+    let compiled = compile(&source).unwrap();
+    let shown: PolicySet = compiled.shown.parse().unwrap();
+    let plain = |policy: &cedar_policy::Policy| {
+        let mut json = policy.to_json().unwrap();
+        json.as_object_mut().unwrap().remove("annotations");
+        json.to_string()
+    };
+    let mut shown: Vec<_> = shown.policies().map(plain).collect();
+    let mut run: Vec<_> = compiled.statements.iter().map(|statement| plain(&statement.policy)).collect();
+    shown.sort();
+    run.sort();
+    assert_eq!(shown, run);
+}

@@ -1,0 +1,123 @@
+use proptest::prelude::*;
+
+use super::parse;
+
+fn cedar(text: &str) -> String {
+    let mut out = String::new();
+    parse(text).unwrap_or_else(|mistake| panic!("{text}: {mistake:?}")).cedar(&mut out);
+    out
+}
+
+#[test]
+fn compiled() {
+    for (text, expected) in [
+        ("tool.destructive", "resource.destructive"),
+        ("!tool.read_only", "!(resource.read_only)"),
+        (" ( tool.idempotent ) ", "resource.idempotent"),
+        (
+            "tool.open_world && !tool.hinted || tool.hinted",
+            "((resource.open_world && !(resource.hinted)) || resource.hinted)",
+        ),
+        (
+            "tool.hinted && (tool.hinted || tool.hinted)",
+            "(resource.hinted && (resource.hinted || resource.hinted))",
+        ),
+        ("tool.name like \"get_*\"", "(resource.name like \"get_*\")"),
+        ("tool.name like \"a\\*b*\"", "(resource.name like \"a\\*b*\")"),
+        ("tool.name == \"a*b\"", "(resource.name == \"a*b\")"),
+        ("tool.name == \"a\\*b\"", "(resource.name == \"a*b\")"),
+        ("tool.server == \"q\\\"\\\\\"", "(resource.server == \"q\\\"\\\\\")"),
+        ("agent == \"coder\"", "(principal.name == \"coder\")"),
+        ("user == \"ana\"", "(principal has user && principal.user == \"ana\")"),
+        ("tenant like \"ac*\"", "(principal has tenant && principal.tenant like \"ac*\")"),
+        ("tool.labels.contains(\"reads-private\")", "resource.labels.contains(\"reads-private\")"),
+        ("groups.contains(\"eng\")", "principal.groups.contains(\"eng\")"),
+        ("agent == \"é\u{202e}\n\"", "(principal.name == \"é\\u{202e}\\u{a}\")"),
+    ] {
+        assert_eq!(cedar(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn mistakes() {
+    for (text, column, message, hint) in [
+        ("", 1, "expected a condition", ""),
+        ("tool.destuctive", 1, "unknown name `tool.destuctive`", "did you mean `tool.destructive`?"),
+        ("!tool.readOnly", 2, "unknown name `tool.readOnly`", "did you mean `tool.read_only`?"),
+        ("destructive", 1, "unknown name `destructive`", "did you mean `tool.destructive`?"),
+        ("args.path like \"/etc/*\"", 1, "`args.path` is not available in this version", ""),
+        ("reason == \"x\"", 1, "`reason` is not available in this version", ""),
+        ("session.calls", 1, "`session.calls` is not available in this version", ""),
+        ("tool.hinted && facts.contains(\"x\")", 16, "`facts.contains` is not available in this version", ""),
+        ("tool.pinned", 1, "`tool.pinned` is not available in this version", ""),
+        ("tool.name", 10, "`tool.name` must be compared", "`tool.name == \"x\"` or `tool.name like \"x*\"`"),
+        ("tool.name == agent", 14, "expected a text in double quotes", ""),
+        (
+            "tool.destructive == true",
+            18,
+            "a flag is not compared",
+            "it stands alone: `tool.destructive` or `!tool.destructive`",
+        ),
+        ("agent = \"x\"", 7, "unknown operator `=`", "did you mean `==`?"),
+        ("agent != \"x\"", 7, "unknown operator `!=`", "write `!(agent == \"x\")`"),
+        ("tool.hinted & tool.hinted", 13, "unknown operator `&`", "did you mean `&&`?"),
+        (
+            "tool.hinted and tool.hinted",
+            13,
+            "expected `&&`, `||` or the end, found `and`",
+            "did you mean `&&`?",
+        ),
+        ("not tool.hinted", 1, "unknown name `not`", "did you mean `!`?"),
+        ("tool.hinted tool.hinted", 13, "expected `&&`, `||` or the end, found `tool.hinted`", ""),
+        ("agent == 'x'", 10, "text stands in double quotes", ""),
+        ("agent == \"x", 10, "this text has no end", ""),
+        ("agent == \"\\n\"", 11, "unknown escape", "only `\\\"`, `\\\\` and `\\*` are escapes"),
+        ("(tool.hinted", 13, "expected `)`", ""),
+        ("tool.hinted)", 12, "this `)` closes nothing", ""),
+        ("tool.hinted &&", 15, "expected a condition", ""),
+        ("|| tool.hinted", 1, "expected a condition here", ""),
+        ("\"x\" == agent", 1, "a text is not a condition", "the name stands on the left: `agent == \"x\"`"),
+        ("groups", 1, "`groups` is a set", "write `groups.contains(\"x\")`"),
+        ("groups.contains \"x\"", 17, "expected `(`", ""),
+        ("groups.contains(\"x\"", 20, "expected `)`", ""),
+        ("tool.hinted; true", 12, "unexpected `;`", ""),
+        ("é == \"x\" \u{7}", 10, "unexpected `\\u{7}`", ""),
+    ] {
+        let mistake = parse(text).expect_err(text);
+        let got = (mistake.column, mistake.message.as_str(), mistake.hint.as_deref().unwrap_or_default());
+        assert_eq!(got, (column, message, hint), "{text}");
+    }
+    let all = parse("zebra").expect_err("unknown").hint.unwrap();
+    assert!(all.starts_with("known here: `tool.destructive`, "), "{all}");
+}
+
+#[test]
+fn deep_and_long_texts_are_refused() {
+    assert!(parse(&format!("{}tool.hinted", "!".repeat(31))).is_ok());
+    for text in [
+        format!("{}tool.hinted", "!".repeat(32)),
+        format!("{}tool.hinted", "(".repeat(4000)),
+        format!("tool.hinted{}", " && tool.hinted".repeat(400)),
+    ] {
+        let message = parse(&text).expect_err("too much").message;
+        assert!(message.contains("nested more") || message.contains("4096 bytes"), "{message}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_text_has_an_answer_in_place(text in "\\PC{0,60}") {
+        if let Err(mistake) = parse(&text) {
+            prop_assert!((1..=text.chars().count() + 1).contains(&mistake.column));
+        }
+    }
+
+    #[test]
+    fn near_misses_do_not_panic(
+        text in "(tool\\.destructive|agent|groups\\.contains|like|==|&&|\\|\\||!|\\(|\\)|\"a\\*\"| ){0,12}"
+    ) {
+        if let Err(mistake) = parse(&text) {
+            prop_assert!((1..=text.chars().count() + 1).contains(&mistake.column));
+        }
+    }
+}

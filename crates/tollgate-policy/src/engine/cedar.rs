@@ -1,0 +1,140 @@
+//! Asks Cedar. Entities are built by hand, value by value, with only the attributes that are read. *Never* gives Cedar JSON or text
+//! from outside: in Cedar's JSON `{"__entity": …}` is a reference, in a string it is a string.
+
+use std::collections::{HashMap, HashSet};
+use std::str::FromStr as _;
+use std::sync::Arc;
+
+use cedar_policy::{
+    Authorizer, Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicySet, Request, Response,
+    RestrictedExpression as Value,
+};
+
+use crate::compile::{Attribute, Reads};
+use crate::problem::{Problem, Problems};
+use crate::request::{Action, Caller, Kind, Target};
+
+/// Cedar, and the names of our types in it.
+#[derive(Debug)]
+pub(super) struct Cedar {
+    authorizer: Authorizer,
+    agent: EntityTypeName,
+    /// By [`Kind`].
+    kinds: Vec<EntityTypeName>,
+    /// By [`Action`].
+    actions: Vec<EntityUid>,
+}
+
+/// A question as Cedar takes it.
+#[derive(Debug)]
+pub(super) struct Question<'a> {
+    authorizer: &'a Authorizer,
+    request: Request,
+    entities: Entities,
+}
+
+impl Cedar {
+    /// Names the types.
+    pub(super) fn new() -> Result<Self, Problems> {
+        let name = |text: &str| {
+            EntityTypeName::from_str(text)
+                .map_err(|error| Problems(vec![Problem { message: error.to_string(), ..Problem::default() }]))
+        };
+        let action = name("Action")?;
+        Ok(Self {
+            authorizer: Authorizer::new(),
+            agent: name("Agent")?,
+            kinds: Kind::ALL.into_iter().map(|kind| name(kind.as_str())).collect::<Result<_, _>>()?,
+            actions: Action::ALL.into_iter().map(|known| uid(&action, known.as_str())).collect(),
+        })
+    }
+
+    /// Puts a question together. The error is Cedar's text.
+    pub(super) fn question(
+        &self,
+        reads: Reads,
+        caller: &Caller<'_>,
+        action: Action,
+        target: &Target<'_>,
+        path: &str,
+    ) -> Result<Question<'_>, String> {
+        let unknown = || "an action or kind has no name".to_owned();
+        let action = self.actions.get(action as usize).ok_or_else(unknown)?;
+        let kind = self.kinds.get(target.kind as usize).ok_or_else(unknown)?;
+        let principal = uid(&self.agent, caller.agent);
+        let resource = uid(kind, path);
+        let entities = Entities::from_entities(
+            [
+                entity(principal.clone(), caller_attributes(reads, caller))?,
+                entity(resource.clone(), target_attributes(reads, target, path))?,
+            ],
+            None,
+        )
+        .map_err(|error| error.to_string())?;
+        let request = Request::new(principal, action.clone(), resource, Context::empty(), None)
+            .map_err(|error| error.to_string())?;
+        Ok(Question { authorizer: &self.authorizer, request, entities })
+    }
+}
+
+impl Question<'_> {
+    /// Cedar's answer over these policies.
+    pub(super) fn ask(&self, policies: &PolicySet) -> Response {
+        self.authorizer.is_authorized(&self.request, policies, &self.entities)
+    }
+}
+
+fn uid(kind: &EntityTypeName, id: &str) -> EntityUid {
+    EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id))
+}
+
+type Attributes = HashMap<String, Value>;
+
+fn entity(uid: EntityUid, attributes: Attributes) -> Result<Entity, String> {
+    Entity::new(uid, attributes, HashSet::new()).map_err(|error| error.to_string())
+}
+
+fn caller_attributes(reads: Reads, caller: &Caller<'_>) -> Attributes {
+    let mut attributes = Attributes::new();
+    let mut add = |attribute: Attribute, value: &dyn Fn() -> Option<Value>| {
+        if reads.has(attribute)
+            && let Some(value) = value()
+        {
+            attributes.insert(attribute.as_str().into(), value);
+        }
+    };
+    add(Attribute::Name, &|| Some(text(caller.agent)));
+    add(Attribute::User, &|| caller.user.map(text));
+    add(Attribute::Tenant, &|| caller.tenant.map(text));
+    add(Attribute::Groups, &|| Some(set(caller.groups)));
+    attributes
+}
+
+fn target_attributes(reads: Reads, target: &Target<'_>, path: &str) -> Attributes {
+    let mut attributes = Attributes::new();
+    let mut add = |attribute: Attribute, value: &dyn Fn() -> Value| {
+        if reads.has(attribute) {
+            attributes.insert(attribute.as_str().into(), value());
+        }
+    };
+    let flags = target.flags;
+    add(Attribute::Name, &|| text(target.name));
+    add(Attribute::Server, &|| text(target.server));
+    add(Attribute::Path, &|| text(path));
+    add(Attribute::Destructive, &|| Value::new_bool(flags.destructive));
+    add(Attribute::ReadOnly, &|| Value::new_bool(flags.read_only));
+    add(Attribute::Idempotent, &|| Value::new_bool(flags.idempotent));
+    add(Attribute::OpenWorld, &|| Value::new_bool(flags.open_world));
+    add(Attribute::Hinted, &|| Value::new_bool(flags.hinted));
+    add(Attribute::Pinned, &|| Value::new_bool(flags.pinned));
+    add(Attribute::Labels, &|| set(target.labels));
+    attributes
+}
+
+fn text(text: &str) -> Value {
+    Value::new_string(text.into())
+}
+
+fn set(texts: &[Arc<str>]) -> Value {
+    Value::new_set(texts.iter().map(|item| text(item)))
+}

@@ -1,0 +1,42 @@
+//! What policy says of a call. *Never* carries text that a server or an agent wrote.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::source::Audience;
+
+/// The ids of the rules that determined a verdict, in the order of the source, each once. `default` stands for the default.
+pub type Rules = SmallVec<[Arc<str>; 2]>;
+
+/// What policy says of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It may pass.
+    Allow {
+        /// The rules that permit it, and the asks that approvals lifted.
+        rules: Rules,
+    },
+    /// It may pass once `audience` approved. Decide again with that approval: another audience may be next.
+    Ask {
+        /// Who is to be asked.
+        audience: Audience,
+        /// The first rule that asks that audience.
+        rule: Arc<str>,
+        /// Its reason.
+        because: Option<Arc<str>>,
+        /// Every rule that asks somebody who has not approved.
+        rules: Rules,
+    },
+    /// It may not pass, whoever approves.
+    Deny {
+        /// The first rule that denies; `default` if no rule permits the call.
+        rule: Arc<str>,
+        /// Its reason.
+        because: Option<Arc<str>>,
+        /// Every rule that denies.
+        rules: Rules,
+        /// The rules could not be evaluated (code `policy.error`); [`crate::Policy::explain`] tells why.
+        error: bool,
+    },
+}

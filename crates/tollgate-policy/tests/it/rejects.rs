@@ -1,0 +1,189 @@
+//! Every bad policy and its exact message.
+
+use tollgate_policy::{Audience, Effect, Include, Policy, Rule, Source, Who};
+
+fn told(rules: Vec<Rule>, files: &[(&str, &str)]) -> Vec<String> {
+    let include =
+        files.iter().map(|(name, text)| Include { name: (*name).into(), text: (*text).into() }).collect();
+    match Policy::compile(&Source { default: Effect::Deny, rules, include }) {
+        Ok(policy) => panic!("accepted:\n{}", policy.show()),
+        Err(problems) => problems.0.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn at(line: usize, rule: Rule) -> Rule {
+    Rule { line, ..rule }
+}
+
+#[test]
+fn all_problems_of_rules_at_once() {
+    let when = |text: &str| Some(text.to_owned());
+    let told = told(
+        vec![
+            at(2, Rule::new("a", Effect::Allow, "jira/*")),
+            at(3, Rule::new("a", Effect::Deny, "jira/*")),
+            at(4, Rule::new("", Effect::Deny, "*")),
+            at(5, Rule::new("default", Effect::Deny, "*")),
+            at(6, Rule::new("b", Effect::Deny, "delete_project")),
+            at(7, Rule::new("c", Effect::Deny, "")),
+            at(8, Rule { only_for: Some(Who::default()), ..Rule::new("d", Effect::Deny, "*") }),
+            at(9, Rule { when: when("tool.hinted && tool.destuctive"), ..Rule::new("e", Effect::Deny, "x") }),
+            at(10, Rule { when: when("args.path like \"/etc/*\""), ..Rule::new("f", Effect::Deny, "*") }),
+            at(11, Rule { of: Some(Audience::Operators), ..Rule::new("g", Effect::Ask, "*") }),
+            at(12, Rule { of: Audience::parse("group:platform"), ..Rule::new("h", Effect::Ask, "*") }),
+            at(13, Rule { of: Some(Audience::Agent), ..Rule::new("i", Effect::Deny, "*") }),
+            at(14, Rule::new("j", Effect::Ask, "*")),
+            at(15, Rule::new("j.approved", Effect::Ask, "*")),
+        ],
+        &[],
+    );
+    let expected = [
+        "3: rule `a`: the id `a` is taken\n  hint: the rule in line 2 has it too",
+        "4: rule ``: this rule's id is empty",
+        "5: rule `default`: the id `default` is taken\n  hint: `default` stands for the default: call the rule something else",
+        "6: rule `b`: `delete_project` matches nothing\n  hint: a target is a glob over `server/tool`: `delete_project/*` or `*/delete_project`",
+        "7: rule `c`: `` matches nothing\n  hint: a target is a glob over `server/tool`; everything is `*/*`",
+        "8: rule `d`: `for` names nobody\n  hint: name `agents`, `groups` or `tenants`; without `for` a rule is for everyone",
+        "9: rule `e`: `x` matches nothing\n  hint: a target is a glob over `server/tool`: `x/*` or `*/x`",
+        "9:16: rule `e`: unknown name `tool.destuctive`\n  hint: did you mean `tool.destructive`?",
+        "10:1: rule `f`: `args.path` is not available in this version",
+        "11: rule `g`: `of: operators` is not available in this version\n  hint: `of: agent` asks the human at the agent's client",
+        "12: rule `h`: `of: group:platform` is not available in this version\n  hint: `of: agent` asks the human at the agent's client",
+        "13: rule `i`: `of` does not go with `deny`",
+        "15: rule `j.approved`: the id `j.approved` is taken\n  hint: the rule in line 14 has it too",
+    ];
+    assert_eq!(told, expected, "{told:#?}");
+}
+
+#[test]
+fn problems_of_files() {
+    for (text, expected) in [
+        ("permit (principal, action, resource)", "a.cedar:1:37: unexpected end of input: expected `;`"),
+        (
+            "\n  permit (principal, action, ressource);",
+            "a.cedar:2:30: found an invalid variable in the policy scope: ressource\n  hint: ",
+        ),
+        (
+            "@id(\"x\") @aks(\"agent\") forbid (principal, action, resource);",
+            "a.cedar:1: rule `x`: unknown annotation `@aks`\n  hint: did you mean `@ask`?",
+        ),
+        (
+            "@id(\"x\") @severity(\"high\") forbid (principal, action, resource);",
+            "a.cedar:1: rule `x`: unknown annotation `@severity`\n  hint: known: `@id`, `@ask`, `@because`",
+        ),
+        (
+            "@id forbid (principal, action, resource);",
+            "a.cedar:1: rule `a.cedar:1`: `@id` is empty\n  hint: write `@id(\"name\")`",
+        ),
+        (
+            "@ask(\"operators\") forbid (principal, action, resource);",
+            "a.cedar:1: rule `a.cedar:1`: `@ask(\"operators\")` is not available in this version\n  hint: `@ask(\"agent\")` asks the human at the agent's client",
+        ),
+        (
+            "@ask forbid (principal, action, resource);",
+            "a.cedar:1: rule `a.cedar:1`: `@ask(\"\")` names nobody\n  hint: write `@ask(\"agent\")`",
+        ),
+        (
+            "@ask(\"agent\") permit (principal, action, resource);",
+            "a.cedar:1: rule `a.cedar:1`: `@ask` stands on a permit\n  hint: an ask is a forbid that an approval lifts: `@ask(\"agent\") forbid (…)`",
+        ),
+        (
+            "permit (principal, action == Action::\"see\", resource);",
+            "a.cedar:1: rule `a.cedar:1`: permitting `see` has no effect\n  hint: `see` follows from `call`, `get` and `read`; it can only be forbidden",
+        ),
+        (
+            "@ask(\"agent\") forbid (principal, action in [Action::\"read\", Action::\"subscribe\"], resource);",
+            "a.cedar:1: rule `a.cedar:1`: nobody can be asked about `subscribe`\n  hint: `subscribe` follows from `call`, `get` and `read`; it can only be forbidden",
+        ),
+        (
+            "permit (principal == ?principal, action, resource);",
+            "a.cedar:1: a policy has `?principal` or `?resource` in it\n  hint: templates can't be used: write the policy out",
+        ),
+        (
+            "@id(\"r\") // why\nforbid (principal, action, resource)\nwhen { resource.destuctive };",
+            "a.cedar:3:8: rule `r`: attribute `destuctive` on entity type `Tool` not found\n  hint: did you mean `destructive`?",
+        ),
+        (
+            "forbid (principal, action == Action::\"call\", resource) when { context.args.path == \"x\" };",
+            "a.cedar:1:63: rule `a.cedar:1`: attribute `args` in context for Action::\"call\" not found\n  hint: what a call carries (`context`) is not available in this version",
+        ),
+        (
+            "permit (principal, action, resource) when { principal.tenant == \"acme\" };",
+            "a.cedar:1:45: rule `a.cedar:1`: unable to guarantee safety of access to optional attribute `tenant` on entity type `Agent`\n  hint: try testing for the attribute's presence with `principal has tenant && ..`",
+        ),
+        (
+            "permit (principal, action == Action::\"cal\", resource);",
+            "a.cedar:1:30: rule `a.cedar:1`: unrecognized action `Action::\"cal\"`\n  hint: ",
+        ),
+        (
+            "permit (principal in Group::\"eng\", action, resource);",
+            "a.cedar:1:22: rule `a.cedar:1`: unrecognized entity type `Group`",
+        ),
+        (
+            "forbid (principal, action == Action::\"call\", resource is Prompt);",
+            "a.cedar:1:1: rule `a.cedar:1`: unable to find an applicable action given the policy scope constraints",
+        ),
+        (
+            "forbid (principal, action, resource) when { resource.name == \"x\" && context has args };",
+            "a.cedar:1:1: rule `a.cedar:1`: policy is impossible: the policy expression evaluates to false for all valid requests",
+        ),
+    ] {
+        let told = told(vec![], &[("a.cedar", text)]);
+        assert!(
+            told.iter().any(|told| told.starts_with(expected)),
+            "{text}\nexpected {expected}\ngot {told:#?}"
+        );
+    }
+}
+
+#[test]
+fn rules_and_files_share_their_ids_and_are_all_judged() {
+    let told = told(
+        vec![at(4, Rule::new("x", Effect::Allow, "jira/*")), at(5, Rule::new("y", Effect::Allow, ""))],
+        &[
+            (
+                "a.cedar",
+                "@id(\"x\") permit (principal, action, resource);\n@id(\"z\") permit (principal, action, resource);",
+            ),
+            ("b.cedar", "oops"),
+            ("c.cedar", "@id(\"z\") forbid (principal, action, resource) when { resource.nam == \"\" };"),
+        ],
+    );
+    let begins = [
+        "5: rule `y`: `` matches nothing",
+        "a.cedar:1: rule `x`: the id `x` is taken\n  hint: the rule in line 4 has it too",
+        "b.cedar:1:5: ",
+        "c.cedar:1: rule `z`: the id `z` is taken\n  hint: a.cedar:2 has it too",
+        "c.cedar:1:51: rule `z`: attribute `nam`",
+    ];
+    for (told, begins) in told.iter().zip(begins) {
+        assert!(told.starts_with(begins), "{told}\n{begins}");
+    }
+}
+
+#[test]
+fn deep_files_are_refused_not_fatal() {
+    for deep in
+        ["!".repeat(20_000), "(".repeat(20_000), "-".repeat(20_000), "[".repeat(20_000), "if ".repeat(20_000)]
+    {
+        let text = format!("permit (principal, action, resource) when {{ {deep}true }};");
+        assert!(!told(vec![], &[("a.cedar", &text)]).is_empty());
+    }
+}
+
+#[test]
+fn audiences() {
+    for (text, expected) in [
+        ("agent", Some(Audience::Agent)),
+        ("operators", Some(Audience::Operators)),
+        ("group:ops", Some(Audience::Group("ops".into()))),
+        ("group:", None),
+        ("Agent", None),
+        ("", None),
+    ] {
+        assert_eq!(Audience::parse(text), expected, "{text}");
+        if let Some(audience) = expected {
+            assert_eq!(audience.to_string(), text);
+        }
+    }
+}
