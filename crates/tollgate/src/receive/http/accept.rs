@@ -66,13 +66,11 @@ async fn accept(
     room: &Arc<Semaphore>,
 ) -> Option<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
     let permit = Arc::clone(room).acquire_owned().await.ok()?;
-    match tcp.accept().await {
-        Ok((stream, peer)) => Some((stream, peer, permit)),
-        Err(_) => {
-            tokio::time::sleep(RETRY).await;
-            None
-        }
+    if let Ok((stream, peer)) = tcp.accept().await {
+        return Some((stream, peer, permit));
     }
+    tokio::time::sleep(RETRY).await;
+    None
 }
 
 async fn serve<H: Handle>(stream: TcpStream, peer: SocketAddr, gate: Arc<Gate<H>>) {

@@ -74,7 +74,10 @@ pub(super) struct Body {
 #[derive(Debug)]
 enum Kind {
     /// What is left to write of a text whose length is known.
-    Pieces { pieces: smallvec::IntoIter<[Bytes; 4]>, left: u64 },
+    Pieces {
+        pieces: smallvec::IntoIter<[Bytes; 4]>,
+        left: u64,
+    },
     Events(Box<Events>),
 }
 
@@ -126,7 +129,9 @@ impl http_body::Body for Body {
                 *left = left.saturating_sub(u64::try_from(piece.len()).unwrap_or(u64::MAX));
                 Ok(Frame::data(piece))
             })),
-            Kind::Events(events) => events.poll_chunk(cx).map(|chunk| chunk.map(|chunk| Ok(Frame::data(chunk)))),
+            Kind::Events(events) => {
+                events.poll_chunk(cx).map(|chunk| chunk.map(|chunk| Ok(Frame::data(chunk))))
+            }
         }
     }
 

@@ -2,9 +2,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use http::StatusCode;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
-use http::StatusCode;
 
 use super::Settings;
 use super::accept::Connection;
@@ -308,7 +308,16 @@ mod tests {
         assert_eq!(endpoint("/mcp"), Some(Endpoint::Whole));
         assert_eq!(endpoint("/mcp/view/a"), Some(Endpoint::View("a".into())));
         assert_eq!(endpoint("/mcp/server/a-b"), Some(Endpoint::Server("a-b".into())));
-        for path in ["/", "/mcp/", "/mcp/view", "/mcp/view/", "/mcp/view/a/b", "/mcp/x/y", "/mcpx", "/mcp/server/a%2fb"] {
+        for path in [
+            "/",
+            "/mcp/",
+            "/mcp/view",
+            "/mcp/view/",
+            "/mcp/view/a/b",
+            "/mcp/x/y",
+            "/mcpx",
+            "/mcp/server/a%2fb",
+        ] {
             assert_eq!(endpoint(path), None, "{path}");
         }
     }

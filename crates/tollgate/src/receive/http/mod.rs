@@ -96,7 +96,7 @@ impl Default for Limits {
             header_read: Duration::from_secs(10),
             body_read: Duration::from_secs(30),
             write_stall: Duration::from_secs(30),
-            idle: Duration::from_secs(300),
+            idle: Duration::from_mins(5),
             keep_alive: Duration::from_secs(15),
         }
     }
@@ -128,12 +128,12 @@ impl Default for Sessions {
         Self {
             max: 10_000,
             max_per_principal: 1000,
-            idle: Duration::from_secs(3600),
+            idle: Duration::from_hours(1),
             in_flight: 256,
             events: 1024,
             events_bytes: 4 * 1024 * 1024,
             events_bytes_all: 256 * 1024 * 1024,
-            resumable: Duration::from_secs(300),
+            resumable: Duration::from_mins(5),
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -141,8 +140,8 @@ impl<R: Reply> Source for Stream<R> {
                 Poll::Ready(Some(sse::encode(None, text)))
             }
             Poll::Pending => match &mut self.goodbye {
-                Some(goodbye) if goodbye.poll_over(cx, &self.walking.canceller).is_ready() => Poll::Ready(None),
-                Some(_) | None => Poll::Pending,
+                Some(goodbye) => goodbye.poll_over(cx, &self.walking.canceller).map(|()| None),
+                None => Poll::Pending,
             },
         }
     }

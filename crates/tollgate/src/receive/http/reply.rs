@@ -69,14 +69,18 @@ pub(super) fn not_admitted(why: &NotAdmitted) -> Response<Body> {
             } else {
                 ("a credential is required", "Bearer")
             };
-            let mut response =
-                refuse(StatusCode::UNAUTHORIZED, error, "send `Authorization: Bearer …` with a key of this gateway");
+            let mut response = refuse(
+                StatusCode::UNAUTHORIZED,
+                error,
+                "send `Authorization: Bearer …` with a key of this gateway",
+            );
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
             response
         }
         NotAdmitted::NoSuchEndpoint => no_such_path(),
         NotAdmitted::Draining => {
-            let response = refuse(StatusCode::SERVICE_UNAVAILABLE, "the gateway is shutting down", "try again soon");
+            let response =
+                refuse(StatusCode::SERVICE_UNAVAILABLE, "the gateway is shutting down", "try again soon");
             retry_after(response)
         }
     }
@@ -145,10 +149,8 @@ pub(super) fn preflight(wanted: Option<&HeaderValue>) -> Response<Body> {
     }
     let mut response = nothing(StatusCode::NO_CONTENT);
     let headers = response.headers_mut();
-    headers.insert(
-        header::ACCESS_CONTROL_ALLOW_METHODS,
-        HeaderValue::from_static("POST, GET, DELETE, OPTIONS"),
-    );
+    headers
+        .insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST, GET, DELETE, OPTIONS"));
     if let Ok(allowed) = HeaderValue::try_from(allowed) {
         headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed);
     }

@@ -112,7 +112,7 @@ async fn post<H: Handle>(gate: &Arc<Gate<H>>, door: Door<'_>, body: Incoming) ->
         Err(unread) => return refuse_unread(gate, unread),
     };
     if message::is_batch(&text) {
-        return batch(gate, door, &text);
+        return batch(gate, door, &text).await;
     }
     match message::read(&text, limits.depth) {
         Ok(message) => dispatch(gate, door, message, text.len()).await,
@@ -132,7 +132,11 @@ fn refuse_unread<H: Handle>(gate: &Gate<H>, unread: Unread) -> Response<Body> {
         }
         Unread::TooSlow => {
             gate.handle.count("too_slow");
-            reply::refuse(StatusCode::REQUEST_TIMEOUT, "the body did not come in time", "send it without pauses")
+            reply::refuse(
+                StatusCode::REQUEST_TIMEOUT,
+                "the body did not come in time",
+                "send it without pauses",
+            )
         }
         Unread::Broken => reply::refuse(StatusCode::BAD_REQUEST, "the body broke off", "send all of it"),
     }
@@ -167,7 +171,9 @@ async fn dispatch<H: Handle>(
                 Found::Session(_) if matches!(version, Version::Bad) => bad_version(),
                 Found::Session(session) => legacy::request(gate, &session, door.caller, request, bytes).await,
                 Found::Dead => no_session(),
-                Found::None if meta.names_version() => modern::request(gate, door, request, &meta, bytes).await,
+                Found::None if meta.names_version() => {
+                    modern::request(gate, door, request, &meta, bytes).await
+                }
                 Found::None => {
                     gate.handle.count("no_session");
                     let error = if door.headers.contains_key("mcp-method") {
@@ -179,7 +185,7 @@ async fn dispatch<H: Handle>(
                 }
             }
         }
-        Message::Notification(notification) => notified(gate, &door, &notification, &version),
+        Message::Notification(notification) => notified(gate, &door, &notification, version),
         Message::Response(response) => match find(gate, &door) {
             Found::Session(_) if matches!(version, Version::Bad) => bad_version(),
             Found::Session(session) => {
@@ -199,7 +205,7 @@ fn notified<H: Handle>(
     gate: &Arc<Gate<H>>,
     door: &Door<'_>,
     notification: &Notification,
-    version: &Version,
+    version: Version,
 ) -> Response<Body> {
     let modern = matches!(version, Version::Modern) || Meta::of(&notification.params).is_modern();
     if modern {
@@ -226,10 +232,10 @@ fn notified<H: Handle>(
     }
 }
 
-fn batch<H: Handle>(gate: &Arc<Gate<H>>, door: Door<'_>, text: &Bytes) -> Response<Body> {
+async fn batch<H: Handle>(gate: &Arc<Gate<H>>, door: Door<'_>, text: &Bytes) -> Response<Body> {
     match find(gate, &door) {
         Found::Session(session) if session.core.client.revision == Revision::V2025_03_26 => {
-            legacy::batch(gate, &session, &door.caller, text)
+            legacy::batch(gate, &session, &door.caller, text).await
         }
         Found::Dead => no_session(),
         Found::Session(_) | Found::None => {
@@ -265,7 +271,10 @@ pub(super) fn version(headers: &HeaderMap) -> Version {
 
 fn is_date(text: &str) -> bool {
     text.len() == 10
-        && text.bytes().enumerate().all(|(at, b)| if at == 4 || at == 7 { b == b'-' } else { b.is_ascii_digit() })
+        && text
+            .bytes()
+            .enumerate()
+            .all(|(at, b)| if at == 4 || at == 7 { b == b'-' } else { b.is_ascii_digit() })
 }
 
 /// What `Mcp-Session-Id` names.

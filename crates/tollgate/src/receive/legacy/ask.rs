@@ -23,7 +23,7 @@ const ACCEPT: &[u8] = br#"{"action":"accept"}"#;
 #[derive(Debug)]
 pub(super) enum Round {
     /// Walk again with these params.
-    Again(Object),
+    Again(Box<Object>),
     /// The agent cancelled the call.
     Cancelled,
     /// It can't go on; why.
@@ -111,7 +111,7 @@ pub(super) async fn collect(
             Source::Known(answer) => Bytes::from_static(answer),
             Source::Agent(pending, url) => {
                 let outcome = match wait(pending, out, until, cancel).await {
-                    Waited::Answer(outcome) => Some(outcome),
+                    Waited::Answer(outcome) => Some(*outcome),
                     Waited::Late => None,
                     Waited::Cancelled => return Collected::Cancelled,
                 };
@@ -143,7 +143,7 @@ pub(super) fn next_params(params: &Object, responses: Option<Rope>, required: &O
         edit.set("requestState", state);
     }
     match Object::scan(edit.finish().into_bytes()) {
-        Ok(params) => Round::Again(params),
+        Ok(params) => Round::Again(Box::new(params)),
         Err(_) => Round::Stop("the answers could not be put together".to_owned()),
     }
 }
@@ -164,12 +164,7 @@ fn questions(required: &Object) -> Option<Vec<Question>> {
 }
 
 /// Sends one question, unless its answer is known. `None` = too many wait.
-async fn put(
-    core: &Arc<Core>,
-    out: &impl Outlet,
-    question: &Question,
-    memory: &Memory,
-) -> Option<Source> {
+async fn put(core: &Arc<Core>, out: &impl Outlet, question: &Question, memory: &Memory) -> Option<Source> {
     let revision = core.client.revision;
     if !expressible(question, revision) {
         return Some(Source::Known(DECLINE));
@@ -207,7 +202,8 @@ fn expressible(question: &Question, revision: Revision) -> bool {
     if question.method != "elicitation/create" || revision >= Revision::V2025_11_25 {
         return true;
     }
-    let Some(properties) = question.params.object("requestedSchema").and_then(|s| s.object("properties")) else {
+    let Some(properties) = question.params.object("requestedSchema").and_then(|s| s.object("properties"))
+    else {
         return true;
     };
     properties.members().iter().all(|member| {
@@ -217,7 +213,7 @@ fn expressible(question: &Question, revision: Revision) -> bool {
 }
 
 enum Waited {
-    Answer(Outcome),
+    Answer(Box<Outcome>),
     Late,
     Cancelled,
 }
@@ -226,7 +222,7 @@ async fn wait(mut pending: Pending, out: &impl Outlet, until: Instant, cancel: &
     let waited = tokio::select! {
         // The session's end drops the sender: nobody is left to answer.
         answer = &mut pending.answer => match answer {
-            Ok(outcome) => return Waited::Answer(outcome),
+            Ok(outcome) => return Waited::Answer(Box::new(outcome)),
             Err(_) => return Waited::Late,
         },
         () = tokio::time::sleep_until(until) => Waited::Late,

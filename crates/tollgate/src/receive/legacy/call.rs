@@ -16,9 +16,7 @@ use tollgate_mcp::translate::{self, Answer, ResultType};
 use super::ask::{self, Round};
 use super::listen::{self, Subscribed};
 use super::{Core, Flight, Outlet, empty};
-use crate::call::{
-    Arrival, Cancel, Caller, Ending, Handle, LogLevel, Next, Outgoing, Part, PartKind, Reply as _,
-};
+use crate::call::{Arrival, Caller, Cancel, Ending, Handle, LogLevel, Next, Outgoing, Part, PartKind, Reply};
 use crate::receive::edge::{self, Meta};
 
 /// How long a cancelled walk may take to end before it is dropped.
@@ -162,11 +160,17 @@ impl<H: Handle, O: Outlet> Walk<H, O> {
                     return Ok(Some(translate::to_legacy(&answer, self.method, self.core.client.revision)));
                 }
                 ResultType::Task => {
-                    return Err(RpcError::new(INTERNAL_ERROR, "the server made a task that was not asked for"));
+                    return Err(RpcError::new(
+                        INTERNAL_ERROR,
+                        "the server made a task that was not asked for",
+                    ));
                 }
                 ResultType::InputRequired => {
-                    match asking.round(&self.core, &self.out, self.method, &self.params, &answer, &cancel).await {
-                        Round::Again(next) => params = next,
+                    match asking
+                        .round(&self.core, &self.out, self.method, &self.params, &answer, &cancel)
+                        .await
+                    {
+                        Round::Again(next) => params = *next,
                         Round::Cancelled => return Ok(None),
                         Round::Stop(text) => return self.stopped(&text).map(Some),
                     }
@@ -208,11 +212,7 @@ impl<H, O> std::fmt::Debug for Walk<H, O> {
 }
 
 /// Passes a walk's parts on until it ends. `None` = it was cancelled: whatever it still ends with is not for the agent.
-async fn relay<R: crate::call::Reply>(
-    mut outgoing: Outgoing<R>,
-    out: &impl Outlet,
-    cancel: &Cancel,
-) -> Option<Ending> {
+async fn relay<R: Reply>(mut outgoing: Outgoing<R>, out: &impl Outlet, cancel: &Cancel) -> Option<Ending> {
     let overdue = async {
         cancel.fired().await;
         tokio::time::sleep(CANCEL_GRACE).await;

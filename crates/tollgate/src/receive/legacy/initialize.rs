@@ -11,7 +11,7 @@ use tollgate_mcp::rope::Rope;
 use tollgate_mcp::translate;
 
 use super::{Core, Patience};
-use crate::call::{Arrival, Caller, Cancel, Endpoint, Ending, Handle, Next, Reply as _};
+use crate::call::{Arrival, Caller, Cancel, Ending, Endpoint, Handle, Next, Reply as _};
 use crate::receive::edge;
 
 /// Reads `initialize` into a session's core.
@@ -21,18 +21,17 @@ pub(in crate::receive) fn core(
     patience: Patience,
 ) -> Result<Arc<Core>, RpcError> {
     let bad = |what: &str| RpcError::new(INVALID_PARAMS, what);
-    let version = request
-        .params
-        .string("protocolVersion")
-        .ok_or_else(|| bad("`protocolVersion` must be a string"))?;
+    let version =
+        request.params.string("protocolVersion").ok_or_else(|| bad("`protocolVersion` must be a string"))?;
     let declared =
         request.params.get("capabilities").ok_or_else(|| bad("`capabilities` must be an object"))?;
     // Copied, so that a session never keeps a whole body in memory.
     let copied = |text: bytes::Bytes| bytes::Bytes::copy_from_slice(&text);
     let info = request.params.get("clientInfo").map(copied);
     let client = edge::client(negotiate(&version), info, copied(declared))?;
-    let identity = edge::identity()
-        .ok_or_else(|| RpcError::new(tollgate_mcp::error::INTERNAL_ERROR, "no randomness to make a session with"))?;
+    let identity = edge::identity().ok_or_else(|| {
+        RpcError::new(tollgate_mcp::error::INTERNAL_ERROR, "no randomness to make a session with")
+    })?;
     Ok(Core::new(client, endpoint, identity, patience))
 }
 

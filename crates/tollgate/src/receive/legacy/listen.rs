@@ -99,12 +99,6 @@ pub(in crate::receive) fn lists(core: &Core, heard: bool) {
     });
 }
 
-/// Whether a walk is wanted only because somebody once listened for changed lists.
-pub(in crate::receive) fn only_lists(core: &Core) -> bool {
-    let wanted = core.wanted.borrow();
-    wanted.lists && wanted.uris.is_empty()
-}
-
 /// Starts the session's listener, once. It lives as long as the session, and walks while anything is wanted.
 pub(in crate::receive) fn start<H: Handle>(
     handle: &Arc<H>,
@@ -115,7 +109,8 @@ pub(in crate::receive) fn start<H: Handle>(
     if core.listening.swap(true, Ordering::AcqRel) {
         return;
     }
-    let listener = Listener { handle: Arc::clone(handle), core: Arc::clone(core), caller: Arc::clone(caller), out };
+    let listener =
+        Listener { handle: Arc::clone(handle), core: Arc::clone(core), caller: Arc::clone(caller), out };
     tokio::spawn(async move {
         let ended = listener.core.ended.cancel();
         tokio::select! {

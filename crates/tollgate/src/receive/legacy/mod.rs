@@ -43,9 +43,9 @@ pub struct Patience {
 impl Default for Patience {
     fn default() -> Self {
         Self {
-            answers: Duration::from_secs(600),
+            answers: Duration::from_mins(10),
             rounds: 10,
-            wall: Duration::from_secs(1800),
+            wall: Duration::from_mins(30),
             subscribe: Duration::from_secs(2),
         }
     }
@@ -125,6 +125,11 @@ impl Core {
     pub(super) fn end(&self) {
         self.ended.fire();
         self.flights.cancel_all();
+        self.questions().clear();
+    }
+
+    /// Nobody is left to answer questions; what runs may finish.
+    pub(super) fn deserted(&self) {
         self.questions().clear();
     }
 
