@@ -114,7 +114,7 @@ impl Forwarder {
     }
 
     /// Parks a flight whose server asked, and makes the answer that asks the agent.
-    pub fn park(&self, flight: Flight, questions: &[Question]) -> (Answer, Prepared, Uuid) {
+    pub fn park(&self, flight: Flight, questions: &[Question]) -> Answer {
         let id = Uuid::new_v4();
         let Flight { exchange, call, approved, .. } = flight;
         let token = call.seal_state(&self.sealer, self.clock.now_ms(), approved, Waiting::Parked { id });
@@ -128,10 +128,9 @@ impl Forwarder {
                 expires_ms,
                 principal: Arc::clone(&call.call.arrival.caller.principal),
                 interaction: call.call.interaction,
-                label: Arc::clone(call.call.target.label()),
             },
         );
-        (asked(requests, &token), call, id)
+        asked(requests, &token)
     }
 
     /// A modern server's `input_required`, its state wrapped in ours.

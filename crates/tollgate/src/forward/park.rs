@@ -21,8 +21,6 @@ pub struct Parked {
     pub principal: Arc<str>,
     /// The interaction.
     pub interaction: Uuid,
-    /// `server/original`.
-    pub label: Arc<str>,
 }
 
 /// All parked calls.
@@ -53,15 +51,15 @@ impl Parking {
     }
 
     /// Takes out what has expired: dropping the exchange cancels at the server.
-    pub fn expired(&self, now_ms: u64) -> Vec<(Uuid, Parked)> {
+    pub fn expired(&self, now_ms: u64) -> Vec<Parked> {
         let mut calls = self.lock();
         let ids: Vec<Uuid> = calls.iter().filter(|(_, p)| p.expires_ms <= now_ms).map(|(id, _)| *id).collect();
-        ids.into_iter().filter_map(|id| Some((id, calls.remove(&id)?))).collect()
+        ids.into_iter().filter_map(|id| calls.remove(&id)).collect()
     }
 
     /// Takes out everything, at shutdown.
-    pub fn drain(&self) -> Vec<(Uuid, Parked)> {
-        self.lock().drain().collect()
+    pub fn drain(&self) -> Vec<Parked> {
+        self.lock().drain().map(|(_, parked)| parked).collect()
     }
 
     /// How many there are.

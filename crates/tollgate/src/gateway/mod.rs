@@ -91,7 +91,7 @@ impl Gateway {
         let state = &config.state;
         make_private(state).map_err(|e| StartError::new(format!("the state directory `{}` cannot be used", state.display()), e))?;
         let clock = options.clock.clone();
-        let store = Store::open(state, clock.clone()).map_err(|e| StartError::new("the state database cannot be opened", e))?;
+        let store = Store::open(state).map_err(|e| StartError::new("the state database cannot be opened", e))?;
         let store = Arc::new(store);
         let (vault, warning) = Vault::open(config.vault_key.as_ref(), state, Arc::clone(&store) as Arc<_>)
             .map_err(|e| StartError::new("the vault cannot be opened", e))?;
@@ -103,7 +103,6 @@ impl Gateway {
         let sealer = Arc::new(sealer);
         let ledger = Ledger::open(state, config.ledger, clock.clone())
             .map_err(|e| StartError::new("the ledger cannot be opened", e))?;
-        let ledger = Arc::new(ledger);
         let keys = Keys::build(&config, &store, &vault).map_err(|e| StartError::new("the keys cannot be read", e))?;
         let keys = Arc::new(keys);
         let operators = Operators::build(&config, &vault, options.operator_token.as_deref())
@@ -217,8 +216,8 @@ impl Gateway {
             let mut tick = tokio::time::interval(Duration::from_secs(1));
             loop {
                 tick.tick().await;
-                for (id, parked) in gate.forwarder.parking.expired(gate.clock.now_ms()) {
-                    gate.abandon(id, parked).await;
+                for parked in gate.forwarder.parking.expired(gate.clock.now_ms()) {
+                    gate.abandon(parked);
                 }
             }
         });
@@ -249,8 +248,8 @@ impl Gateway {
 
     async fn close(&mut self, config: &Config) {
         self.tasks.shutdown().await;
-        for (id, parked) in self.gate.forwarder.parking.drain() {
-            self.gate.abandon(id, parked).await;
+        for parked in self.gate.forwarder.parking.drain() {
+            self.gate.abandon(parked);
         }
         self.gate.servers.shutdown().await;
         self.stop_admin.send_replace(true);

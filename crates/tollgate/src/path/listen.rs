@@ -49,13 +49,10 @@ impl Gate {
         let mut draining = self.draining.subscribe();
         let mut changes = self.catalog.changes();
         let snapshot = self.catalog.snapshot(&arrival.client, &arrival.caller.principal).await;
-        let entry = match entry.commit().await {
-            Ok(entry) => entry,
-            Err((entry, _)) => {
-                let refused = Refused::new(Code::LedgerUnavailable, Arc::from("listening"), "the ledger cannot be written");
-                return refuse(entry, Outcome::Refused, &refused, arrival.method).await;
-            }
-        };
+        if entry.commit().await.is_err() {
+            let refused = Refused::new(Code::LedgerUnavailable, Arc::from("listening"), "the ledger cannot be written");
+            return refuse(entry, Outcome::Refused, &refused, arrival.method).await;
+        }
         let (updates, mut updated) = mpsc::channel(64);
         let mut feeds = JoinSet::new();
         let mut honoured = self.honour(&arrival, &snapshot, &mut feeds, &updates).await;

@@ -10,7 +10,6 @@ use tokio::sync::{mpsc, watch};
 use tollgate_mcp::error::{INTERNAL_ERROR, METHOD_NOT_FOUND, RpcError};
 use tollgate_mcp::method::Method;
 use tollgate_mcp::translate::{self, Answer, ResultType};
-use uuid::Uuid;
 
 use crate::approve::{Approver, Unanswered};
 use crate::authenticate::{self, Keys};
@@ -20,8 +19,8 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::decide::{Decider, Permit, Ruling, Verdict};
 use crate::forward::{Flight, Forwarder, Parked, Step};
-use crate::record::{self, Approval, Close, Entry, Ledger, Outcome, Reply, Said, Subject};
-use crate::resolve::{self, Scope, Target};
+use crate::record::{self, Approval, Close, Committed, Entry, Ledger, Outcome, ParkEnd, Reply, Said, Subject};
+use crate::resolve::{self, Scope, Target, Waiting};
 use crate::seal::Sealer;
 use crate::servers::{Question, Servers};
 use crate::transform::{self, Prepared};
@@ -52,7 +51,9 @@ pub struct Gate {
     /// The way to the servers.
     pub forwarder: Forwarder,
     /// The ledger.
-    pub ledger: Arc<Ledger>,
+    pub ledger: Ledger,
+    /// Which tasks' ends are recorded.
+    pub ended_tasks: EndedTasks,
     /// What is counted beside the ledger.
     pub counters: crate::metrics::Counters,
     /// True once the gateway drains.
@@ -63,6 +64,26 @@ pub struct Gate {
     pub started: Instant,
 }
 
+/// The tasks whose end was seen, the latest ones.
+#[derive(Debug, Default)]
+pub struct EndedTasks(std::sync::Mutex<std::collections::VecDeque<String>>);
+
+impl EndedTasks {
+    const KEPT: usize = 10_000;
+
+    fn first(&self, task: &str) -> bool {
+        let mut seen = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if seen.iter().any(|t| t == task) {
+            return false;
+        }
+        if seen.len() >= Self::KEPT {
+            seen.pop_front();
+        }
+        seen.push_back(task.to_owned());
+        true
+    }
+}
+
 /// After so long the gateway counts as ready whatever its servers do.
 const READY_CAP: Duration = Duration::from_secs(30);
 
@@ -71,7 +92,7 @@ impl Handle for Gate {
 
     fn admit(&self, credential: &Credential, peer: &Peer, endpoint: &Endpoint) -> Result<Arc<Caller>, NotAdmitted> {
         let caller = authenticate::caller(&self.keys, credential, peer, self.clock.now_ms()).map_err(|e| {
-            self.ledger.failed(peer.address.map(|a| a.ip()), e.reason);
+            self.ledger.count_failure(peer.address.map(|a| a.ip()), e.reason);
             NotAdmitted::Unauthenticated { presented: e.presented }
         })?;
         match Scope::of(&self.config.load(), endpoint, &caller) {
@@ -177,17 +198,17 @@ impl Gate {
         };
         approved(&mut entry, &permit);
 
-        let entry = match entry.commit().await {
-            Ok(entry) => entry,
+        let committed = match entry.commit().await {
+            Ok(committed) => committed,
             // No ledger, no traffic.
-            Err((entry, why)) => {
-                tracing::error!(error = %why, "the ledger cannot be written: nothing passes");
+            Err(why) => {
+                tracing::error!(error = ?why, "the ledger cannot be written: nothing passes");
                 let what = Arc::clone(permit.prepared().call.target.label());
                 let refused = Refused::new(Code::LedgerUnavailable, what, "the ledger cannot be written");
                 return refuse(entry, Outcome::Refused, &refused, method).await;
             }
         };
-        self.carry(entry, permit, method, cancel, out).await
+        self.carry(entry, permit, committed, method, cancel, out).await
     }
 
     async fn approve(&self, question: crate::decide::Question) -> Result<Permit, Box<Unanswered>> {
@@ -198,8 +219,19 @@ impl Gate {
         })
     }
 
-    /// The committed call at its server, until its last part.
-    async fn carry(&self, mut entry: Entry, permit: Permit, method: Method, cancel: Cancel, out: mpsc::Sender<Part>) -> Reply {
+    /// The call at its server, until its last part. It takes the proof that the begin record is written.
+    async fn carry(
+        &self,
+        mut entry: Entry,
+        permit: Permit,
+        _committed: Committed,
+        method: Method,
+        cancel: Cancel,
+        out: mpsc::Sender<Part>,
+    ) -> Reply {
+        if let Some(Waiting::Parked { .. }) = permit.prepared().call.state.as_ref().map(|s| &s.waiting) {
+            self.end_park(&entry.facts().interaction(), ParkEnd::Resumed);
+        }
         let sent_at = self.clock.instant();
         let mut cancelled = pin!(cancel.fired());
         let flight = tokio::select! {
@@ -299,13 +331,20 @@ impl Gate {
     }
 
     async fn park(&self, entry: Entry, flight: Flight, questions: &[Question]) -> Reply {
-        let (answer, prepared, id) = self.forwarder.park(flight, questions);
         // Written before the question is shown, so that a restart finds it.
-        if let Err(error) = self.ledger.note_parked(id, entry.facts()).await {
-            tracing::error!(%error, "a parked call could not be noted");
+        if let Err(error) = self.ledger.note_parked(entry.facts()) {
+            tracing::error!(?error, "a parked call could not be noted");
         }
-        drop(prepared);
+        let answer = self.forwarder.park(flight, questions);
         entry.close(Close::of(Outcome::Asked), Ending::Answer(answer)).await
+    }
+
+    fn end_park(&self, interaction: &str, end: ParkEnd) {
+        match self.ledger.close_parked(interaction, end) {
+            Ok(true) => {}
+            Ok(false) => tracing::debug!(interaction, "a park was not open in the ledger"),
+            Err(error) => tracing::error!(?error, interaction, "a park's end could not be recorded"),
+        }
     }
 
     async fn answer(&self, mut entry: Entry, flight: &Flight, method: Method, answer: Answer) -> Reply {
@@ -344,7 +383,20 @@ impl Gate {
             Some(error) => Close::with(outcome, "tool_error", error),
             None => Close::of(outcome),
         };
+        // A poll of a task that goes on, or whose end was recorded, leaves no entry.
+        if method == Method::TasksGet && !self.ends_task(&call.target, &answer) {
+            return match entry.unrecorded(Ending::Answer(answer)) {
+                Ok(reply) => reply,
+                Err(error) => self.begin(arrival).close(Close::of(Outcome::Ok), *error.ending).await,
+            };
+        }
         entry.close(close, Ending::Answer(answer)).await
+    }
+
+    /// Whether this is the first answer that says a task has ended.
+    fn ends_task(&self, target: &Target, answer: &Answer) -> bool {
+        let terminal = matches!(answer.object.string("status").as_deref(), Some("completed" | "failed" | "cancelled"));
+        terminal && self.ended_tasks.first(&format!("{}/{}", target.server(), target.original()))
     }
 
     /// The method of a modern server's question that policy does not let it ask.
@@ -363,22 +415,16 @@ impl Gate {
     }
 
     /// A park that nobody came back to: dropping it cancels at the server; its entry is closed.
-    pub async fn abandon(&self, id: Uuid, parked: Parked) {
-        let (interaction, label) = (parked.interaction, Arc::clone(&parked.label));
+    pub fn abandon(&self, parked: Parked) {
+        let interaction = parked.interaction.to_string();
         drop(parked);
-        if let Err(error) = self.ledger.close_parked(id, interaction, record::ParkEnd::Abandoned).await {
-            tracing::error!(%error, tool = %label, "an abandoned call could not be recorded");
-        }
+        self.end_park(&interaction, ParkEnd::Abandoned);
     }
 
     fn begin(&self, arrival: &Arrival) -> Entry {
         let mut entry = record::begin(&self.ledger, Subject::Request(arrival.method));
-        let facts = entry.facts_mut();
-        facts.caller = Some(Arc::clone(&arrival.caller));
-        facts.client.clone_from(&arrival.client.label);
-        facts.revision = Some(arrival.client.revision);
-        facts.session.clone_from(&arrival.session);
-        facts.bytes_in = Some(arrival.bytes_in);
+        entry.arrived(arrival);
+        entry.facts_mut().session.clone_from(&arrival.session);
         entry
     }
 }
