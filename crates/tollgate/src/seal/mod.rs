@@ -97,8 +97,7 @@ impl Sealer {
         let length = u64::try_from(principal.len()).unwrap_or(u64::MAX).to_be_bytes();
         // A synthetic nonce (a keyed digest of all that goes in, as in SIV) needs no random source that could fail or repeat:
         // two equal nonces mean two equal tokens.
-        let digest =
-            keys.nonces.digest(&[&self.salt, &count, &expiry, &length, principal.as_bytes(), plain]);
+        let digest = keys.nonces.digest(&[&self.salt, &count, &expiry, &length, principal.as_bytes(), plain]);
         let (nonce, _) = digest.split_at(NONCE);
         let mut body = Vec::with_capacity(EXPIRY + plain.len());
         body.extend_from_slice(&expiry);
