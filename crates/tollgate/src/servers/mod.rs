@@ -1,6 +1,9 @@
 //! The servers behind us: transports, both eras' client code, pools, spawn, probe, sessions, health, backoff, reap.
 //! One supervisor per server: a slow or dead one never delays another. *Never* names a stage or an agent's credential.
 
+/// The parent between us and a child process.
+pub mod guard;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
