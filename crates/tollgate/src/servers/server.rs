@@ -1,0 +1,494 @@
+//! One server and its supervisor: tried, introduced, tended, tried again.
+//! *Never* waits for another server, and never reports ready what has not answered.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use bytes::Bytes;
+use tokio::sync::{Notify, broadcast, watch};
+use tollgate_mcp::method::Method;
+use tollgate_mcp::object::{Object, quote};
+use tollgate_mcp::revision::Era;
+
+use super::backoff::Backoff;
+use super::bulletin::Bulletin;
+use super::carrier::Carrier;
+use super::credential::Resolve;
+use super::exchange::{Event, Exchange, Limit, Opening};
+use super::http::{Http, Transport, Wire};
+use super::introduction::Introduction;
+use super::stdio::Stdio;
+use super::subscribe::{Subscription, Uris};
+use super::{Failure, Health, Listing, Notice, Outbound, list, listen, nobody};
+use crate::call::Client;
+use crate::clock::Clock;
+use crate::config;
+
+/// One that was up for so long was not failing at its start.
+const STEADY: Duration = Duration::from_secs(10);
+
+/// How often unused sessions, processes and connections are looked for.
+const TICK: Duration = Duration::from_secs(5);
+
+/// A call to a server that is down makes it be tried again at once, but not more often than this.
+const NUDGE: Duration = Duration::from_secs(1);
+
+/// How long a server may take over a subscription.
+const SUBSCRIBE: Duration = Duration::from_secs(2);
+
+/// What a server's parts need from outside.
+#[derive(Debug)]
+pub(super) struct Room {
+    pub(super) config: Arc<config::Server>,
+    pub(super) clock: Clock,
+    pub(super) resolve: Arc<dyn Resolve>,
+    pub(super) guard: PathBuf,
+    pub(super) bulletin: Arc<Bulletin>,
+}
+
+/// A server that has been introduced.
+#[derive(Debug)]
+pub(super) enum Live {
+    Http(Http),
+    Stdio(Stdio),
+}
+
+impl Live {
+    pub(super) fn introduction(&self) -> &Arc<Introduction> {
+        match self {
+            Self::Http(http) => http.introduction(),
+            Self::Stdio(stdio) => stdio.introduction(),
+        }
+    }
+
+    /// Opens one request: its id and what carries it.
+    pub(super) async fn open(&self, outbound: &Outbound) -> Result<(u64, Carrier), Failure> {
+        match self {
+            Self::Http(http) => {
+                let id = http.wire.mint();
+                Ok((id, Carrier::Http(Box::new(http.open(id, outbound).await?))))
+            }
+            Self::Stdio(stdio) => {
+                let (id, call) = stdio.open(outbound).await?;
+                Ok((id, Carrier::Pipe(call)))
+            }
+        }
+    }
+
+    async fn lost(&self) -> String {
+        match self {
+            Self::Http(http) => http.lost().await,
+            Self::Stdio(stdio) => stdio.lost().await,
+        }
+    }
+
+    /// Waits until what was subscribed has to be subscribed again.
+    async fn renewed(&self) {
+        match self {
+            Self::Http(http) => {
+                let mut renewed = http.wire.renewed.subscribe();
+                if renewed.changed().await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            }
+            Self::Stdio(_) => std::future::pending().await,
+        }
+    }
+
+    async fn reap(&self) {
+        match self {
+            Self::Http(http) => http.reap().await,
+            Self::Stdio(stdio) => stdio.reap(),
+        }
+    }
+
+    async fn close(&self) {
+        match self {
+            Self::Http(http) => http.close().await,
+            Self::Stdio(stdio) => stdio.close().await,
+        }
+    }
+}
+
+/// Calls in flight, counted so that a retired server ends after the last of them.
+#[derive(Debug, Default)]
+struct Flights {
+    count: AtomicUsize,
+    none: Notify,
+}
+
+/// One call in flight.
+#[derive(Debug)]
+pub(super) struct Flight(Arc<Flights>);
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        if self.0.count.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.none.notify_waiters();
+        }
+    }
+}
+
+impl Flights {
+    fn enter(self: &Arc<Self>) -> Flight {
+        self.count.fetch_add(1, Ordering::AcqRel);
+        Flight(Arc::clone(self))
+    }
+
+    async fn over(&self) {
+        loop {
+            let none = self.none.notified();
+            if self.count.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            none.await;
+        }
+    }
+}
+
+/// How far a server is to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Course {
+    Run,
+    /// To end after its calls.
+    Retire,
+    /// To end now.
+    End,
+}
+
+/// One server and its supervisor.
+#[derive(Debug)]
+pub struct Server {
+    /// Its configuration.
+    pub config: Arc<config::Server>,
+    room: Arc<Room>,
+    live: ArcSwapOption<Live>,
+    health: watch::Sender<Health>,
+    /// It was just lost, and the next attempt is about to be made.
+    recovering: AtomicBool,
+    nudge: Notify,
+    course: watch::Sender<Course>,
+    ended: watch::Sender<bool>,
+    flights: Arc<Flights>,
+    uris: Arc<Uris>,
+}
+
+impl Server {
+    /// A server and its supervisor (none if it is disabled). Must be called on the runtime.
+    pub(super) fn start(room: Room) -> Arc<Self> {
+        let enabled = room.config.enabled;
+        let server = Arc::new(Self {
+            config: Arc::clone(&room.config),
+            room: Arc::new(room),
+            live: ArcSwapOption::empty(),
+            health: watch::channel(if enabled { Health::Starting } else { Health::Disabled }).0,
+            recovering: AtomicBool::new(false),
+            nudge: Notify::new(),
+            course: watch::channel(Course::Run).0,
+            ended: watch::channel(!enabled).0,
+            flights: Arc::default(),
+            uris: Arc::new(Uris::new()),
+        });
+        if enabled {
+            tokio::spawn(Arc::clone(&server).supervise());
+        }
+        server
+    }
+
+    /// Where it stands.
+    pub fn health(&self) -> Health {
+        self.health.borrow().clone()
+    }
+
+    /// Its notices, from now on.
+    pub fn notices(&self) -> broadcast::Receiver<Notice> {
+        self.room.bulletin.listen()
+    }
+
+    /// Sends a request on a fitting lease (pool key: principal where interactive, declared capabilities, credential). Waits for a
+    /// starting server up to its start limit. Nothing is ever sent twice.
+    pub async fn send(self: &Arc<Self>, outbound: Outbound) -> Result<Exchange, Failure> {
+        let flight = self.flights.enter();
+        let live = self.live().await?;
+        let limit = Limit::new(self.room.clock.instant(), self.config.timeout);
+        let Ok(opened) = tokio::time::timeout(self.config.timeout.call, live.open(&outbound)).await else {
+            return Err(self.unavailable("it could not be reached in time"));
+        };
+        let (id, carrier) = opened?;
+        let opening = Opening {
+            server: Arc::clone(&self.config.alias),
+            revision: live.introduction().revision,
+            id,
+            carrier,
+            bulletin: Arc::clone(&self.room.bulletin),
+            clock: self.room.clock.clone(),
+            limit,
+            flight,
+        };
+        Ok(Exchange::new(opening, &outbound))
+    }
+
+    /// All pages of one list as `client` of `principal` would get it, within `threats.md`'s limits: the items' texts, and the least `ttlMs`.
+    /// A server that does not have that list (-32601, or an undeclared capability) has an empty one.
+    pub async fn list(
+        self: &Arc<Self>,
+        listing: Listing,
+        client: &Arc<Client>,
+        principal: &Arc<str>,
+    ) -> Result<(Vec<Bytes>, Option<u64>), Failure> {
+        // Who can't be asked sees what everyone sees.
+        let (client, principal) = match client.capabilities.interactive() || client.capabilities.tasks {
+            true => (Arc::clone(client), Arc::clone(principal)),
+            false => (nobody(), Arc::from("")),
+        };
+        let limit = self.config.timeout.call.saturating_add(self.config.timeout.start);
+        match tokio::time::timeout(limit, list::all(self, listing, &client, &principal)).await {
+            Ok(listed) => listed,
+            Err(_elapsed) => Err(Failure::Timeout { server: Arc::clone(&self.config.alias) }),
+        }
+    }
+
+    /// Counts one more subscriber of an original URI, subscribing at the server if it is the first; the guard counts back when dropped.
+    /// `None` if the server does not support it, or does not confirm it within 2 s.
+    ///
+    /// Subscriptions are the server's, not a caller's: `client` and `principal` choose no session here.
+    pub async fn subscribe(
+        self: &Arc<Self>,
+        uri: &str,
+        client: &Arc<Client>,
+        principal: &Arc<str>,
+    ) -> Option<Subscription> {
+        tracing::trace!(server = %self.config.alias, %principal, revision = %client.revision, "subscribe");
+        let introduction = self.introduction().await.ok()?;
+        if !introduction.flag("resources", "subscribe") {
+            return None;
+        }
+        let changing = self.uris.changing.lock().await;
+        let mut honoured = self.uris.honoured.subscribe();
+        let first = self.uris.add(uri);
+        // From here on, dropping it counts back.
+        let subscription = Subscription::new(Arc::clone(self), uri.to_owned());
+        let confirmed = match introduction.revision.era() {
+            Era::Legacy if first => {
+                let asked = tokio::time::timeout(SUBSCRIBE, self.plain(Method::Subscribe, uri));
+                matches!(asked.await, Ok(true))
+            }
+            Era::Legacy => true,
+            Era::Modern => {
+                let acknowledged = honoured.wait_for(|honoured| honoured.contains(uri));
+                matches!(tokio::time::timeout(SUBSCRIBE, acknowledged).await, Ok(Ok(_)))
+            }
+        };
+        drop(changing);
+        confirmed.then_some(subscription)
+    }
+
+    /// Counts one subscriber back; the last one ends it at the server.
+    pub(super) fn unsubscribe(self: &Arc<Self>, uri: String) {
+        if !self.uris.remove(&uri) {
+            return;
+        }
+        let legacy = self.live.load().as_ref().is_some_and(|live| live.introduction().revision.era() == Era::Legacy);
+        if let (true, Ok(runtime)) = (legacy, tokio::runtime::Handle::try_current()) {
+            let server = Arc::clone(self);
+            runtime.spawn(async move {
+                let changing = server.uris.changing.lock().await;
+                if !server.uris.has(&uri) {
+                    drop(tokio::time::timeout(SUBSCRIBE, server.plain(Method::Unsubscribe, &uri)).await);
+                }
+                drop(changing);
+            });
+        }
+    }
+
+    /// A request about one URI of ours; whether it was answered with a result.
+    async fn plain(self: &Arc<Self>, method: Method, uri: &str) -> bool {
+        let params = Object::scan(Bytes::from(format!(r#"{{"uri":{}}}"#, quote(uri))));
+        let outbound = Outbound {
+            method,
+            params: params.unwrap_or_else(|_| Object::empty()),
+            client: nobody(),
+            principal: Arc::from(""),
+            progress: false,
+            log_level: None,
+            marks: Arc::from([]),
+        };
+        let Ok(mut exchange) = self.send(outbound).await else { return false };
+        loop {
+            match exchange.next().await {
+                Event::Done(done) => return done.is_ok(),
+                Event::Failed(_) => return false,
+                Event::Progress(_) | Event::Log(_) | Event::Asked(_) | Event::Withdrew => {}
+            }
+        }
+    }
+
+    /// What it said of itself; waits for a starting server.
+    pub(super) async fn introduction(&self) -> Result<Arc<Introduction>, Failure> {
+        Ok(Arc::clone(self.live().await?.introduction()))
+    }
+
+    async fn live(&self) -> Result<Arc<Live>, Failure> {
+        if let Some(live) = self.live.load_full() {
+            return Ok(live);
+        }
+        let mut health = self.health.subscribe();
+        let settled = health.wait_for(|health| match health {
+            Health::Ready(_) | Health::Disabled => true,
+            Health::Starting => false,
+            Health::Down { .. } => !self.recovering.load(Ordering::Acquire),
+        });
+        let health = match tokio::time::timeout(self.config.timeout.start, settled).await {
+            Ok(Ok(health)) => health.clone(),
+            Ok(Err(_)) | Err(_) => return Err(self.unavailable("it has not started yet")),
+        };
+        match health {
+            Health::Ready(_) => self.live.load_full().ok_or_else(|| self.unavailable("it was lost just now")),
+            Health::Disabled => Err(self.unavailable("it is disabled")),
+            Health::Starting => Err(self.unavailable("it has not started yet")),
+            Health::Down { why } => {
+                self.nudge.notify_one();
+                Err(self.unavailable(&why))
+            }
+        }
+    }
+
+    fn unavailable(&self, why: &str) -> Failure {
+        Failure::Unavailable { server: Arc::clone(&self.config.alias), why: why.to_owned(), sent: false }
+    }
+
+    /// Ends it: after its calls, or now.
+    pub(super) fn retire(&self, now: bool) {
+        self.course.send_replace(if now { Course::End } else { Course::Retire });
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        *self.ended.borrow()
+    }
+
+    /// Waits until all of it has ended.
+    pub(super) async fn ended(&self) {
+        // Closed means gone, too.
+        drop(self.ended.subscribe().wait_for(|ended| *ended).await);
+    }
+
+    async fn supervise(self: Arc<Self>) {
+        let mut course = self.course.subscribe();
+        let last = tokio::select! {
+            never = self.run() => match never {},
+            _ = course.wait_for(|course| *course != Course::Run) => self.live.load_full(),
+        };
+        if let Some(live) = last {
+            let longest = self.config.timeout.call.saturating_mul(10);
+            tokio::select! {
+                () = self.flights.over() => {}
+                () = tokio::time::sleep(longest) => {}
+                _ = course.wait_for(|course| *course == Course::End) => {}
+            }
+            self.live.store(None);
+            self.health.send_replace(Health::Down { why: "it was ended".to_owned() });
+            live.close().await;
+        }
+        self.health.send_replace(Health::Down { why: "it was ended".to_owned() });
+        self.ended.send_replace(true);
+    }
+
+    async fn run(self: &Arc<Self>) -> std::convert::Infallible {
+        let clock = &self.room.clock;
+        let mut era = None;
+        let mut backoff = Backoff::new(clock.clone());
+        let mut previous: Option<Arc<Live>> = None;
+        loop {
+            let attempted = clock.instant();
+            let attempt = tokio::time::timeout(self.config.timeout.start, self.attempt(&mut era)).await;
+            let why = match attempt {
+                Ok(Ok(live)) => {
+                    let live = Arc::new(live);
+                    if let (Live::Stdio(new), Some(Live::Stdio(old))) = (&*live, previous.as_deref()) {
+                        new.adopt(old);
+                    }
+                    let since = clock.instant();
+                    let why = self.tend(&live).await;
+                    previous = Some(live);
+                    if clock.instant().saturating_duration_since(since) > STEADY {
+                        backoff.reset();
+                    }
+                    why
+                }
+                Ok(Err(why)) => {
+                    self.recovering.store(false, Ordering::Release);
+                    why
+                }
+                Err(_elapsed) => {
+                    self.recovering.store(false, Ordering::Release);
+                    "it did not start in time".to_owned()
+                }
+            };
+            tracing::warn!(server = %self.config.alias, why = %why.escape_debug(), "server is down");
+            self.live.store(None);
+            self.health.send_replace(Health::Down { why });
+            self.room.bulletin.tell(Notice::Down);
+            let wait = backoff.next();
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = async {
+                    self.nudge.notified().await;
+                    tokio::time::sleep_until((attempted + NUDGE).into()).await;
+                } => {}
+            }
+        }
+    }
+
+    async fn attempt(&self, era: &mut Option<Era>) -> Result<Live, String> {
+        match &self.config.transport {
+            config::Transport::Http { url, headers, auth, ca } => {
+                let transport = Transport { headers, auth: auth.as_ref(), ca: ca.as_deref() };
+                let wire = Wire::new(&self.room, url, transport)?;
+                Ok(Live::Http(Http::connect(wire, era).await?))
+            }
+            config::Transport::Stdio { .. } => Ok(Live::Stdio(Stdio::connect(&self.room, era).await?)),
+        }
+    }
+
+    /// Looks after a server that is up, until it is not; says why.
+    async fn tend(self: &Arc<Self>, live: &Arc<Live>) -> String {
+        let introduction = live.introduction();
+        tracing::info!(server = %self.config.alias, revision = %introduction.revision, "server is ready");
+        self.live.store(Some(Arc::clone(live)));
+        self.recovering.store(true, Ordering::Release);
+        self.health.send_replace(Health::Ready(Arc::clone(introduction)));
+        self.room.bulletin.tell(Notice::Ready);
+        // Dropped, it ends what runs in it.
+        let mut beside = tokio::task::JoinSet::new();
+        match introduction.revision.era() {
+            Era::Modern => {
+                beside.spawn(listen::keep(Arc::clone(live), Arc::clone(&self.room), Arc::clone(&self.uris)));
+            }
+            Era::Legacy => {
+                beside.spawn(Arc::clone(self).resubscribe());
+            }
+        }
+        let mut tick = tokio::time::interval(TICK);
+        loop {
+            tokio::select! {
+                why = live.lost() => return why,
+                () = live.renewed() => {
+                    beside.spawn(Arc::clone(self).resubscribe());
+                }
+                _ = tick.tick() => live.reap().await,
+            }
+        }
+    }
+
+    /// Subscribes at a legacy server, anew, to what is subscribed here.
+    async fn resubscribe(self: Arc<Self>) {
+        let changing = self.uris.changing.lock().await;
+        for uri in self.uris.all() {
+            drop(tokio::time::timeout(SUBSCRIBE, self.plain(Method::Subscribe, &uri)).await);
+        }
+        drop(changing);
+    }
+}
