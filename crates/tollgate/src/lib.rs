@@ -67,3 +67,6 @@ pub mod admin;
 
 /// Starts all of it, reloads it, ends it.
 pub mod gateway;
+
+#[cfg(test)]
+mod testing;

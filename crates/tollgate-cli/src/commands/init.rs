@@ -10,7 +10,11 @@ use crate::printer;
 use crate::stop::{Done, Stop};
 
 pub(super) fn run(common: &Common, write: bool, force: bool) -> Done {
-    let text = config::starter_yaml();
+    let sample = config::StarterServer {
+        alias: "sample".to_owned(),
+        reach: config::Reach::Command { command: vec![super::this_program()?.display().to_string(), "sample-server".to_owned()], env: Vec::new() },
+    };
+    let text = config::starter_yaml(&[sample]);
     if !write {
         printer::line(text.trim_end());
         printer::note("hint: `tollgate init --write` writes this to tollgate.yaml");

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use tollgate::clock::Clock;
-use tollgate::config::{self, Config};
+use tollgate::config::{self, Config, Problems};
 use tollgate::gateway::{Gateway, Options, StartError};
 
 use crate::args::{Cli, Command, Common};
@@ -82,19 +82,23 @@ fn config_file(common: &Common) -> Option<PathBuf> {
 fn load(common: &Common) -> Result<(Config, Option<PathBuf>), Stop> {
     match config_file(common) {
         Some(path) => Ok((load_file(&path)?, Some(path))),
-        None => Ok((config::embedded(&PathBuf::from(".tollgate"), &this_program()?), None)),
+        None => Ok((config::embedded(&this_program()?, Path::new("")).map_err(|p| problems(&p))?, None)),
     }
 }
 
 fn load_file(path: &Path) -> Result<Config, Stop> {
-    let text = std::fs::read_to_string(path).map_err(|e| {
-        Stop::unreadable(format!("cannot read `{}`: {e}", path.display()))
-            .hint("`tollgate init --write` writes a first configuration")
-    })?;
-    config::load(path, &text).map_err(|problems| {
-        printer::note(problems.render(printer::errors_to_terminal()).trim_end());
-        Stop::failed(format!("`{}` has problems", path.display())).hint("`tollgate check` shows all of them")
-    })
+    if !path.is_file() {
+        return Err(Stop::unreadable(format!("cannot read `{}`: no such file", path.display()))
+            .hint("`tollgate init --write` writes a first configuration"));
+    }
+    config::open(path).map_err(|found| problems(&found))
+}
+
+fn problems(found: &Problems) -> Stop {
+    printer::note(found.render(printer::errors_to_terminal()).trim_end());
+    let count = found.list.len();
+    let noun = if count == 1 { "problem" } else { "problems" };
+    Stop::failed(format!("{count} {noun} in `{}`", found.source.path().display()))
 }
 
 fn this_program() -> Result<PathBuf, Stop> {

@@ -12,20 +12,33 @@ use crate::args::Common;
 use crate::printer;
 use crate::stop::{Done, Stop};
 
-use super::{load, load_file, log, options, runtime, start_failed};
+use super::{load, log, options, runtime, start_failed};
 
 pub(super) fn run(common: &Common, listen: Option<SocketAddr>) -> Done {
     let (mut config, file) = load(common)?;
     if let Some(listen) = listen {
-        config.listen = listen;
-        config::check_listen(&config).map_err(|why| Stop::failed(why).hint("see `identity.anonymous` and `tollgate keys create`"))?;
+        listen_on(&mut config, listen)?;
     }
     log(&config.log);
     for warning in &config.warnings {
-        tracing::warn!("{warning}");
+        tracing::warn!("{} (line {})", warning.message, warning.line);
+    }
+    let unset = config.unresolved_env();
+    if !unset.is_empty() {
+        return Err(super::problems(&config.problems(unset)));
     }
     no_core_dumps();
     runtime()?.block_on(serve(config, file, listen))
+}
+
+fn listen_on(config: &mut config::Config, listen: SocketAddr) -> Done {
+    config.listen_on(listen).map_err(|problem| {
+        let stop = Stop::failed(problem.message);
+        match problem.hint {
+            Some(hint) => stop.hint(hint),
+            None => stop,
+        }
+    })
 }
 
 /// A core dump would hold every credential.
@@ -40,21 +53,22 @@ async fn serve(config: config::Config, file: Option<PathBuf>, listen: Option<Soc
     let failed = |e: std::io::Error| Stop::failed(format!("cannot listen for signals: {e}"));
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut changes = file.as_deref().map(|_| config::watch(&config));
     let gateway = Gateway::start(config, options(true)?).await.map_err(|e| start_failed(&e))?;
     banner(&gateway, file.as_deref());
-    let mut changes = file.as_deref().map(config::watch);
     loop {
         let changed = async {
             match &mut changes {
-                Some(changes) => changes.next().await,
+                Some(changes) => changes.recv().await,
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
             _ = interrupt.recv() => break,
             _ = terminate.recv() => break,
-            _ = changed => if let Some(path) = &file {
-                reload(&gateway, path, listen);
+            changed = changed => match changed {
+                Some(read) => reload(&gateway, read, listen),
+                None => changes = None,
             },
         }
     }
@@ -72,18 +86,25 @@ async fn serve(config: config::Config, file: Option<PathBuf>, listen: Option<Soc
 }
 
 /// A valid change applies; an invalid one is reported and the old one stays.
-fn reload(gateway: &Gateway, path: &std::path::Path, listen: Option<SocketAddr>) {
-    match load_file(path) {
-        Ok(mut config) => {
-            if let Some(listen) = listen {
-                config.listen = listen;
-            }
-            match gateway.reload(config) {
-                Ok(()) => tracing::info!(file = %path.display(), "the changed configuration applies"),
-                Err(error) => tracing::error!(%error, "the changed configuration cannot be used; the old one stays"),
-            }
+fn reload(gateway: &Gateway, read: Result<config::Config, config::Problems>, listen: Option<SocketAddr>) {
+    let config = match read {
+        Ok(config) => config,
+        Err(problems) => {
+            printer::note(problems.render(printer::errors_to_terminal()).trim_end());
+            tracing::error!("the changed configuration has problems; the old one stays");
+            return;
         }
-        Err(_) => tracing::error!(file = %path.display(), "the changed configuration has problems; the old one stays"),
+    };
+    let mut config = config;
+    if let Some(listen) = listen
+        && let Err(problem) = config.listen_on(listen)
+    {
+        tracing::error!("{}; the old configuration stays", problem.message);
+        return;
+    }
+    match gateway.reload(config) {
+        Ok(()) => tracing::info!("the changed configuration applies"),
+        Err(error) => tracing::error!(%error, "the changed configuration cannot be used; the old one stays"),
     }
 }
 

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tollgate_mcp::object::{Object, quote};
-use tollgate_mcp::rope::Rope;
-use tollgate_mcp::translate::Answer;
+use tollgate_mcp::translate::{Answer, InputRequest, input_required};
 use uuid::Uuid;
 
 use crate::call::{Code, Refused};
@@ -15,7 +14,7 @@ use crate::decide::Question;
 use crate::resolve::{Approved, Waiting};
 use crate::seal::Sealer;
 use crate::store::Store;
-use crate::transform::{Prepared, asked};
+use crate::transform::Prepared;
 
 mod shown;
 #[cfg(test)]
@@ -30,7 +29,7 @@ pub const KEY: &str = "tollgate_approval";
 #[derive(Debug)]
 pub struct Approver {
     sealer: Arc<Sealer>,
-    store: Arc<Store>,
+    store: Store,
     clock: Clock,
 }
 
@@ -54,7 +53,7 @@ pub enum Unanswered {
 
 impl Approver {
     /// An approver.
-    pub fn new(sealer: Arc<Sealer>, store: Arc<Store>, clock: Clock) -> Self {
+    pub fn new(sealer: Arc<Sealer>, store: Store, clock: Clock) -> Self {
         Self { sealer, store, clock }
     }
 
@@ -89,7 +88,7 @@ impl Approver {
             return Err(refuse(question, Code::ApprovalDeclined, note));
         }
         let now = self.clock.now_ms();
-        let store = Arc::clone(&self.store);
+        let store = self.store.clone();
         let fresh = tokio::task::spawn_blocking(move || store.use_once(&nonce, now + KEEP_USED_MS)).await;
         match fresh {
             Ok(Ok(true)) => Ok(Answered {
@@ -115,13 +114,16 @@ impl Approver {
         }
         let waiting = Waiting::Approval { nonce: Uuid::new_v4().to_string(), policy: policy.to_owned() };
         let token = prepared.seal_state(&self.sealer, self.clock.now_ms(), None, waiting);
-        let mut requests = Rope::new();
-        requests.push(Bytes::from(format!(
-            "{{\"{KEY}\":{{\"method\":\"elicitation/create\",\"params\":{{\"mode\":\"form\",\"message\":{},\
-             \"requestedSchema\":{SCHEMA}}}}}}}",
+        let params = format!(
+            "{{\"mode\":\"form\",\"message\":{},\"requestedSchema\":{SCHEMA}}}",
             quote(&message(&question))
-        )));
-        let answer = asked(requests, &token);
+        );
+        let request = InputRequest {
+            key: KEY.to_owned(),
+            method: "elicitation/create".to_owned(),
+            params: Object::scan(Bytes::from(params)).unwrap_or_else(|_| Object::empty()),
+        };
+        let answer = input_required(&[request], Some(&token));
         Unanswered::Asked(answer, question.into_prepared())
     }
 }

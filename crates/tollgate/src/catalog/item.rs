@@ -7,12 +7,14 @@ use tollgate_mcp::header::{ParamHeader, param_headers};
 use tollgate_mcp::name;
 use tollgate_mcp::object::Object;
 use tollgate_mcp::rope::Rope;
+use tollgate_mcp::translate::list_item_uris;
 use tollgate_mcp::uri;
 use tollgate_policy::{Flags, Hints};
 
 use crate::config;
 use crate::servers::Listing;
 
+use super::list::method;
 use super::string_of;
 
 /// One listed thing.
@@ -81,7 +83,10 @@ impl Item {
             original: Arc::from(original),
             exposed: Arc::from(exposed),
             flags,
-            labels: overridden.map(|o| o.labels.iter().map(|l| Arc::from(l.as_str())).collect()).unwrap_or_default(),
+            labels: {
+                let own = overridden.map(|o| o.labels.as_slice()).unwrap_or_default();
+                server.labels.iter().chain(own).map(|l| Arc::from(l.as_str())).collect()
+            },
             marks,
             text: object,
             description: overridden.and_then(|o| o.description.clone()),
@@ -99,39 +104,16 @@ impl Item {
         if let Some(description) = &self.description {
             edit.set("description", Bytes::from(tollgate_mcp::object::quote(description)));
         }
-        if exposed {
-            let quoted = Bytes::from(tollgate_mcp::object::quote(&self.exposed));
-            match self.listing {
-                Listing::Tools | Listing::Prompts => edit.set("name", quoted),
-                Listing::Resources => edit.set("uri", quoted),
-                Listing::Templates => edit.set("uriTemplate", quoted),
-            };
-            if let Some(meta) = self.exposed_meta() {
-                edit.set("_meta", meta);
-            }
+        if !exposed {
+            return edit.finish();
         }
-        edit.finish()
-    }
-
-    /// An MCP App's `ui://` resource is named in the tool's `_meta`.
-    fn exposed_meta(&self) -> Option<Rope> {
-        let meta = self.text.object("_meta")?;
-        let rewrite = |text: &str| Bytes::from(tollgate_mcp::object::quote(&uri::expose(&self.server, text)));
-        let mut edit = meta.edit();
-        let mut touched = false;
-        if let Some(old) = meta.string("ui/resourceUri") {
-            edit.set("ui/resourceUri", rewrite(&old));
-            touched = true;
+        if matches!(self.listing, Listing::Tools | Listing::Prompts) {
+            edit.set("name", Bytes::from(tollgate_mcp::object::quote(&self.exposed)));
         }
-        if let Some(ui) = meta.object("ui")
-            && let Some(named) = ui.string("resourceUri")
-        {
-            let mut inner = ui.edit();
-            inner.set("resourceUri", rewrite(&named));
-            edit.set("ui", inner.finish());
-            touched = true;
-        }
-        touched.then(|| edit.finish())
+        let shown = edit.finish().into_bytes();
+        // Every place a URI occurs: a resource's, a template's, and an MCP App's in a tool's `_meta`.
+        list_item_uris(&shown, method(self.listing), &|original| uri::expose(&self.server, original))
+            .unwrap_or_else(|| Rope::from(shown))
     }
 }
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tollgate_mcp::object::{Object, quote};
 use tollgate_mcp::revision::Revision;
 use tollgate_mcp::rope::Rope;
-use tollgate_mcp::translate::{Answer, question};
+use tollgate_mcp::translate::{self, Answer, InputRequest, input_required};
 use uuid::Uuid;
 
 use crate::call::{Arrival, Code, Endpoint, LogLevel, Part, PartKind, Refused};
@@ -17,7 +17,7 @@ use crate::decide::Permit;
 use crate::resolve::{Approved, Target, Waiting};
 use crate::seal::{Purpose, Sealer};
 use crate::servers::{Event, Exchange, Failure, Outbound, Question, Reaction, Servers};
-use crate::transform::{Prepared, asked};
+use crate::transform::Prepared;
 
 mod park;
 #[cfg(test)]
@@ -119,7 +119,8 @@ impl Forwarder {
         let Flight { exchange, call, approved, .. } = flight;
         let token = call.seal_state(&self.sealer, self.clock.now_ms(), approved, Waiting::Parked { id });
         let merged = !matches!(call.call.arrival.endpoint, Endpoint::Server(_));
-        let requests = input_requests(questions, merged.then_some(call.call.target.server()));
+        let asker = merged.then_some(call.call.target.server());
+        let requests: Vec<InputRequest> = questions.iter().map(|q| request(q, asker)).collect();
         let expires_ms = self.clock.now_ms() + millis(PARK_TTL);
         self.parking.put(
             id,
@@ -130,23 +131,28 @@ impl Forwarder {
                 interaction: call.call.interaction,
             },
         );
-        asked(requests, &token)
+        input_required(&requests, Some(&token))
     }
 
     /// A modern server's `input_required`, its state wrapped in ours.
-    pub fn relay_question(&self, call: &Prepared, approved: Option<Approved>, answer: Answer) -> Answer {
+    pub fn relay_question(&self, call: &Prepared, approved: Option<Approved>, answer: &Answer, requests: &[InputRequest]) -> Answer {
         let inner = answer.object.string("requestState").map(std::borrow::Cow::into_owned);
         let token = call.seal_state(&self.sealer, self.clock.now_ms(), approved, Waiting::Server { state: inner });
         let mut edit = answer.object.edit();
         edit.set("requestState", Bytes::from(quote(&token)));
-        if !matches!(call.call.arrival.endpoint, Endpoint::Server(_))
-            && let Some(requests) = answer.object.object("inputRequests")
-        {
-            edit.set("inputRequests", name_the_asker(&requests, call.call.target.server()));
+        if !matches!(call.call.arrival.endpoint, Endpoint::Server(_)) && !requests.is_empty() {
+            let server = call.call.target.server();
+            let named: Vec<InputRequest> = requests
+                .iter()
+                .map(|r| InputRequest { params: named(&r.method, &r.params, Some(server)), ..r.clone() })
+                .collect();
+            if let Some(requests) = input_required(&named, None).object.get("inputRequests") {
+                edit.set("inputRequests", requests);
+            }
         }
         match Object::scan(edit.finish().into_bytes()) {
-            Ok(object) => Answer { object, ..answer },
-            Err(_) => answer,
+            Ok(object) => Answer { object, ..answer.clone() },
+            Err(_) => answer.clone(),
         }
     }
 
@@ -207,52 +213,24 @@ impl Flight {
     }
 }
 
-fn input_requests(questions: &[Question], asker: Option<&Arc<str>>) -> Rope {
-    let mut rope = Rope::new();
-    for (n, q) in questions.iter().enumerate() {
-        rope.push(Bytes::from(format!(
-            "{}{}:{{\"method\":{},\"params\":",
-            if n == 0 { "{" } else { "," },
-            quote(&q.key),
-            quote(&q.method)
-        )));
-        let params = question(&q.method, &q.params, Revision::LATEST);
-        rope.append(match asker.and_then(|asker| prefixed(&q.method, &params, asker)) {
-            Some(named) => named,
-            None => params,
-        });
-        rope.push(Bytes::from_static(b"}"));
+fn request(question: &Question, asker: Option<&Arc<str>>) -> InputRequest {
+    let params = translate::question(&question.method, &question.params, Revision::LATEST).into_bytes();
+    let params = Object::scan(params).unwrap_or_else(|_| Object::empty());
+    InputRequest {
+        key: question.key.clone(),
+        method: question.method.clone(),
+        params: named(&question.method, &params, asker),
     }
-    rope.push(Bytes::from_static(if questions.is_empty() { b"{}" } else { b"}" }));
-    rope
 }
 
 /// The agent only knows the gateway, yet its human must see who asks.
-fn prefixed(method: &str, params: &Rope, asker: &str) -> Option<Rope> {
-    if method != "elicitation/create" {
-        return None;
-    }
-    let params = Object::scan(params.clone().into_bytes()).ok()?;
-    let message = params.string("message")?;
+fn named(method: &str, params: &Object, asker: Option<&Arc<str>>) -> Object {
+    let (Some(asker), "elicitation/create", Some(message)) = (asker, method, params.string("message")) else {
+        return params.clone();
+    };
     let mut edit = params.edit();
     edit.set("message", Bytes::from(quote(&format!("[{asker}] {message}"))));
-    Some(edit.finish())
-}
-
-fn name_the_asker(requests: &Object, asker: &str) -> Rope {
-    let mut edit = requests.edit();
-    for member in requests.members() {
-        let key = requests.text().get(member.key.clone()).and_then(tollgate_mcp::object::unquote);
-        let value = Object::scan(requests.text().slice(member.value.clone()));
-        let (Some(key), Ok(request)) = (key, value) else { continue };
-        let (Some(method), Some(params)) = (request.string("method"), request.get("params")) else { continue };
-        if let Some(named) = prefixed(&method, &Rope::from(params), asker) {
-            let mut inner = request.edit();
-            inner.set("params", named);
-            edit.set(key.into_owned(), inner.finish());
-        }
-    }
-    edit.finish()
+    Object::scan(edit.finish().into_bytes()).unwrap_or_else(|_| params.clone())
 }
 
 fn outbound(prepared: &mut Prepared) -> Outbound {

@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::decide::Decider;
 use crate::forward::Forwarder;
-use crate::path::Gate;
+use crate::path::{EndedTasks, Gate};
 use crate::receive;
 use crate::record::Ledger;
 use crate::seal::Sealer;
@@ -26,8 +26,6 @@ use crate::store::Store;
 use crate::vault::Vault;
 
 mod rules;
-#[cfg(test)]
-mod tests;
 
 pub use rules::{PolicyProblem, compile};
 
@@ -116,6 +114,7 @@ impl Gateway {
             decider: Decider::new(Arc::new(policy), Arc::clone(&config.digest)),
             approver: Approver::new(Arc::clone(&sealer), Arc::clone(&store), clock.clone()),
             forwarder: Forwarder::new(Arc::clone(&servers), Arc::clone(&sealer), clock.clone()),
+            ended_tasks: EndedTasks::default(),
             counters: crate::metrics::Counters::default(),
             draining: watch::Sender::new(false),
             info: Bytes::from(concat!("{\"name\":\"tollgate\",\"version\":\"", env!("CARGO_PKG_VERSION"), "\"}")),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tollgate_mcp::object::Object;
+use tollgate_mcp::revision::Revision;
 use tollgate_mcp::translate::{Answer, CacheHint, ResultType, discover_result};
 
 use crate::call::{Arrival, Ending, Endpoint};
@@ -35,7 +36,7 @@ impl Gate {
 fn one(snapshot: &Snapshot, alias: &Arc<str>) -> Object {
     let found = snapshot.introductions().find(|(server, _)| *server == alias);
     let Some((_, introduction)) = found else {
-        return discover_result(&Bytes::from_static(MERGED.as_bytes()), None);
+        return discover_result(&merged_capabilities(), None, &SUPPORTED);
     };
     let mut edit = introduction.capabilities.edit();
     match tasks(&introduction.capabilities) {
@@ -44,7 +45,8 @@ fn one(snapshot: &Snapshot, alias: &Arc<str>) -> Object {
     };
     // Legacy tasks are not the Tasks extension.
     edit.remove("tasks");
-    discover_result(&edit.finish().into_bytes(), introduction.instructions.as_deref())
+    let capabilities = Object::scan(edit.finish().into_bytes()).unwrap_or_else(|_| Object::empty());
+    discover_result(&capabilities, introduction.instructions.as_deref(), &SUPPORTED)
 }
 
 const MERGED: &str = r#"{"tools":{"listChanged":true},"prompts":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true},"completions":{},"logging":{}}"#;
@@ -60,16 +62,27 @@ fn merged(snapshot: &Snapshot) -> Object {
             instructions.push_str(&format!("## {alias}\n{text}\n\n"));
         }
     }
-    let mut capabilities = Bytes::from_static(MERGED.as_bytes());
-    if let Some(extensions) = extensions
-        && let Ok(object) = Object::scan(capabilities.clone())
-    {
-        let mut edit = object.edit();
+    let mut capabilities = merged_capabilities();
+    if let Some(extensions) = extensions {
+        let mut edit = capabilities.edit();
         edit.set("extensions", extensions);
-        capabilities = edit.finish().into_bytes();
+        capabilities = Object::scan(edit.finish().into_bytes()).unwrap_or_else(|_| Object::empty());
     }
-    discover_result(&capabilities, (!instructions.is_empty()).then(|| instructions.trim_end()))
+    discover_result(&capabilities, (!instructions.is_empty()).then(|| instructions.trim_end()), &SUPPORTED)
 }
+
+fn merged_capabilities() -> Object {
+    Object::scan(Bytes::from_static(MERGED.as_bytes())).unwrap_or_else(|_| Object::empty())
+}
+
+/// Every revision is spoken; the legacy ones begin with `initialize`.
+const SUPPORTED: [Revision; 5] = [
+    Revision::V2026_07_28,
+    Revision::V2025_11_25,
+    Revision::V2025_06_18,
+    Revision::V2025_03_26,
+    Revision::V2024_11_05,
+];
 
 /// The `extensions` that we carry end to end, of those that a server declares.
 fn tasks(capabilities: &Object) -> Option<Bytes> {

@@ -154,7 +154,10 @@ impl Gate {
         let now = self.clock.now_ms();
         let call = match resolve::call(&self.sealer, now, &config, snapshot, arrival, entry.facts().id) {
             Ok(call) => call,
-            Err((_, error)) => return entry.close(refused_with(&error), Ending::Error(error)).await,
+            Err(stop) => {
+                let (_, error) = *stop;
+                return entry.close(refused_with(&error), Ending::Error(error)).await;
+            }
         };
         let prepared = match transform::arguments(call) {
             Ok(prepared) => prepared,
@@ -353,14 +356,7 @@ impl Gate {
         entry.facts_mut().bytes_out = u64::try_from(answer.object.text().len()).ok();
         entry.facts_mut().tokens_est = entry.facts().bytes_out.map(|b| b / 4);
         if answer.kind == ResultType::InputRequired {
-            if let Some(denied) = self.denied_question(&arrival.caller, &call.target, &answer) {
-                self.record_question(&entry, &denied, false).await;
-                let what = Arc::clone(call.target.label());
-                let refused = Refused::new(Code::RuleDenied, what, "its server may not ask this agent");
-                return refuse(entry, Outcome::Withheld, &refused, method).await;
-            }
-            let answer = self.forwarder.relay_question(flight.call(), flight.approved().cloned(), answer);
-            return entry.close(Close::of(Outcome::Asked), Ending::Answer(answer)).await;
+            return self.relay_question(entry, flight, method, &answer).await;
         }
         let (outcome, error) = match answer.kind {
             ResultType::Task => (Outcome::Accepted, None),
@@ -399,14 +395,28 @@ impl Gate {
         terminal && self.ended_tasks.first(&format!("{}/{}", target.server(), target.original()))
     }
 
-    /// The method of a modern server's question that policy does not let it ask.
-    fn denied_question(&self, caller: &Caller, target: &Target, answer: &Answer) -> Option<String> {
-        let requests = answer.object.object("inputRequests")?;
-        requests.members().iter().find_map(|member| {
-            let request = tollgate_mcp::object::Object::scan(requests.text().slice(member.value.clone())).ok()?;
-            let method = request.string("method")?.into_owned();
-            (!self.decider.may_ask(caller, target, &method)).then_some(method)
-        })
+    /// A modern server asks: each question is decided and recorded. One that may not be asked ends the call, since the revision has
+    /// no way to say no to a single one.
+    async fn relay_question(&self, entry: Entry, flight: &Flight, method: Method, answer: &Answer) -> Reply {
+        let call = &flight.call().call;
+        let Ok(requests) = translate::input_requests(&answer.object) else {
+            let error = RpcError::new(INTERNAL_ERROR, "the server's question cannot be read");
+            let close = Close::with(Outcome::Failed, error.code.to_string(), error.message.clone());
+            return entry.close(close, Ending::Error(error)).await;
+        };
+        let mut refused = false;
+        for request in &requests {
+            let allowed = self.decider.may_ask(&call.arrival.caller, &call.target, &request.method);
+            self.record_question(&entry, &request.method, allowed).await;
+            refused |= !allowed;
+        }
+        if refused {
+            let what = Arc::clone(call.target.label());
+            let refused = Refused::new(Code::RuleDenied, what, "its server may not ask this agent");
+            return refuse(entry, Outcome::Withheld, &refused, method).await;
+        }
+        let answer = self.forwarder.relay_question(flight.call(), flight.approved().cloned(), answer, &requests);
+        entry.close(Close::of(Outcome::Asked), Ending::Answer(answer)).await
     }
 
     /// Whether each enabled server has been listed or has failed its first attempt.

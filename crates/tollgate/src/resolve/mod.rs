@@ -154,23 +154,24 @@ pub fn includes(who: &Who, caller: &Caller) -> bool {
         || who.tenants.iter().any(|t| caller.tenant.as_deref() == Some(t))
 }
 
-/// Finds a call's target and opens its state.
+/// Finds a call's target and opens its state. `entry` names the interaction if this is its first round.
 pub fn call(
     sealer: &Sealer,
     now_ms: u64,
     config: &Config,
     snapshot: Arc<Snapshot>,
     arrival: Arrival,
-) -> Result<Call, (Arrival, RpcError)> {
+    entry: Uuid,
+) -> Result<Call, Box<(Arrival, RpcError)>> {
     match find(sealer, now_ms, config, &snapshot, &arrival) {
         Ok((target, state)) => {
             let (interaction, round) = match &state {
                 Some(state) => (state.interaction, state.round.saturating_add(1)),
-                None => (Uuid::now_v7(), 1),
+                None => (entry, 1),
             };
             Ok(Call { arrival, target, state, interaction, round, snapshot })
         }
-        Err(error) => Err((arrival, error)),
+        Err(error) => Err(Box::new((arrival, error))),
     }
 }
 

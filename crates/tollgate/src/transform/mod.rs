@@ -8,8 +8,7 @@ use sha2::{Digest, Sha256};
 use tollgate_mcp::error::{INTERNAL_ERROR, RpcError};
 use tollgate_mcp::method::Method;
 use tollgate_mcp::object::{Object, quote};
-use tollgate_mcp::rope::Rope;
-use tollgate_mcp::translate::{Answer, ResultType, rewrite_uris};
+use tollgate_mcp::translate::{Answer, ResultType, error_uri, rewrite_uris};
 use tollgate_mcp::uri;
 
 use crate::call::Endpoint;
@@ -55,16 +54,6 @@ impl Prepared {
         };
         sealer.seal(Purpose::State, &self.call.arrival.caller.principal, &state.write(), now_ms + STATE_TTL_MS)
     }
-}
-
-/// `input_required` with these questions and this state.
-pub fn asked(requests: Rope, token: &str) -> Answer {
-    let mut rope = Rope::new();
-    rope.push(Bytes::from_static(b"{\"resultType\":\"input_required\",\"inputRequests\":"));
-    rope.append(requests);
-    rope.push(Bytes::from(format!(",\"requestState\":{}}}", quote(token))));
-    let object = Object::scan(rope.into_bytes()).unwrap_or_else(|_| Object::empty());
-    Answer { object, kind: ResultType::InputRequired, cache: None }
 }
 
 /// Makes a call ready to be judged: strips what is ours, restores names and URIs, takes the digest.
@@ -187,23 +176,10 @@ pub fn results(
     answer
 }
 
-/// A server's error as this endpoint shows it: `data.uri` is rewritten.
-pub fn error(server: &Arc<str>, endpoint: &Endpoint, mut error: RpcError) -> RpcError {
-    if matches!(endpoint, Endpoint::Server(_)) {
-        return error;
+/// A server's error as this endpoint shows it: a URI in its `data` is rewritten.
+pub fn error(server: &Arc<str>, endpoint: &Endpoint, error: RpcError) -> RpcError {
+    match endpoint {
+        Endpoint::Server(_) => error,
+        Endpoint::Whole | Endpoint::View(_) => error_uri(error, &|original| uri::expose(server, original)),
     }
-    if let Some(data) = error.data.take() {
-        error.data = Some(match Object::scan(data.clone()) {
-            Ok(object) => match object.string("uri") {
-                Some(original) => {
-                    let mut edit = object.edit();
-                    edit.set("uri", Bytes::from(quote(&uri::expose(server, &original))));
-                    edit.finish().into_bytes()
-                }
-                None => data,
-            },
-            Err(_) => data,
-        });
-    }
-    error
 }

@@ -1,0 +1,88 @@
+use std::sync::Arc;
+
+use tollgate_mcp::method::Method;
+use tollgate_policy::{Effect, Policy, Rule, Source};
+use uuid::Uuid;
+
+use super::{Decider, Verdict};
+use crate::call::{Code, Endpoint};
+use crate::config::Config;
+use crate::resolve::{self, Approved, State, Waiting};
+use crate::seal::{Purpose, Sealer};
+use crate::servers::Listing;
+use crate::testing::{arrival, caller, snapshot, two_servers};
+use crate::transform::{self, Prepared};
+
+const TOOLS: [(&str, Listing, &[&str]); 1] =
+    [("files", Listing::Tools, &[r#"{"name":"read"}"#, r#"{"name":"delete_file"}"#, r#"{"name":"secret"}"#])];
+
+fn decider(version: &str) -> Decider {
+    let rules = vec![
+        Rule { when: Some("tool.destructive".into()), ..Rule::new("deletes", Effect::Ask, "*/*") },
+        Rule { because: Some("not yours".into()), ..Rule::new("secrets", Effect::Deny, "*/secret") },
+    ];
+    let source = Source { default: Effect::Allow, rules, include: Vec::new() };
+    Decider::new(Arc::new(Policy::compile(&source).unwrap()), Arc::from(version))
+}
+
+fn prepare(config: &Config, params: &str) -> Prepared {
+    let arrival = arrival(Method::ToolsCall, Endpoint::Whole, params);
+    let call = resolve::call(&Sealer::new([7; 32]), 0, config, snapshot(config, &TOOLS), arrival, Uuid::nil()).unwrap();
+    transform::arguments(call).unwrap()
+}
+
+fn verdict(decider: &Decider, params: &str) -> Verdict {
+    decider.verdict(prepare(&two_servers(), params))
+}
+
+#[test]
+fn rules_allow_ask_and_deny() {
+    let decider = decider("v1");
+    for _ in 0..2 {
+        // The second time the verdicts come from the table.
+        assert!(matches!(verdict(&decider, r#"{"name":"files_read"}"#), Verdict::Allow(_, ruling) if ruling.rules.is_empty() || *ruling.rules[0] == *"default"));
+        assert!(matches!(verdict(&decider, r#"{"name":"files_delete_file"}"#), Verdict::Ask(q, _) if **q.rule() == *"deletes"));
+        let Verdict::Deny(denial, ruling) = verdict(&decider, r#"{"name":"files_secret"}"#) else { panic!("allowed") };
+        assert_eq!((denial.refused.code, &*ruling.rules[0], denial.hidden), (Code::RuleDenied, "secrets", true));
+    }
+}
+
+#[test]
+fn a_replaced_policy_decides_anew() {
+    let decider = decider("v1");
+    assert!(matches!(verdict(&decider, r#"{"name":"files_read"}"#), Verdict::Allow(..)));
+    let source = Source { default: Effect::Deny, rules: Vec::new(), include: Vec::new() };
+    decider.replace(Arc::new(Policy::compile(&source).unwrap()), Arc::from("v2"));
+    assert!(matches!(verdict(&decider, r#"{"name":"files_read"}"#), Verdict::Deny(..)));
+}
+
+#[test]
+fn lists_leave_out_what_can_never_be_allowed() {
+    let snapshot = snapshot(&two_servers(), &TOOLS);
+    let visible = decider("v1").visible(&caller("alice"), &snapshot, Listing::Tools);
+    let names: Vec<&str> = visible.places.iter().map(|p| &*snapshot.items(Listing::Tools)[*p].original).collect();
+    assert_eq!(names, ["read", "delete_file"]);
+}
+
+#[test]
+fn an_approval_stands_for_later_rounds_with_the_same_arguments_and_policy() {
+    let config = two_servers();
+    let first = prepare(&config, r#"{"name":"files_delete_file","arguments":{"p":1}}"#);
+    let state = |policy: &str| State {
+        interaction: Uuid::nil(),
+        round: 2,
+        method: "tools/call".to_owned(),
+        target: "files/delete_file".to_owned(),
+        digest: first.digest,
+        approved: Some(Approved { by: "agent".to_owned(), at: 1, policy: policy.to_owned() }),
+        waiting: Waiting::Server { state: None },
+    };
+    let again = |argument: u8, policy: &str| {
+        let token = Sealer::new([7; 32]).seal(Purpose::State, "alice", &state(policy).write(), u64::MAX);
+        let params = format!("{{\"name\":\"files_delete_file\",\"arguments\":{{\"p\":{argument}}},\"requestState\":\"{token}\"}}");
+        matches!(decider("v1").verdict(prepare(&config, &params)), Verdict::Allow(permit, _) if permit.approved().is_some())
+    };
+    assert!(again(1, "v1"));
+    assert!(!again(2, "v1"), "other arguments");
+    assert!(!again(1, "v0"), "another policy");
+}
