@@ -35,7 +35,9 @@ mod read;
 mod similar;
 mod template;
 
+pub(crate) use check::HASH;
 pub use duration::parse as parse_duration;
+pub(crate) use node::join as join_path;
 pub(crate) use template::is_secret_name;
 
 /// A checked configuration.

@@ -268,7 +268,8 @@ fn is_secret_url(text: &str) -> bool {
     text.contains("://") && text.contains(['@', '?'])
 }
 
-fn join(outer: &str, key: &str) -> String {
+/// The path of `key` in the mapping at `outer`.
+pub(crate) fn join(outer: &str, key: &str) -> String {
     let plain = !key.is_empty()
         && key.chars().all(|character| character.is_ascii_alphanumeric() || matches!(character, '_' | '-'));
     match (outer.is_empty(), plain) {

@@ -9,19 +9,25 @@ use super::{Secret, hex, random};
 
 /// Reads a key file: 64 hexadecimal digits. A file that others may read or write is refused.
 pub fn read_key(path: &Path) -> io::Result<Secret<[u8; 32]>> {
-    let mut file = File::open(path).map_err(|error| named(path, &error))?;
-    let metadata = file.metadata()?;
-    if metadata.mode() & 0o077 != 0 {
-        let message = format!("`{}` is open to other users: run `chmod 600` on it", path.display());
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
-    }
-    let mut text = Zeroizing::new(String::new());
-    (&mut file).take(256).read_to_string(&mut text).map_err(|error| named(path, &error))?;
-    let key = hex::decode_32(text.trim()).ok_or_else(|| {
+    let text = read_private(path)?;
+    let key = hex::decode_32(text.expose().trim()).ok_or_else(|| {
         let message = format!("`{}` is not a key: it must hold 64 hexadecimal digits", path.display());
         io::Error::new(io::ErrorKind::InvalidData, message)
     })?;
     Ok(Secret::new(key))
+}
+
+/// Reads up to 4 KiB of text that is for its owner's eyes only: a file that others may read or write is refused.
+pub fn read_private(path: &Path) -> io::Result<Secret<String>> {
+    let file = File::open(path).map_err(|error| named(path, &error))?;
+    if file.metadata()?.mode() & 0o077 != 0 {
+        let message = format!("`{}` is open to other users: run `chmod 600` on it", path.display());
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
+    }
+    // Room at once: a string that grows leaves copies behind.
+    let mut text = Zeroizing::new(String::with_capacity(4096));
+    file.take(4096).read_to_string(&mut text).map_err(|error| named(path, &error))?;
+    Ok(Secret::new(std::mem::take(&mut *text)))
 }
 
 /// Reads a key file, or makes one (0600) of 32 random bytes, with its folder (0700). Whether it was made is the second value.

@@ -7,7 +7,7 @@ use zeroize::Zeroize;
 pub mod hex;
 
 mod keyfile;
-pub use keyfile::{create_new, load_or_create, read_key};
+pub use keyfile::{create_new, load_or_create, read_key, read_private};
 
 mod mac;
 pub use mac::{Mac, derive};

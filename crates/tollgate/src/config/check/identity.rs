@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::{list, named, value, words};
-use crate::config::node::Mark;
+use crate::config::node::{Mark, join};
 use crate::config::raw;
 use crate::config::read::{At, Named, Report};
 use crate::config::{Agent, Key, Operator, Piece, Template};
@@ -37,6 +37,13 @@ pub(super) fn operators(
 ) -> BTreeMap<Arc<str>, Operator> {
     named(at, |name, raw| {
         words::name(name, "an operator's name", report);
+        if name.value == "operator" {
+            report.error(
+                &name.mark,
+                "`operator` is the holder of the operator token",
+                Some("use another name".to_owned()),
+            );
+        }
         Some(Operator { groups: groups(raw.value.groups, report), keys: keys(raw.value.keys, report) })
     })
 }
@@ -80,7 +87,7 @@ pub(super) fn shared_keys(
     let mut seen: Vec<(&Key, String)> = Vec::new();
     for (kind, name, keys) in agents.chain(operators) {
         for key in keys {
-            let holder = format!("{kind}.{name}");
+            let holder = join(kind, name);
             match seen.iter().find(|(known, _)| *known == key) {
                 Some((_, first)) => {
                     let message = format!("this key is listed already, for `{first}`");

@@ -13,6 +13,8 @@ use super::source::Source;
 use super::{Config, Durability, Ledger, Log, Payloads, Piece, Reference, VaultKey};
 
 mod identity;
+pub(crate) use identity::HASH;
+
 mod policy;
 mod servers;
 mod words;
