@@ -15,8 +15,9 @@ use serde_json::value::RawValue;
 use tokio::net::TcpListener;
 
 use crate::authenticate;
-use crate::call::Endpoint;
+use crate::call::{Credential, Endpoint};
 use crate::path::Gate;
+use crate::secret::Secret;
 
 mod metrics;
 #[cfg(test)]
@@ -27,8 +28,6 @@ mod tests;
 pub struct Admin {
     /// The gate.
     pub gate: Arc<Gate>,
-    /// Who is an operator.
-    pub operators: Arc<authenticate::Operators>,
 }
 
 /// Serves until `stop` is true; returns the bound address at once.
@@ -73,14 +72,18 @@ async fn own_host(State(admin): State<Admin>, request: Request, next: Next) -> R
 }
 
 async fn guarded(State(admin): State<Admin>, request: Request, next: Next) -> Response {
-    let bearer = request
-        .headers()
-        .get(header::AUTHORIZATION)
-        .and_then(|v| v.to_str().ok())
-        .and_then(|v| v.strip_prefix("Bearer "));
-    match bearer {
-        Some(token) if admin.operators.knows(token) => next.run(request).await,
-        Some(_) | None => refusal(StatusCode::UNAUTHORIZED, "an operator's token is needed; see STATE/operator.token"),
+    let mut presented = request.headers().get_all(header::AUTHORIZATION).iter();
+    let credential = match (presented.next(), presented.next()) {
+        (None, _) => Credential::None,
+        (Some(value), None) => match value.to_str().ok().and_then(|v| v.strip_prefix("Bearer ")) {
+            Some(token) => Credential::Bearer(Secret::new(token.to_owned())),
+            None => Credential::Unreadable,
+        },
+        (Some(_), Some(_)) => Credential::Unreadable,
+    };
+    match authenticate::operator(&admin.gate.keys.load(), &credential) {
+        Ok(_) => next.run(request).await,
+        Err(_) => refusal(StatusCode::UNAUTHORIZED, "an operator's token is needed; see STATE/operator.token"),
     }
 }
 
@@ -113,7 +116,7 @@ struct AsAgent {
 
 async fn tools(State(admin): State<Admin>, Query(query): Query<AsAgent>) -> Response {
     let agent = query.agent.as_deref().unwrap_or("local");
-    let Some(caller) = admin.gate.keys.agent(agent) else {
+    let Some(caller) = admin.gate.keys.load().named(agent) else {
         return refusal(StatusCode::NOT_FOUND, &format!("there is no agent `{agent}`"));
     };
     let endpoint = query.view.map_or(Endpoint::Whole, |view| Endpoint::View(Arc::from(view)));
@@ -130,7 +133,7 @@ struct CallRequest {
 
 async fn call(State(admin): State<Admin>, Json(request): Json<CallRequest>) -> Response {
     let agent = request.agent.as_deref().unwrap_or("local");
-    let Some(caller) = admin.gate.keys.agent(agent) else {
+    let Some(caller) = admin.gate.keys.load().named(agent) else {
         return refusal(StatusCode::NOT_FOUND, &format!("there is no agent `{agent}`"));
     };
     match admin.gate.call_once(caller, &request.tool, &request.args).await {

@@ -291,11 +291,11 @@ impl Snapshot {
     }
 
     /// The written list under `key`, made by `write` if nobody asked before.
-    pub fn list(&self, key: ListKey, write: impl FnOnce() -> List) -> Arc<List> {
+    pub fn list(&self, key: ListKey, write: impl FnOnce(&ListKey) -> List) -> Arc<List> {
         if let Some(list) = lock(&self.lists).get(&key) {
             return Arc::clone(list);
         }
-        let list = Arc::new(write());
+        let list = Arc::new(write(&key));
         Arc::clone(lock(&self.lists).entry(key).or_insert(list))
     }
 }

@@ -11,23 +11,30 @@ use tokio::task::JoinSet;
 
 use crate::admin::{self, Admin};
 use crate::approve::Approver;
-use crate::authenticate::{Keys, Operators};
+use crate::authenticate::{Keys, operator_token};
 use crate::catalog::Catalog;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Severity};
 use crate::decide::Decider;
 use crate::forward::Forwarder;
 use crate::path::{EndedTasks, Gate};
 use crate::receive;
 use crate::record::Ledger;
+use crate::record::index::Indexer;
 use crate::seal::Sealer;
 use crate::servers::{Context, Servers};
-use crate::store::Store;
+use crate::secret::Secret;
+use crate::store::{Index, Store};
 use crate::vault::Vault;
 
+mod blobs;
+mod keys;
 mod rules;
 
+pub use blobs::Blobs;
 pub use rules::{PolicyProblem, compile};
+
+use blobs::Remembered;
 
 /// How a gateway is started.
 #[derive(Clone, Debug)]
@@ -38,8 +45,6 @@ pub struct Options {
     pub guard: PathBuf,
     /// Open the agents' and the operators' listener.
     pub listen: bool,
-    /// `$TOLLGATE_OPERATOR_TOKEN`.
-    pub operator_token: Option<String>,
 }
 
 /// Why a gateway did not start.
@@ -70,8 +75,10 @@ impl StartError {
 pub struct Gateway {
     /// The gate.
     pub gate: Arc<Gate>,
-    store: Arc<Store>,
+    store: Store,
     vault: Arc<Vault>,
+    operator_token: Option<Arc<Secret<String>>>,
+    indexer: Option<Indexer>,
     agents: Option<receive::http::Server>,
     admin: Option<SocketAddr>,
     stop_admin: watch::Sender<bool>,
@@ -90,10 +97,10 @@ impl Gateway {
         make_private(state).map_err(|e| StartError::new(format!("the state directory `{}` cannot be used", state.display()), e))?;
         let clock = options.clock.clone();
         let store = Store::open(state).map_err(|e| StartError::new("the state database cannot be opened", e))?;
-        let store = Arc::new(store);
-        let (vault, warning) = Vault::open(config.vault_key.as_ref(), state, Arc::clone(&store) as Arc<_>)
+        let blobs = Arc::new(Blobs(store.clone()));
+        let vault = Vault::open(config.vault_key.as_ref(), state, blobs, clock.now_ms())
             .map_err(|e| StartError::new("the vault cannot be opened", e))?;
-        if let Some(warning) = warning {
+        if let Some(warning) = vault.warning() {
             tracing::warn!("{warning}");
         }
         let vault = Arc::new(vault);
@@ -101,18 +108,20 @@ impl Gateway {
         let sealer = Arc::new(sealer);
         let ledger = Ledger::open(state, config.ledger, clock.clone())
             .map_err(|e| StartError::new("the ledger cannot be opened", e))?;
-        let keys = Keys::build(&config, &store, &vault).map_err(|e| StartError::new("the keys cannot be read", e))?;
-        let keys = Arc::new(keys);
-        let operators = Operators::build(&config, &vault, options.operator_token.as_deref())
-            .map_err(|e| StartError::new("the operators' keys cannot be read", e))?;
+        let index = Index::open(state).map_err(|e| StartError::new("the ledger's index cannot be opened", e))?;
+        let indexer = Indexer::start(state, index, clock.clone(), config.ledger.retain)
+            .map_err(|e| StartError::new("the ledger's index cannot be kept", e))?;
+        let operator_token =
+            if options.listen { Some(operator_token(state).map_err(|e| StartError::new("the operator token cannot be read", e))?) } else { None };
+        let keys = load_keys(&config, &store, &vault, operator_token.as_ref(), &clock)?;
 
         let context = Context { clock: clock.clone(), vault: Arc::clone(&vault), guard: options.guard.clone() };
         let servers = Servers::start(&config, context);
-        let remembered = Box::new(Remembered(Arc::clone(&store)));
+        let remembered = Box::new(Remembered { store: store.clone(), clock: clock.clone() });
         let catalog = Catalog::start(Arc::clone(&config), Arc::clone(&servers), clock.clone(), remembered);
         let gate = Arc::new(Gate {
             decider: Decider::new(Arc::new(policy), Arc::clone(&config.digest)),
-            approver: Approver::new(Arc::clone(&sealer), Arc::clone(&store), clock.clone()),
+            approver: Approver::new(Arc::clone(&sealer), store.clone(), clock.clone()),
             forwarder: Forwarder::new(Arc::clone(&servers), Arc::clone(&sealer), clock.clone()),
             ended_tasks: EndedTasks::default(),
             counters: crate::metrics::Counters::default(),
@@ -120,7 +129,7 @@ impl Gateway {
             info: Bytes::from(concat!("{\"name\":\"tollgate\",\"version\":\"", env!("CARGO_PKG_VERSION"), "\"}")),
             config: arc_swap::ArcSwap::new(Arc::clone(&config)),
             clock: clock.clone(),
-            keys,
+            keys: arc_swap::ArcSwap::from_pointee(keys),
             sealer,
             servers,
             catalog,
@@ -131,31 +140,33 @@ impl Gateway {
             gate,
             store,
             vault,
+            operator_token: operator_token.map(Arc::new),
+            indexer: Some(indexer),
             agents: None,
             admin: None,
             stop_admin: watch::Sender::new(false),
             tasks: JoinSet::new(),
         };
         if options.listen {
-            gateway.open(&config, operators).await?;
+            gateway.open(&config).await?;
         }
         gateway.tend();
         Ok(gateway)
     }
 
-    async fn open(&mut self, config: &Config, operators: Operators) -> Result<(), StartError> {
+    async fn open(&mut self, config: &Config) -> Result<(), StartError> {
         let mut settings = receive::http::Settings::new(config.listen);
         settings.hosts.clone_from(&config.hosts);
         settings.origins.clone_from(&config.origins);
         settings.public_host = config.public_url.as_deref().and_then(host_of);
         settings.patience.answers = config.ask_expire;
-        let in_use = |addr: SocketAddr, key: &str| {
+        let in_use = |addr: SocketAddr, key: &'static str| {
             move |e: std::io::Error| {
                 StartError::new(format!("cannot listen on {addr}"), e).hint(format!("stop what uses it, or set `{key}` to another address"))
             }
         };
         let listener = receive::http::Listener::bind(settings).await.map_err(in_use(config.listen, "listen"))?;
-        let admin = Admin { gate: Arc::clone(&self.gate), operators: Arc::new(operators) };
+        let admin = Admin { gate: Arc::clone(&self.gate) };
         let bound =
             admin::serve(config.admin, admin, self.stop_admin.subscribe()).await.map_err(in_use(config.admin, "admin.listen"))?;
         self.admin = Some(bound);
@@ -200,7 +211,8 @@ impl Gateway {
             let why = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
             StartError::new("the policy cannot be used", why)
         })?;
-        self.gate.keys.rebuild(&config, &self.store, &self.vault).map_err(|e| StartError::new("the keys cannot be read", e))?;
+        let keys = load_keys(&config, &self.store, &self.vault, self.operator_token.as_deref(), &self.gate.clock)?;
+        self.gate.keys.store(Arc::new(keys));
         self.gate.servers.apply(&config);
         self.gate.config.store(Arc::clone(&config));
         self.gate.decider.replace(Arc::new(policy), Arc::clone(&config.digest));
@@ -220,13 +232,24 @@ impl Gateway {
                 }
             }
         });
-        let (gate, store, vault) = (Arc::clone(&self.gate), Arc::clone(&self.store), Arc::clone(&self.vault));
+        let (gate, store, vault) = (Arc::clone(&self.gate), self.store.clone(), Arc::clone(&self.vault));
+        let token = self.operator_token.clone();
         let mut changes = self.store.changes();
         self.tasks.spawn(async move {
             while changes.changed().await.is_ok() {
-                vault.forget();
-                if let Err(error) = gate.keys.rebuild(&gate.config.load(), &store, &vault) {
-                    tracing::error!(%error, "the keys could not be read again; the old ones stay");
+                let config = gate.config.load_full();
+                let (store, vault, token, clock) = (store.clone(), Arc::clone(&vault), token.clone(), gate.clock.clone());
+                let built =
+                    tokio::task::spawn_blocking(move || keys::build(&config, &store, &vault, token.as_deref(), &clock)).await;
+                match built {
+                    Ok(Ok((keys, problems))) => {
+                        for problem in problems {
+                            tracing::warn!("{} (line {})", problem.message, problem.line);
+                        }
+                        gate.keys.store(Arc::new(keys));
+                    }
+                    Ok(Err(error)) => tracing::error!(%error, "the keys could not be read again; the old ones stay"),
+                    Err(error) => tracing::error!(%error, "the keys could not be read again; the old ones stay"),
                 }
             }
         });
@@ -252,7 +275,13 @@ impl Gateway {
         }
         self.gate.servers.shutdown().await;
         self.stop_admin.send_replace(true);
-        self.gate.ledger.shutdown().await;
+        let ledger = self.gate.ledger.clone();
+        match tokio::task::spawn_blocking(move || ledger.close()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(?error, "the ledger was not ended; the next start will"),
+            Err(error) => tracing::error!(%error, "the ledger was not ended; the next start will"),
+        }
+        drop(self.indexer.take());
         if self.admin.is_some() {
             // The next start writes it anew; a stale one is recognised by its dead process.
             drop(std::fs::remove_file(config.state.join(ABOUT)));
@@ -268,20 +297,23 @@ impl Gateway {
 /// The file in the state directory that says where a running gateway listens.
 pub const ABOUT: &str = "gateway.json";
 
-/// Last-known definitions, in the state database.
-#[derive(Debug)]
-struct Remembered(Arc<Store>);
-
-impl crate::catalog::Memory for Remembered {
-    fn recall(&self, server: &str) -> Option<Bytes> {
-        self.0.recall(server).ok().flatten().map(Bytes::from)
+fn load_keys(
+    config: &Config,
+    store: &Store,
+    vault: &Vault,
+    operator_token: Option<&Secret<String>>,
+    clock: &Clock,
+) -> Result<Keys, StartError> {
+    let (keys, problems) = keys::build(config, store, vault, operator_token, clock)
+        .map_err(|e| StartError::new("the keys cannot be read", e))?;
+    let (warnings, errors): (Vec<_>, Vec<_>) = problems.into_iter().partition(|p| p.severity == Severity::Warning);
+    for warning in warnings {
+        tracing::warn!("{} (line {})", warning.message, warning.line);
     }
-
-    fn save(&self, server: &str, lists: Bytes) {
-        if let Err(error) = self.0.remember(server, &lists) {
-            tracing::warn!(%error, %server, "its definitions could not be saved for the next start");
-        }
+    if errors.is_empty() {
+        return Ok(keys);
     }
+    Err(StartError::new("a key cannot be used", config.problems(errors)))
 }
 
 fn make_private(state: &std::path::Path) -> std::io::Result<()> {

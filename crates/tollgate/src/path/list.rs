@@ -79,9 +79,8 @@ impl Gate {
             }
         };
         let key = ListKey { listing, server: scope.single().cloned(), revision: client.revision, visible: digest };
-        Some(snapshot.list(&key, || {
-            List::write(snapshot, &key, &places, &|place, digest| self.seal_cursor(place, digest))
-        }))
+        let write = |key: &ListKey| List::write(snapshot, key, &places, &|place, digest| self.seal_cursor(place, digest));
+        Some(snapshot.list(key, write))
     }
 
     /// Cursors say a place in one written list. They hold nothing secret; the seal keeps them from being made up.

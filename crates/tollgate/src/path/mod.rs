@@ -37,7 +37,7 @@ pub struct Gate {
     /// The configuration in force.
     pub config: arc_swap::ArcSwap<Config>,
     /// Who may call.
-    pub keys: Arc<Keys>,
+    pub keys: arc_swap::ArcSwap<Keys>,
     /// Seals state, cursors and tasks.
     pub sealer: Arc<Sealer>,
     /// The servers.
@@ -91,8 +91,8 @@ impl Handle for Gate {
     type Reply = Reply;
 
     fn admit(&self, credential: &Credential, peer: &Peer, endpoint: &Endpoint) -> Result<Arc<Caller>, NotAdmitted> {
-        let caller = authenticate::caller(&self.keys, credential, peer, self.clock.now_ms()).map_err(|e| {
-            self.ledger.count_failure(peer.address.map(|a| a.ip()), e.reason);
+        let caller = authenticate::caller(&self.keys.load(), credential, peer, self.clock.now_ms()).map_err(|e| {
+            self.ledger.count_failure(peer.address.map(|a| a.ip()), e.reason.as_str());
             NotAdmitted::Unauthenticated { presented: e.presented }
         })?;
         match Scope::of(&self.config.load(), endpoint, &caller) {
