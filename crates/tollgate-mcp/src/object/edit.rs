@@ -92,7 +92,7 @@ struct Splice<'a> {
 
 impl<'a> Splice<'a> {
     fn new(object: &'a Object) -> Self {
-        Self { object, out: Weaver::new(), run: None, any: false }
+        Self { object, out: Weaver::with_room(object.text.len().min(512) + 256), run: None, any: false }
     }
 
     fn insert(&mut self, key: &str, value: Rope) {

@@ -7,7 +7,7 @@ use crate::meta::{
     CLIENT_CAPABILITIES, CLIENT_INFO, LOG_LEVEL, PROGRESS_TOKEN, PROTOCOL_VERSION, SERVER_INFO,
     SUBSCRIPTION_ID,
 };
-use crate::object::{Edit, Object};
+use crate::object::{Edit, Member, Object};
 use crate::revision::Revision;
 use crate::rope::{Rope, Weaver};
 
@@ -99,24 +99,25 @@ pub(super) fn strip(object: &Object, keys: &[&'static str], edit: &mut Edit<'_>)
         edit.remove(KEY);
         return;
     };
-    let stripped = meta.members().iter().filter(|member| keys.contains(&&*meta.key(member))).count();
-    if stripped == 0 {
-        return;
-    }
-    if stripped == meta.members().len() {
+    let stripped = meta.members().iter().filter(|member| is_one_of(&meta, member, keys)).count();
+    if stripped == meta.members().len() && stripped != 0 {
         edit.remove(KEY);
-        return;
+    } else if stripped != 0 {
+        let mut inner = meta.edit();
+        for key in keys {
+            inner.remove(*key);
+        }
+        edit.set(KEY, inner.finish());
     }
-    let mut inner = meta.edit();
-    for key in keys {
-        inner.remove(*key);
-    }
-    edit.set(KEY, inner.finish());
+}
+
+fn is_one_of(object: &Object, member: &Member, keys: &[&str]) -> bool {
+    keys.iter().any(|key| object.is_key(member, key))
 }
 
 fn append_others(out: &mut Weaver, object: &Object, keys: &[&str]) {
     for member in object.members() {
-        if !keys.contains(&&*object.key(member)) {
+        if !is_one_of(object, member, keys) {
             out.text(",").bytes(object.text().slice(member.key.start..member.value.end));
         }
     }
