@@ -155,23 +155,54 @@ impl Scanner<'_> {
         }
     }
 
-    /// From the opening quote to behind the closing one, and whether there is an escape between.
+    /// From the opening quote to behind the closing one, and whether there is an escape between. Most strings end within a few words:
+    /// only longer stretches pay for a vector search's start.
     fn string(&mut self) -> Result<(Range<usize>, bool), Broken> {
         let start = self.at;
         let mut at = start + 1;
         let mut escaped = false;
-        loop {
-            let rest = self.text.get(at..).unwrap_or_default();
-            let Some(offset) = quote_or_backslash(rest) else {
-                self.at = start;
-                return Err(self.broken());
-            };
-            if rest.get(offset) == Some(&b'"') {
-                self.at = at + offset + 1;
-                return Ok((start..self.at, escaped));
+        let mut plain = 0;
+        while let Some(word) = self.text.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+            let word = u64::from_le_bytes(*word);
+            let quotes = equal(word, b'"');
+            let mut hits = quotes | equal(word, b'\\');
+            let mut next = 8;
+            while hits != 0 {
+                let place = hits.trailing_zeros();
+                if quotes & (1 << place) != 0 {
+                    self.at = at + place as usize / 8 + 1;
+                    return Ok((start..self.at, escaped));
+                }
+                // An escape hides the byte behind it.
+                escaped = true;
+                plain = 0;
+                next = next.max(place as usize / 8 + 2);
+                hits = hits.checked_shr(place + 9).and_then(|rest| rest.checked_shl(place + 9)).unwrap_or(0);
             }
-            escaped = true;
-            at += offset + 2;
+            at += next;
+            plain += 1;
+            if plain > 4 {
+                plain = 0;
+                let rest = self.text.get(at..).unwrap_or_default();
+                at += memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
+            }
+        }
+        loop {
+            match self.text.get(at) {
+                Some(b'"') => {
+                    self.at = at + 1;
+                    return Ok((start..self.at, escaped));
+                }
+                Some(b'\\') => {
+                    escaped = true;
+                    at += 2;
+                }
+                Some(_) => at += 1,
+                None => {
+                    self.at = start;
+                    return Err(self.broken());
+                }
+            }
         }
     }
 
@@ -244,21 +275,12 @@ const CLASSES: [Class; 256] = {
     classes
 };
 
-/// The first quote or backslash. Most strings end within a few words: only longer ones pay for a vector search's start.
-fn quote_or_backslash(text: &[u8]) -> Option<usize> {
+/// The highest bit of each of the word's bytes that is `byte`.
+fn equal(word: u64, byte: u8) -> u64 {
     const ONES: u64 = u64::MAX / 255;
-    let holds_zero = |word: u64| word.wrapping_sub(ONES) & !word & (ONES << 7);
-    let mut offset = 0;
-    for bytes in text.chunks_exact(8).take(4) {
-        let word = bytes.try_into().map_or(0, u64::from_le_bytes);
-        // The lowest hit is exact; those above it may be borrows.
-        let hits = holds_zero(word ^ (ONES * u64::from(b'"'))) | holds_zero(word ^ (ONES * u64::from(b'\\')));
-        if hits != 0 {
-            return Some(offset + hits.trailing_zeros() as usize / 8);
-        }
-        offset += 8;
-    }
-    memchr2(b'"', b'\\', text.get(offset..)?).map(|more| offset + more)
+    const LOW: u64 = ONES * 0x7f;
+    let difference = word ^ (ONES * u64::from(byte));
+    !(((difference & LOW) + LOW) | difference | LOW)
 }
 
 /// The kinds of the open brackets, a bit each: true is a brace.

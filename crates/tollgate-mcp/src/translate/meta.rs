@@ -80,14 +80,12 @@ pub fn stamp_subscription(object: &Object, listen: &Id) -> Rope {
 }
 
 /// A result's `_meta` with our `serverInfo` and no other hop-owned key.
-pub(super) fn of_result(result: &Object, server_info: &Bytes) -> Rope {
-    let mut out = Weaver::with_room(server_info.len().min(512) + 128);
+pub(super) fn of_result(out: &mut Weaver, result: &Object, server_info: &Bytes) {
     out.text("{\"").text(SERVER_INFO).text("\":").bytes(server_info.clone());
     if let Some(meta) = result.object(KEY) {
-        append_others(&mut out, &meta, HOP_OWNED);
+        append_others(out, &meta, HOP_OWNED);
     }
     out.text("}");
-    out.finish()
 }
 
 /// Strips `keys` from the object's `_meta`, and `_meta` itself if that leaves nothing or it is no object.
@@ -115,7 +113,8 @@ fn is_one_of(object: &Object, member: &Member, keys: &[&str]) -> bool {
     keys.iter().any(|key| object.is_key(member, key))
 }
 
-fn append_others(out: &mut Weaver, object: &Object, keys: &[&str]) {
+/// Appends the members that are none of `keys`, each after a comma.
+pub(super) fn append_others(out: &mut Weaver, object: &Object, keys: &[&str]) {
     for member in object.members() {
         if !is_one_of(object, member, keys) {
             out.text(",").bytes(object.text().slice(member.key.start..member.value.end));
