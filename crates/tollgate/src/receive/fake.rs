@@ -26,7 +26,6 @@ pub(super) struct Seen {
     pub(super) session: Option<String>,
     pub(super) log_level: Option<&'static str>,
     pub(super) param_headers: Option<Vec<(String, Bytes)>>,
-    pub(super) progress: Option<Bytes>,
 }
 
 #[derive(Debug)]
@@ -129,7 +128,6 @@ impl Handle for Fake {
             session: arrival.session.as_deref().map(str::to_owned),
             log_level: arrival.log_level.map(crate::call::LogLevel::as_str),
             param_headers: arrival.param_headers.clone(),
-            progress: arrival.progress.clone(),
         });
         let (parts, receiver) = mpsc::channel(64);
         let fake = Arc::clone(self);
@@ -169,7 +167,21 @@ impl Fake {
             }
             Method::PromptsGet => asks(r#"{"r":{"method":"roots/list"}}"#, Some("s")),
             Method::Listen => self.listen(&arrival.params, parts).await,
-            _ => Ending::Error(RpcError::new(INVALID_PARAMS, "no such thing")),
+            Method::PromptsList
+            | Method::ResourcesList
+            | Method::ResourcesTemplatesList
+            | Method::ResourcesRead
+            | Method::Complete
+            | Method::TasksGet
+            | Method::TasksUpdate
+            | Method::TasksCancel
+            | Method::Initialize
+            | Method::Ping
+            | Method::SetLevel
+            | Method::Subscribe
+            | Method::Unsubscribe
+            | Method::TasksResult
+            | Method::TasksList => Ending::Error(RpcError::new(INVALID_PARAMS, "no such thing")),
         }
     }
 

@@ -1,5 +1,5 @@
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -66,16 +66,11 @@ async fn a_reader_that_does_not_read_is_cut_off() {
     let text = raw(&body).replace("mcp-method: tools/list", "mcp-method: tools/call\r\nmcp-name: big");
     let mut deaf = TcpStream::connect(world.address()).await.unwrap();
     // Enough answers to fill every buffer on the way.
-    let writing = async {
-        for _ in 0..200 {
-            if deaf.write_all(text.as_bytes()).await.is_err() {
-                return true;
-            }
-        }
-        false
-    };
-    let cut = tokio::time::timeout(Duration::from_secs(20), writing).await.unwrap_or(false);
-    assert!(cut || rest(&mut deaf).await.len() < 200 * 300_000);
+    for _ in 0..200 {
+        deaf.write_all(text.as_bytes()).await.unwrap();
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(rest(&mut deaf).await.len() < 200 * 300_000);
 }
 
 #[tokio::test]
@@ -84,7 +79,7 @@ async fn oversized_heads_are_refused() {
     let large = "x".repeat(40 * 1024);
     assert_eq!(world.post(&[("x-large", &large)], "{}").await.status, 431);
     let mut many = TcpStream::connect(world.address()).await.unwrap();
-    let headers: String = (0..150).map(|n| format!("x-{n}: 1\r\n")).collect();
+    let headers = "x-one: 1\r\n".repeat(150);
     many.write_all(format!("POST /mcp HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n").as_bytes())
         .await
         .unwrap();
@@ -121,9 +116,7 @@ async fn draining_finishes_what_is_in_flight() {
     });
     let mut idle = TcpStream::connect(address).await.unwrap();
     until("the call has arrived", || !world.fake.seen.lock().unwrap().is_empty()).await;
-    let started = Instant::now();
-    assert!(world.server.drain(Duration::from_secs(5)).await);
-    assert!(started.elapsed() < Duration::from_secs(3));
+    assert!(world.server.drain(Duration::from_secs(3)).await);
     assert_eq!(slow.await.unwrap().status, 200);
     assert_eq!(rest(&mut idle).await, "");
     assert!(TcpStream::connect(address).await.is_err());
@@ -140,4 +133,16 @@ async fn draining_gives_up_after_its_grace() {
     assert!(!world.server.drain(Duration::from_millis(100)).await);
     assert_eq!(rest(&mut hanging).await, "");
     until("the call is cancelled", || world.fake.cancelled.load(Ordering::SeqCst) == 1).await;
+}
+
+#[tokio::test]
+async fn a_forced_end_cancels_what_goes_on_without_a_connection() {
+    let world = world().await;
+    let session = world.session("2025-11-25", "{}").await;
+    let body = super::request(1, "tools/call", r#"{"name":"hang"}"#);
+    assert!(tokio::time::timeout(Duration::from_millis(100), session.post(&body)).await.is_err());
+    assert_eq!(world.fake.cancelled.load(Ordering::SeqCst), 0);
+    let fake = std::sync::Arc::clone(&world.fake);
+    assert!(!world.server.drain(Duration::from_millis(100)).await);
+    until("the call is cancelled", || fake.cancelled.load(Ordering::SeqCst) == 1).await;
 }

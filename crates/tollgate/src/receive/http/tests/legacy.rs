@@ -60,7 +60,7 @@ async fn a_session_lives_and_ends() {
         ("logging/setLevel", r#"{"level":"loud"}"#, -32602),
         ("logging/setLevel", "{}", -32602),
         ("resources/read", r#"{"uri":"x:y"}"#, -32602),
-        ("initialize", "{}", -32602),
+        ("initialize", "{}", -32600),
         ("server/nothing", "{}", -32601),
         ("tasks/list", "{}", -32601),
         ("tasks/result", "{}", -32601),
@@ -107,10 +107,12 @@ async fn a_session_id_opens_nothing_for_others() {
         assert_eq!(world.post(&headers, &ping).await.status, status, "{who}");
     }
     headers.extend_from_slice(&super::MEDIA);
+    headers[2].1 = "Bearer alice";
     let got = super::send(world.address(), http::Method::POST, "/mcp/view/v", &headers, &ping).await;
     assert_eq!(got.status, 404);
     headers[2].1 = "Bearer bob";
-    let unknown = world.post(&[("mcp-session-id", "00000000000000000000000000000000")], &ping).await;
+    let unknown = [("mcp-session-id", "00000000000000000000000000000000"), ("authorization", "Bearer bob")];
+    let unknown = world.post(&unknown, &ping).await;
     let stolen = world.post(&headers, &ping).await;
     assert_eq!((stolen.status, stolen.text), (unknown.status, unknown.text));
 }
@@ -128,6 +130,29 @@ async fn sessions_are_bounded_and_expire() {
     assert_eq!(second.post(&ping).await.status, 200);
     world.clock.advance(Duration::from_secs(3601));
     assert_eq!(second.post(&ping).await.status, 404);
+}
+
+#[tokio::test]
+async fn sessions_in_use_do_not_give_way() {
+    let body = request(
+        1,
+        "initialize",
+        r#"{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"a","version":"1"}}"#,
+    );
+    for (own, all, status) in [(1, 10, 429), (10, 1, 503)] {
+        let world = world_with(|settings| {
+            settings.sessions.max_per_principal = own;
+            settings.sessions.max = all;
+        })
+        .await;
+        let session = world.session("2025-11-25", "{}").await;
+        let _open = session.get("").await;
+        let got = world.post(&[], &body).await;
+        assert_eq!(got.status, status);
+        assert!(got.header("retry-after").is_some());
+        assert_eq!(session.delete().await, 204);
+        assert_eq!(world.post(&[], &body).await.status, 200);
+    }
 }
 
 /// The era is decided per message (`protocol.md` §3.1).
@@ -213,12 +238,12 @@ async fn streams_have_ids_and_only_the_newest_are_primed() {
 async fn a_lost_stream_is_resumed() {
     let world = world().await;
     let session = world.session("2025-11-25", "{}").await;
-    let mut lost = session.post_open(&request(1, "tools/call", r#"{"name":"started"}"#)).await;
-    lost.event().await.unwrap();
-    let (last, _) = lost.event().await.unwrap();
+    let mut broken = session.post_open(&request(1, "tools/call", r#"{"name":"started"}"#)).await;
+    broken.event().await.unwrap();
+    let (last, _) = broken.event().await.unwrap();
     let mut other = session.post_open(&request(2, "tools/call", r#"{"name":"progress"}"#)).await;
     other.event().await.unwrap();
-    drop(lost);
+    drop(broken);
     let last = last.unwrap();
     let mut resumed = session.get(&last).await;
     assert_eq!(resumed.status, 200);

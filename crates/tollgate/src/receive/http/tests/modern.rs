@@ -157,7 +157,8 @@ async fn notifications_make_a_stream() {
 async fn a_disconnect_cancels() {
     let world = world().await;
     let body = modern_body("tools/call", r#""name":"hang","#);
-    let hanging = world.post_open(&modern_headers("tools/call", "hang"), &body);
+    let headers = modern_headers("tools/call", "hang");
+    let hanging = world.post_open(&headers, &body);
     assert!(tokio::time::timeout(std::time::Duration::from_millis(100), hanging).await.is_err());
     until("the silent call is cancelled", || world.fake.cancelled.load(Ordering::SeqCst) == 1).await;
 
