@@ -15,3 +15,6 @@ pub mod http;
 pub mod stdio;
 
 pub use legacy::Patience;
+
+#[cfg(test)]
+mod fake;

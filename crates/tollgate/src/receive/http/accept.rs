@@ -33,6 +33,7 @@ pub(super) struct Connection {
 
 /// Accepts until draining, then waits for what is in flight.
 pub(super) async fn run<H: Handle>(tcp: TcpListener, gate: Arc<Gate<H>>) {
+    let ending = Ending(Arc::clone(&gate));
     let room = Arc::new(Semaphore::new(gate.settings.limits.connections));
     let draining = gate.draining.cancel();
     let mut connections = JoinSet::new();
@@ -57,7 +58,17 @@ pub(super) async fn run<H: Handle>(tcp: TcpListener, gate: Arc<Gate<H>>) {
     gate.sessions.end_listening();
     while connections.join_next().await.is_some() {}
     gate.detached.finished().await;
-    gate.sessions.end_all();
+    drop(ending);
+}
+
+/// The end of all sessions, however accepting ends: what goes on without a connection is cancelled, and nothing new does.
+struct Ending<H: Handle>(Arc<Gate<H>>);
+
+impl<H: Handle> Drop for Ending<H> {
+    fn drop(&mut self) {
+        self.0.detached.close();
+        self.0.sessions.end_all();
+    }
 }
 
 /// One connection, once there is room for it.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tokio::sync::mpsc;
 use tollgate_mcp::revision::Revision;
@@ -23,6 +23,7 @@ pub(in crate::receive::http) struct Session {
     pub(in crate::receive::http) core: Arc<Core>,
     pub(super) outbox: Outbox,
     pub(super) clock: Clock,
+    id: [u8; 16],
     principal: Arc<str>,
     seen_ms: AtomicU64,
 }
@@ -58,10 +59,42 @@ pub(super) enum Full {
     NoId,
 }
 
+#[derive(Debug, Default)]
+struct Known {
+    sessions: HashMap<[u8; 16], Arc<Session>>,
+    /// How many there are of each principal.
+    counts: HashMap<Arc<str>, usize>,
+}
+
+impl Known {
+    fn insert(&mut self, session: Arc<Session>) {
+        *self.counts.entry(Arc::clone(&session.principal)).or_default() += 1;
+        self.sessions.insert(session.id, session);
+    }
+
+    fn remove(&mut self, id: &[u8; 16]) -> Option<Arc<Session>> {
+        let session = self.sessions.remove(id)?;
+        if let Some(count) = self.counts.get_mut(&session.principal) {
+            *count -= 1;
+            if *count == 0 {
+                self.counts.remove(&session.principal);
+            }
+        }
+        Some(session)
+    }
+
+    /// The principal's session that has been unused for longest.
+    fn unused(&self, principal: &str) -> Option<[u8; 16]> {
+        let own =
+            self.sessions.values().filter(|session| *session.principal == *principal && !session.is_active());
+        own.min_by_key(|session| session.seen_ms.load(Ordering::Relaxed)).map(|session| session.id)
+    }
+}
+
 /// All sessions.
 #[derive(Debug)]
 pub(in crate::receive::http) struct Store {
-    sessions: RwLock<HashMap<[u8; 16], Arc<Session>>>,
+    known: RwLock<Known>,
     limits: Sessions,
     clock: Clock,
     events_bytes: Arc<AtomicUsize>,
@@ -69,7 +102,7 @@ pub(in crate::receive::http) struct Store {
 
 impl Store {
     pub(in crate::receive::http) fn new(limits: Sessions, clock: Clock) -> Self {
-        Self { sessions: RwLock::default(), limits, clock, events_bytes: Arc::default() }
+        Self { known: RwLock::default(), limits, clock, events_bytes: Arc::default() }
     }
 
     /// Makes a session, and its id.
@@ -80,26 +113,24 @@ impl Store {
             core,
             outbox: Outbox::new(self.limits, primed, Arc::clone(&self.events_bytes)),
             clock: self.clock.clone(),
+            id,
             principal: Arc::clone(&caller.principal),
             seen_ms: AtomicU64::new(self.clock.now_ms()),
         });
-        let mut sessions = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.write();
         // Most clients never end their sessions, so the longest unused one gives way.
-        let own = || sessions.iter().filter(|(_, session)| session.principal == caller.principal);
-        let gone = if own().count() >= self.limits.max_per_principal {
-            let unused = own().filter(|(_, session)| !session.is_active());
-            let oldest = unused.min_by_key(|(_, session)| session.seen_ms.load(Ordering::Relaxed));
-            Some(oldest.map(|(id, _)| *id).ok_or(Full::Principal)?)
-        } else {
-            None
-        };
-        if let Some(session) = gone.and_then(|id| sessions.remove(&id)) {
-            session.end();
+        let own = known.counts.get(&caller.principal).copied().unwrap_or_default();
+        if own >= self.limits.max_per_principal {
+            let oldest = known.unused(&caller.principal).ok_or(Full::Principal)?;
+            if let Some(old) = known.remove(&oldest) {
+                old.end();
+            }
         }
-        if sessions.len() >= self.limits.max {
+        if known.sessions.len() >= self.limits.max {
             return Err(Full::All);
         }
-        sessions.insert(id, session);
+        known.insert(session);
+        drop(known);
         Ok(format!("{:032x}", u128::from_be_bytes(id)))
     }
 
@@ -111,9 +142,7 @@ impl Store {
         endpoint: &Endpoint,
     ) -> Option<Arc<Session>> {
         let key = key(id)?;
-        let sessions = self.sessions.read().unwrap_or_else(PoisonError::into_inner);
-        let session = Arc::clone(sessions.get(&key)?);
-        drop(sessions);
+        let session = Arc::clone(self.read().sessions.get(&key)?);
         let ours = session.principal == caller.principal
             && session.core.endpoint == *endpoint
             && !session.is_expired(&self.limits, self.clock.now_ms());
@@ -125,24 +154,18 @@ impl Store {
 
     /// Ends a session.
     pub(super) fn remove(&self, session: &Arc<Session>) {
-        let mut sessions = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
-        sessions.retain(|_, known| !Arc::ptr_eq(known, session));
-        drop(sessions);
+        self.write().remove(&session.id);
         session.end();
     }
 
     /// Ends what is unused and forgets what can't be resumed any more.
     pub(in crate::receive::http) fn sweep(&self) {
         let now_ms = self.clock.now_ms();
-        let mut sessions = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
-        sessions.retain(|_, session| {
-            let expired = session.is_expired(&self.limits, now_ms);
-            if expired {
-                session.end();
+        for session in self.all() {
+            if session.is_expired(&self.limits, now_ms) {
+                self.remove(&session);
             }
-            !expired
-        });
-        drop(sessions);
+        }
         let resumable_ms = u64::try_from(self.limits.resumable.as_millis()).unwrap_or(u64::MAX);
         for session in self.all() {
             session.outbox.forget(now_ms.saturating_sub(resumable_ms));
@@ -168,8 +191,15 @@ impl Store {
     }
 
     fn all(&self) -> Vec<Arc<Session>> {
-        let sessions = self.sessions.read().unwrap_or_else(PoisonError::into_inner);
-        sessions.values().map(Arc::clone).collect()
+        self.read().sessions.values().map(Arc::clone).collect()
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Known> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Known> {
+        self.known.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -202,9 +232,14 @@ impl Detached {
         self.sender.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Lets no further walk go on without its connection.
+    pub(in crate::receive::http) fn close(&self) {
+        drop(self.sender.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+
     /// Waits until no walk holds on.
     pub(in crate::receive::http) async fn finished(&self) {
-        drop(self.sender.lock().unwrap_or_else(PoisonError::into_inner).take());
+        self.close();
         self.receiver.lock().await.recv().await;
     }
 }

@@ -1,10 +1,10 @@
 //! What a session still has to say: its streams, each with a log of events for resumption, and what waits for a stream to be opened.
 //! A message goes on exactly one stream; a stream's log is bounded in events and bytes, its session's too, and all sessions' together.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use tokio::sync::Notify;
@@ -13,11 +13,14 @@ use tollgate_mcp::sse;
 
 use crate::receive::http::Sessions;
 
+mod stream;
+#[cfg(test)]
+mod tests;
+
+use stream::{Event, Reader, State, Stream};
+
 /// How many events may wait for a connected reader before their maker is slowed down.
 const UNREAD_MAX: u64 = 64;
-
-/// How many messages may wait for a stream that nobody has opened; then the oldest go.
-const WAITING_MAX: usize = 256;
 
 /// How many streams a session may have open by GET; the oldest gives way.
 const LISTENING_MAX: usize = 4;
@@ -32,90 +35,6 @@ pub(super) struct Outbox {
     /// Whether streams start with an empty event that carries an id: older clients fail on empty data.
     primed: bool,
     all_bytes: Arc<AtomicUsize>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    next_stream: u64,
-    next_reader: u64,
-    streams: BTreeMap<u64, Stream>,
-    waiting: VecDeque<Bytes>,
-    events: usize,
-    bytes: usize,
-    ended: bool,
-    /// When the last stream that was opened by GET lost its reader.
-    unheard_since_ms: u64,
-}
-
-#[derive(Debug)]
-struct Stream {
-    /// Opened by GET: it carries what belongs to no request.
-    listening: bool,
-    events: VecDeque<Event>,
-    /// The id of the next event.
-    next: u64,
-    reader: Option<Reader>,
-    done: bool,
-    /// Since when nobody reads it.
-    unread_since_ms: u64,
-}
-
-#[derive(Debug)]
-struct Event {
-    id: u64,
-    text: Rope,
-    bytes: usize,
-}
-
-#[derive(Debug)]
-struct Reader {
-    id: u64,
-    /// The event it gets next.
-    next: u64,
-    waker: Option<Waker>,
-}
-
-impl Stream {
-    fn new(listening: bool, now_ms: u64) -> Self {
-        Self {
-            listening,
-            events: VecDeque::new(),
-            next: 0,
-            reader: None,
-            done: false,
-            unread_since_ms: now_ms,
-        }
-    }
-
-    /// How many events its connected reader has not read.
-    fn behind(&self) -> u64 {
-        self.reader.as_ref().map_or(0, |reader| self.next.saturating_sub(reader.next))
-    }
-
-    fn wake(&mut self) {
-        if let Some(waker) = self.reader.as_mut().and_then(|reader| reader.waker.take()) {
-            waker.wake();
-        }
-    }
-
-    /// Whether its oldest event may go: nobody who is connected still waits for it.
-    fn spare(&self) -> bool {
-        let Some(oldest) = self.events.front() else { return false };
-        self.reader.as_ref().is_none_or(|reader| reader.next > oldest.id)
-    }
-}
-
-impl State {
-    /// Keeps a message until somebody listens. The same news twice is one.
-    fn wait(&mut self, message: Bytes) {
-        if self.waiting.contains(&message) {
-            return;
-        }
-        if self.waiting.len() >= WAITING_MAX {
-            self.waiting.pop_front();
-        }
-        self.waiting.push_back(message);
-    }
 }
 
 /// A reader's place.

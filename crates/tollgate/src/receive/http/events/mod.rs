@@ -14,6 +14,9 @@ use tollgate_mcp::sse;
 
 use super::body;
 
+#[cfg(test)]
+mod tests;
+
 /// Where a stream's events come from, encoded.
 pub(super) trait Source: Send + 'static {
     /// The next event; `None` ends the stream.
