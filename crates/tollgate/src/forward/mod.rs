@@ -49,6 +49,19 @@ pub struct Flight {
     server: Arc<str>,
 }
 
+/// A flight that is over.
+#[derive(Debug)]
+pub struct Landed {
+    /// The call.
+    pub call: Prepared,
+    /// The approval it went out under.
+    pub approved: Option<Approved>,
+    /// The server's alias.
+    pub server: Arc<str>,
+    /// The server's revision.
+    pub revision: Revision,
+}
+
 /// What comes out of a [`Flight`].
 #[derive(Debug)]
 pub enum Step {
@@ -197,19 +210,15 @@ impl Flight {
         self.exchange.revision()
     }
 
-    /// The server's alias.
-    pub fn server(&self) -> &Arc<str> {
-        &self.server
-    }
-
     /// The call.
     pub fn call(&self) -> &Prepared {
         &self.call
     }
 
-    /// The approval it goes out under.
-    pub fn approved(&self) -> Option<&Approved> {
-        self.approved.as_ref()
+    /// The flight is over: what is left of it.
+    pub fn land(self) -> Landed {
+        let Self { exchange, call, approved, server } = self;
+        Landed { revision: exchange.revision(), call, approved, server }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 use tollgate_mcp::object::{Object, elements, quote, unquote};
 use tollgate_mcp::rope::Rope;
@@ -64,8 +64,7 @@ impl Gate {
                 () = cancel.fired() => return give_up(entry).await,
                 // A closed stream.
                 () = out.closed() => return give_up(entry).await,
-                stopped = draining.wait_for(|d| *d) => {
-                    drop(stopped);
+                () = drained(&mut draining) => {
                     let answer = Answer { object: Object::empty(), kind: ResultType::Complete, cache: None };
                     return entry.close(Close::of(Outcome::Ok), Ending::Answer(answer)).await;
                 }
@@ -185,6 +184,11 @@ impl Gate {
         let params = Rope::from(Bytes::from(format!("{{\"uri\":{}}}", quote(&shown))));
         vec![Part { kind: PartKind::ResourceUpdated, params }]
     }
+}
+
+/// An ended gateway drains too.
+async fn drained(draining: &mut watch::Receiver<bool>) {
+    drop(draining.wait_for(|d| *d).await);
 }
 
 async fn feed(

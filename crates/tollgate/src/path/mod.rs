@@ -18,7 +18,7 @@ use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::decide::{Decider, Permit, Ruling, Verdict};
-use crate::forward::{Flight, Forwarder, Parked, Step};
+use crate::forward::{Flight, Forwarder, Landed, Parked, Step};
 use crate::record::{self, Approval, Close, Committed, Entry, Ledger, Outcome, ParkEnd, Reply, Said, Subject};
 use crate::resolve::{self, Scope, Target, Waiting};
 use crate::seal::Sealer;
@@ -270,11 +270,12 @@ impl Gate {
                     Some(questions) => return self.park(entry, flight, &questions).await,
                     None => {}
                 },
-                Step::End(Ok(answer)) => return self.answer(entry, &flight, method, answer).await,
+                Step::End(Ok(answer)) => return self.answer(entry, flight.land(), method, answer).await,
                 Step::End(Err(error)) => {
-                    let arrival = &flight.call().call.arrival;
-                    let error = translate::error(error, method, flight.revision(), arrival.client.revision);
-                    let error = transform::error(flight.server(), &arrival.endpoint, error);
+                    let landed = flight.land();
+                    let arrival = &landed.call.call.arrival;
+                    let error = translate::error(error, method, landed.revision, arrival.client.revision);
+                    let error = transform::error(&landed.server, &arrival.endpoint, error);
                     let close = Close::with(Outcome::Failed, error.code.to_string(), error.message.clone());
                     return entry.close(close, Ending::Error(error)).await;
                 }
@@ -350,13 +351,13 @@ impl Gate {
         }
     }
 
-    async fn answer(&self, mut entry: Entry, flight: &Flight, method: Method, answer: Answer) -> Reply {
-        let call = &flight.call().call;
+    async fn answer(&self, mut entry: Entry, landed: Landed, method: Method, answer: Answer) -> Reply {
+        let call = &landed.call.call;
         let arrival = &call.arrival;
         entry.facts_mut().bytes_out = u64::try_from(answer.object.text().len()).ok();
         entry.facts_mut().tokens_est = entry.facts().bytes_out.map(|b| b / 4);
         if answer.kind == ResultType::InputRequired {
-            return self.relay_question(entry, flight, method, &answer).await;
+            return self.relay_question(entry, &landed, method, &answer).await;
         }
         let (outcome, error) = match answer.kind {
             ResultType::Task => (Outcome::Accepted, None),
@@ -365,7 +366,7 @@ impl Gate {
             }
             _ => (Outcome::Ok, None),
         };
-        let mut answer = transform::results(method, flight.server(), &arrival.endpoint, answer, &|id| {
+        let mut answer = transform::results(method, &landed.server, &arrival.endpoint, answer, &|id| {
             self.forwarder.seal_task(&arrival.caller.principal, &call.target, id)
         });
         if let Some(hint) = &mut answer.cache {
@@ -397,8 +398,8 @@ impl Gate {
 
     /// A modern server asks: each question is decided and recorded. One that may not be asked ends the call, since the revision has
     /// no way to say no to a single one.
-    async fn relay_question(&self, entry: Entry, flight: &Flight, method: Method, answer: &Answer) -> Reply {
-        let call = &flight.call().call;
+    async fn relay_question(&self, entry: Entry, landed: &Landed, method: Method, answer: &Answer) -> Reply {
+        let call = &landed.call.call;
         let Ok(requests) = translate::input_requests(&answer.object) else {
             let error = RpcError::new(INTERNAL_ERROR, "the server's question cannot be read");
             let close = Close::with(Outcome::Failed, error.code.to_string(), error.message.clone());
@@ -415,7 +416,7 @@ impl Gate {
             let refused = Refused::new(Code::RuleDenied, what, "its server may not ask this agent");
             return refuse(entry, Outcome::Withheld, &refused, method).await;
         }
-        let answer = self.forwarder.relay_question(flight.call(), flight.approved().cloned(), answer, &requests);
+        let answer = self.forwarder.relay_question(&landed.call, landed.approved.clone(), answer, &requests);
         entry.close(Close::of(Outcome::Asked), Ending::Answer(answer)).await
     }
 

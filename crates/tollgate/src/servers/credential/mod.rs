@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use zeroize::Zeroizing;
 
-use crate::config::{Auth, Piece, Template};
+use crate::config::{self, Auth, Piece, Template};
 use crate::secret::Secret;
 use crate::vault::Vault;
 
@@ -28,14 +28,14 @@ pub(super) struct Vaulted(pub(super) Arc<Vault>);
 
 impl Resolve for Vaulted {
     fn resolve(&self, template: &Template) -> Result<Secret<String>, String> {
-        join(template, |name| self.0.get(name).map_err(|why| format!("secret `{name}`: {why}")))
+        join(template, |name| self.0.get(name).map_err(|why| why.to_string()))
     }
 }
 
 /// Puts a template's pieces together.
 fn join(
     template: &Template,
-    secret: impl Fn(&str) -> Result<Secret<String>, String>,
+    secret: impl Fn(&str) -> Result<Arc<Secret<String>>, String>,
 ) -> Result<Secret<String>, String> {
     let mut value = Zeroizing::new(String::new());
     for piece in &template.0 {
@@ -44,17 +44,12 @@ fn join(
             Piece::Secret(name) => value.push_str(secret(name)?.expose()),
             Piece::Env(name) => {
                 value.push_str(&Zeroizing::new(
-                    variable(name).ok_or_else(|| format!("environment variable `{name}` is not set"))?,
+                    config::env(name).ok_or_else(|| format!("environment variable `{name}` is not set"))?,
                 ));
             }
         }
     }
     Ok(Secret::new(std::mem::take(&mut *value)))
-}
-
-#[expect(clippy::disallowed_methods, reason = "a `${env:}` reference is configuration, and stays a reference until here")]
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok()
 }
 
 /// Headers that are ours to write.
@@ -122,7 +117,7 @@ impl Environment {
     pub(super) fn of(resolve: &dyn Resolve, added: &BTreeMap<String, Template>) -> Result<Self, String> {
         let inherited = INHERITED.iter().filter(|name| !added.contains_key(**name));
         let mut variables: Vec<(String, Secret<String>)> = inherited
-            .filter_map(|name| Some(((*name).to_owned(), Secret::new(variable(name)?))))
+            .filter_map(|name| Some(((*name).to_owned(), Secret::new(config::env(name)?))))
             .collect();
         let mut hidden = Vec::new();
         for (name, template) in added {
