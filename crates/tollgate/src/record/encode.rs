@@ -1,0 +1,431 @@
+//! Facts to bytes: a structured encoder, so that no text of a peer's can end a line or add a member.
+//! Every text has a bound in *encoded* bytes, so that a close always fits the room its begin reserved.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+use tollgate_mcp::revision::Revision;
+use uuid::Uuid;
+
+use super::facts::{Close, Facts, Redaction};
+use super::stamp::stamp;
+use crate::config::Payloads;
+
+/// The room that a begin reserves for its close: all bounds below, added up, stay under it.
+pub(super) const CLOSE_ROOM: u64 = 6144;
+
+/// Arguments beyond this are kept as their digest.
+const ARGS_MAX: usize = 64 * 1024;
+const NAME_MAX: usize = 256;
+const TEXT_MAX: usize = 1024;
+const LIST_MAX: usize = 384;
+
+/// How much of the lists a begin record already told; the close tells the rest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Told {
+    rules: usize,
+    shadow: usize,
+    redactions: usize,
+    findings: usize,
+    limits: usize,
+    approval: bool,
+    verdict: bool,
+}
+
+impl Told {
+    /// All that `facts` say now.
+    pub(super) fn all(facts: &Facts) -> Self {
+        Self {
+            rules: facts.rules.len(),
+            shadow: facts.shadow.len(),
+            redactions: facts.redactions.len(),
+            findings: facts.findings.len(),
+            limits: facts.limits.len(),
+            approval: facts.approval.is_some(),
+            verdict: facts.verdict.is_some(),
+        }
+    }
+}
+
+/// A begin record without its trailer.
+pub(super) fn begin(out: &mut Vec<u8>, facts: &Facts, payloads: Payloads) {
+    let mut line = Line::start(out, "begin", Some(facts.id), None, facts.at_ms);
+    intent(&mut line, facts, payloads);
+    judged(&mut line, facts, Told::default());
+}
+
+/// A close record without its trailer: the rest of an entry whose begin stands at `begun`, or a whole one.
+pub(super) fn close(
+    out: &mut Vec<u8>,
+    facts: &Facts,
+    payloads: Payloads,
+    begun: Option<(u64, Told)>,
+    close: &Close,
+    now_ms: u64,
+    latency_ms: u64,
+) {
+    let at_ms = if begun.is_some() { now_ms } else { facts.at_ms };
+    let mut line = Line::start(out, "close", Some(facts.id), None, at_ms);
+    let told = if let Some((seq, told)) = begun {
+        line.number("begin", Some(seq));
+        told
+    } else {
+        intent(&mut line, facts, payloads);
+        Told::default()
+    };
+    judged(&mut line, facts, told);
+    line.cost(facts.cost_usd);
+    line.number("bytes_out", facts.bytes_out);
+    line.number("tokens_est", facts.tokens_est);
+    line.number("latency_ms", Some(latency_ms));
+    line.number("server_ms", facts.server_ms);
+    line.text("outcome", Some(close.outcome.as_str()), NAME_MAX);
+    if let Some(fault) = &close.error {
+        line.key("error");
+        line.out.push(b'{');
+        line.text("code", Some(&fault.code), NAME_MAX);
+        line.text("message", Some(&fault.message), TEXT_MAX);
+        line.out.push(b'}');
+    }
+    line.text("server_revision", facts.server_revision.map(Revision::as_str), NAME_MAX);
+}
+
+/// The close of an entry whose facts died with their process.
+pub(super) fn abandoned(out: &mut Vec<u8>, id: Uuid, begun: u64, now_ms: u64) {
+    let mut line = Line::start(out, "close", Some(id), None, now_ms);
+    line.number("begin", Some(begun));
+    line.text("outcome", Some("abandoned"), NAME_MAX);
+}
+
+/// The note that holds a park, with what its abandoned entry will need.
+pub(super) fn parked(out: &mut Vec<u8>, id: Uuid, facts: &Facts, now_ms: u64) {
+    let mut line = Line::start(out, "note", Some(id), Some("parked"), now_ms);
+    intent(&mut line, facts, Payloads::Digest);
+}
+
+/// One (peer, reason, minute) of requests that never became calls.
+pub(super) fn failures(
+    out: &mut Vec<u8>,
+    id: Uuid,
+    minute_ms: u64,
+    peer: Option<&str>,
+    reason: &str,
+    count: u64,
+) {
+    let mut line = Line::start(out, "close", Some(id), None, minute_ms);
+    line.text("peer", peer, NAME_MAX);
+    line.number("count", Some(count));
+    line.text("outcome", Some("refused"), NAME_MAX);
+    line.key("error");
+    line.out.push(b'{');
+    line.text("code", Some(reason), NAME_MAX);
+    line.out.push(b'}');
+}
+
+fn intent(line: &mut Line<'_>, facts: &Facts, payloads: Payloads) {
+    match &facts.interaction {
+        Some(interaction) => line.text("interaction", Some(interaction), NAME_MAX),
+        None => line.id("interaction", facts.id),
+    }
+    line.number("round", Some(u64::from(facts.round)));
+    if let Some(caller) = &facts.caller {
+        line.text("agent", Some(&caller.agent), NAME_MAX);
+        line.text("user", caller.user.as_deref(), NAME_MAX);
+        line.text("tenant", caller.tenant.as_deref(), NAME_MAX);
+    }
+    line.text("client", facts.client.as_deref(), NAME_MAX);
+    line.text("revision", facts.revision.map(Revision::as_str), NAME_MAX);
+    line.text("session", facts.session.as_deref(), NAME_MAX);
+    line.text("trace", facts.trace.as_deref(), NAME_MAX);
+    line.text("method", Some(facts.subject.as_str()), NAME_MAX);
+    line.text("server", facts.server.as_deref(), NAME_MAX);
+    line.text("tool", facts.tool.as_deref(), 2 * TEXT_MAX);
+    line.text("exposed", facts.exposed.as_deref(), 2 * TEXT_MAX);
+    arguments(line, facts, payloads);
+    line.text("reason", facts.reason.as_deref(), 2 * TEXT_MAX);
+    line.number("bytes_in", facts.bytes_in);
+}
+
+fn arguments(line: &mut Line<'_>, facts: &Facts, payloads: Payloads) {
+    let (digest, whole) = match payloads {
+        Payloads::None => (false, false),
+        Payloads::Digest => (true, false),
+        // The arguments that are handed in have been redacted already; `full` differs only in what `transform` hands in.
+        Payloads::Redacted | Payloads::Full => (true, true),
+    };
+    // Judged here once more although the strict scan has passed them: whatever a caller hands in, nothing can add a member to the
+    // record or end its line.
+    let fits = |args: &Bytes| {
+        args.len() <= ARGS_MAX && serde_json::from_slice::<serde::de::IgnoredAny>(args).is_ok()
+    };
+    let cut = whole && facts.args.as_ref().is_some_and(|args| !fits(args));
+    if digest {
+        let known = facts.args_digest;
+        let of_text = || facts.args.as_ref().filter(|_| cut).map(|args| Sha256::digest(args).into());
+        line.hex("args_digest", known.or_else(of_text));
+    }
+    if cut {
+        line.key("args_truncated");
+        line.out.extend_from_slice(b"true");
+    } else if whole && let Some(args) = &facts.args {
+        line.key("args");
+        // Within strings JSON allows no raw line break, so any that stands here is white space.
+        line.out.extend(args.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
+    }
+}
+
+fn judged(line: &mut Line<'_>, facts: &Facts, told: Told) {
+    if !told.verdict {
+        line.text("verdict", facts.verdict.map(super::facts::Said::as_str), NAME_MAX);
+    }
+    let mut omitted = line.texts("rules", &facts.rules, told.rules);
+    omitted += line.texts("shadow", &facts.shadow, told.shadow);
+    if let Some(approval) = facts.approval.as_deref().filter(|_| !told.approval) {
+        line.key("approval");
+        line.out.push(b'{');
+        line.text("by", Some(&approval.by), NAME_MAX);
+        line.time("at", approval.at_ms);
+        line.text("via", Some(&approval.via), NAME_MAX);
+        line.text("grant", approval.grant.as_deref(), NAME_MAX);
+        line.out.push(b'}');
+    }
+    omitted += redactions(line, facts.redactions.get(told.redactions..).unwrap_or_default());
+    omitted += line.texts("findings", &facts.findings, told.findings);
+    omitted += line.texts("limits", &facts.limits, told.limits);
+    line.number("omitted", Some(omitted).filter(|omitted| *omitted > 0));
+}
+
+fn redactions(line: &mut Line<'_>, redactions: &[Redaction]) -> u64 {
+    line.list("redactions", redactions, LIST_MAX, |line, redaction| {
+        line.out.push(b'{');
+        line.text("in", Some(redaction.place.as_str()), NAME_MAX);
+        line.text("path", Some(&redaction.path), NAME_MAX / 2);
+        line.text("kind", Some(&redaction.kind), NAME_MAX / 4);
+        line.out.push(b'}');
+    })
+}
+
+/// A record's text as it grows: after `{` each member brings its own comma.
+#[derive(Debug)]
+pub(super) struct Line<'a> {
+    out: &'a mut Vec<u8>,
+}
+
+impl<'a> Line<'a> {
+    /// `{"kind":…,"entry":…[,"note":…],"at":…`: in this order, which the scan at start relies on.
+    pub(super) fn start(
+        out: &'a mut Vec<u8>,
+        kind: &'static str,
+        entry: Option<Uuid>,
+        note: Option<&'static str>,
+        at_ms: u64,
+    ) -> Self {
+        out.push(b'{');
+        let mut line = Line { out };
+        line.text("kind", Some(kind), NAME_MAX);
+        if let Some(id) = entry {
+            line.id("entry", id);
+        } else {
+            line.key("entry");
+            line.out.extend_from_slice(b"null");
+        }
+        line.text("note", note, NAME_MAX);
+        line.time("at", at_ms);
+        line
+    }
+
+    fn key(&mut self, key: &'static str) {
+        if self.out.last() != Some(&b'{') {
+            self.out.push(b',');
+        }
+        self.out.push(b'"');
+        self.out.extend_from_slice(key.as_bytes());
+        self.out.extend_from_slice(b"\":");
+    }
+
+    /// A member, cut at `max` encoded bytes; nothing for `None`.
+    pub(super) fn text(&mut self, key: &'static str, value: Option<&str>, max: usize) {
+        if let Some(value) = value {
+            self.key(key);
+            string(self.out, value, max);
+        }
+    }
+
+    /// A number; nothing for `None`.
+    pub(super) fn number(&mut self, key: &'static str, value: Option<u64>) {
+        if let Some(value) = value {
+            self.key(key);
+            decimal(self.out, value);
+        }
+    }
+
+    /// An id.
+    pub(super) fn id(&mut self, key: &'static str, id: Uuid) {
+        self.key(key);
+        self.out.push(b'"');
+        self.out.extend_from_slice(id.hyphenated().encode_lower(&mut Uuid::encode_buffer()).as_bytes());
+        self.out.push(b'"');
+    }
+
+    /// A time.
+    pub(super) fn time(&mut self, key: &'static str, ms: u64) {
+        self.key(key);
+        self.out.push(b'"');
+        self.out.extend_from_slice(&stamp(ms));
+        self.out.push(b'"');
+    }
+
+    /// A digest in hex; nothing for `None`.
+    pub(super) fn hex(&mut self, key: &'static str, digest: Option<[u8; 32]>) {
+        if let Some(digest) = digest {
+            self.key(key);
+            self.out.push(b'"');
+            hex(self.out, &digest);
+            self.out.push(b'"');
+        }
+    }
+
+    /// An object of ids and the places of their begins.
+    pub(super) fn places(&mut self, key: &'static str, places: impl Iterator<Item = (Uuid, u64)>) {
+        self.key(key);
+        self.out.push(b'{');
+        for (n, (id, seq)) in places.enumerate() {
+            if n > 0 {
+                self.out.push(b',');
+            }
+            self.out.push(b'"');
+            self.out.extend_from_slice(id.hyphenated().encode_lower(&mut Uuid::encode_buffer()).as_bytes());
+            self.out.extend_from_slice(b"\":");
+            decimal(self.out, seq);
+        }
+        self.out.push(b'}');
+    }
+
+    /// A list whose items a caller writes. What goes beyond `max` bytes is left out: returned is how many items.
+    pub(super) fn list<T>(
+        &mut self,
+        key: &'static str,
+        items: &[T],
+        max: usize,
+        mut one: impl FnMut(&mut Line<'_>, &T),
+    ) -> u64 {
+        if items.is_empty() {
+            return 0;
+        }
+        self.key(key);
+        self.out.push(b'[');
+        let start = self.out.len();
+        let mut omitted = 0;
+        for item in items {
+            let before = self.out.len();
+            if before > start {
+                self.out.push(b',');
+            }
+            one(&mut Line { out: self.out }, item);
+            if self.out.len() - start > max {
+                self.out.truncate(before);
+                omitted += 1;
+            }
+        }
+        self.out.push(b']');
+        omitted
+    }
+
+    /// An object within a list.
+    pub(super) fn object(&mut self, members: impl FnOnce(&mut Self)) {
+        self.out.push(b'{');
+        members(self);
+        self.out.push(b'}');
+    }
+
+    /// A member object of texts: within it no key can clash with the record's own.
+    pub(super) fn texts_of(&mut self, key: &'static str, members: &[(&'static str, &str)]) {
+        self.key(key);
+        self.object(|line| {
+            for (key, value) in members {
+                line.text(key, Some(value), TEXT_MAX);
+            }
+        });
+    }
+
+    fn texts(&mut self, key: &'static str, all: &[Arc<str>], from: usize) -> u64 {
+        let rest = all.get(from..).unwrap_or_default();
+        self.list(key, rest, LIST_MAX, |line, text| string(line.out, text, NAME_MAX))
+    }
+
+    fn cost(&mut self, usd: Option<f64>) {
+        use std::io::Write;
+        if let Some(usd) = usd.filter(|usd| usd.is_finite()) {
+            self.key("cost_usd");
+            // A nano-dollar is enough, and keeps the number short.
+            let usd = (usd.clamp(-1e9, 1e9) * 1e9).round() / 1e9;
+            // Writing to a `Vec` does not fail.
+            write!(self.out, "{usd}").unwrap_or_default();
+        }
+    }
+}
+
+/// A JSON string of at most `max` bytes between its quotes; what is cut ends in `…`.
+fn string(out: &mut Vec<u8>, text: &str, max: usize) {
+    out.push(b'"');
+    let start = out.len();
+    let plain = |byte: u8| byte >= 0x20 && byte != b'"' && byte != b'\\' && byte != 0x7f;
+    if text.len() <= max && text.bytes().all(plain) {
+        out.extend_from_slice(text.as_bytes());
+    } else {
+        for c in text.chars() {
+            let before = out.len();
+            escape(out, c);
+            if out.len() - start > max - '…'.len_utf8() {
+                out.truncate(before);
+                out.extend_from_slice("…".as_bytes());
+                break;
+            }
+        }
+    }
+    out.push(b'"');
+}
+
+fn escape(out: &mut Vec<u8>, c: char) {
+    match c {
+        '"' => out.extend_from_slice(b"\\\""),
+        '\\' => out.extend_from_slice(b"\\\\"),
+        '\n' => out.extend_from_slice(b"\\n"),
+        // Control characters, and those that turn the reading direction: a log line must not play with its reader's terminal.
+        '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+            let digits = b"0123456789abcdef";
+            out.extend_from_slice(b"\\u");
+            for shift in [12, 8, 4, 0] {
+                let nibble = (u32::from(c) >> shift) & 15;
+                out.push(usize::try_from(nibble).ok().and_then(|n| digits.get(n)).copied().unwrap_or(b'0'));
+            }
+        }
+        c => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+    }
+}
+
+/// Decimal digits.
+pub(super) fn decimal(out: &mut Vec<u8>, mut value: u64) {
+    let mut digits = [0; 20];
+    let mut used = 0;
+    for slot in digits.iter_mut().rev() {
+        *slot = b'0' + u8::try_from(value % 10).unwrap_or(0);
+        used += 1;
+        value /= 10;
+        if value == 0 {
+            break;
+        }
+    }
+    out.extend(digits.iter().skip(20 - used));
+}
+
+/// Lower-case hex.
+pub(super) fn hex(out: &mut Vec<u8>, bytes: &[u8; 32]) {
+    let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
+    let mut text = [0; 64];
+    for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
+        *pair = [digit(byte >> 4), digit(byte & 15)];
+    }
+    out.extend_from_slice(&text);
+}

@@ -1,0 +1,99 @@
+//! Embedded migrations: a list that only grows, each remembered with its checksum.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use sha2::{Digest, Sha256};
+
+use super::StoreError;
+
+/// One step.
+#[derive(Debug)]
+pub(super) struct Migration {
+    pub(super) name: &'static str,
+    pub(super) sql: &'static str,
+}
+
+/// The state's.
+pub(super) const STATE: &[Migration] = &[Migration {
+    name: "keys, secrets, used, eras",
+    sql: "
+        CREATE TABLE keys (
+            id TEXT PRIMARY KEY, agent TEXT NOT NULL, tenant TEXT, groups TEXT NOT NULL, hash BLOB NOT NULL UNIQUE,
+            created_ms INTEGER NOT NULL, expires_ms INTEGER, revoked_ms INTEGER
+        ) STRICT;
+        CREATE TABLE secrets (
+            name TEXT PRIMARY KEY, nonce BLOB NOT NULL, ciphertext BLOB NOT NULL, updated_ms INTEGER NOT NULL
+        ) STRICT;
+        CREATE TABLE used (nonce BLOB PRIMARY KEY, expires_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+        CREATE TABLE eras (
+            server TEXT NOT NULL, origin TEXT NOT NULL, revision TEXT NOT NULL, seen_ms INTEGER NOT NULL,
+            PRIMARY KEY (server, origin)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE definitions (
+            server TEXT NOT NULL, list TEXT NOT NULL, text BLOB NOT NULL, seen_ms INTEGER NOT NULL,
+            PRIMARY KEY (server, list)
+        ) STRICT;
+    ",
+}];
+
+/// The index's.
+pub(super) const INDEX: &[Migration] = &[Migration {
+    name: "entries, positions",
+    sql: "
+        CREATE TABLE entries (
+            id TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, interaction TEXT, agent TEXT, server TEXT, tool TEXT,
+            outcome TEXT NOT NULL, chain TEXT NOT NULL, segment INTEGER NOT NULL, offset INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX entries_at ON entries (at_ms);
+        CREATE TABLE positions (
+            chain TEXT PRIMARY KEY, segment INTEGER NOT NULL, offset INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+    ",
+}];
+
+/// Applies what is missing, in one transaction: of two processes that start together one does it.
+pub(super) fn run(
+    connection: &mut Connection,
+    path: &Path,
+    migrations: &[Migration],
+) -> Result<(), StoreError> {
+    let fail = |source| StoreError::Sqlite { path: path.to_owned(), source };
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fail)?;
+    transaction
+        .execute_batch(
+            "CREATE TABLE IF NOT EXISTS migrations
+             (version INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum BLOB NOT NULL) STRICT",
+        )
+        .map_err(fail)?;
+    for (version, migration) in (1_i64..).zip(migrations) {
+        let checksum: [u8; 32] = Sha256::digest(migration.sql).into();
+        let applied: Option<Vec<u8>> = transaction
+            .query_row("SELECT checksum FROM migrations WHERE version = ?1", [version], |row| row.get(0))
+            .optional()
+            .map_err(fail)?;
+        match applied {
+            Some(applied) if applied == checksum => {}
+            Some(_) => {
+                let name = migration.name.to_owned();
+                return Err(StoreError::Foreign { path: path.to_owned(), name });
+            }
+            None => {
+                transaction.execute_batch(migration.sql).map_err(fail)?;
+                transaction
+                    .execute(
+                        "INSERT INTO migrations VALUES (?1, ?2, ?3)",
+                        params![version, migration.name, checksum],
+                    )
+                    .map_err(fail)?;
+            }
+        }
+    }
+    let known = i64::try_from(migrations.len()).unwrap_or(i64::MAX);
+    let newest: Option<i64> =
+        transaction.query_row("SELECT max(version) FROM migrations", [], |row| row.get(0)).map_err(fail)?;
+    if newest.is_some_and(|newest| newest > known) {
+        return Err(StoreError::Newer { path: path.to_owned() });
+    }
+    transaction.commit().map_err(fail)
+}

@@ -1,0 +1,130 @@
+//! The state's promises.
+
+use std::time::Duration;
+
+use super::*;
+
+fn key(id: &str, hash: u8) -> NewKey {
+    NewKey {
+        id: id.into(),
+        agent: "coder".into(),
+        tenant: Some("acme".into()),
+        groups: vec!["eng".into(), "ops".into()],
+        hash: [hash; 32],
+        created_ms: 1000,
+        expires_ms: Some(5000),
+    }
+}
+
+#[test]
+fn keys_are_found_by_hash_until_they_expire_or_are_revoked() {
+    let state = tempfile::tempdir().unwrap();
+    let store = Store::open(state.path()).unwrap();
+    store.create_key(&key("k1", 1)).unwrap();
+    store.create_key(&NewKey { expires_ms: None, tenant: None, groups: vec![], ..key("k2", 2) }).unwrap();
+    assert!(store.create_key(&key("k1", 3)).is_err());
+    assert!(store.create_key(&key("k3", 1)).is_err());
+    let found = store.key_by_hash(&[1; 32], 4999).unwrap().unwrap();
+    assert_eq!((&*found.agent, found.tenant.as_deref(), found.groups.len()), ("coder", Some("acme"), 2));
+    assert!(store.key_by_hash(&[1; 32], 5000).unwrap().is_none());
+    assert!(store.key_by_hash(&[9; 32], 0).unwrap().is_none());
+    assert!(store.key_by_hash(&[2; 32], u64::MAX).unwrap().is_some());
+    assert!(store.revoke_key("k2", 2000).unwrap());
+    assert!(!store.revoke_key("k2", 3000).unwrap());
+    assert!(!store.revoke_key("none", 3000).unwrap());
+    assert!(store.key_by_hash(&[2; 32], 0).unwrap().is_none());
+    let all = store.keys().unwrap();
+    assert_eq!(all.iter().map(|key| &*key.id).collect::<Vec<_>>(), ["k1", "k2"]);
+    assert_eq!(all[1].revoked_ms, Some(2000));
+}
+
+#[tokio::test]
+async fn a_change_by_another_process_is_seen() {
+    let state = tempfile::tempdir().unwrap();
+    let (gateway, command) = (Store::open(state.path()).unwrap(), Store::open(state.path()).unwrap());
+    let mut changes = gateway.changes();
+    command.create_key(&key("k1", 1)).unwrap();
+    tokio::time::timeout(Duration::from_secs(10), changes.changed()).await.unwrap().unwrap();
+    assert_eq!(gateway.keys().unwrap().len(), 1);
+    // Its own are seen at once.
+    let mut changes = gateway.changes();
+    gateway.revoke_key("k1", 0).unwrap();
+    assert!(changes.has_changed().unwrap());
+    changes.mark_unchanged();
+}
+
+#[test]
+fn a_nonce_is_used_once_by_one() {
+    let state = tempfile::tempdir().unwrap();
+    let store = Store::open(state.path()).unwrap();
+    let threads: Vec<_> = (0..8)
+        .map(|n| {
+            let path = state.path().to_owned();
+            let shared = store.clone();
+            std::thread::spawn(move || {
+                let store = if n % 2 == 0 { shared } else { Store::open(&path).unwrap() };
+                store.use_once(b"nonce", 10_000, 1000).unwrap()
+            })
+        })
+        .collect();
+    let first = threads.into_iter().filter(|_| true).map(|thread| thread.join().unwrap());
+    assert_eq!(first.filter(|first| *first).count(), 1);
+    drop(store);
+    let store = Store::open(state.path()).unwrap();
+    assert!(!store.use_once(b"nonce", 10_000, 9000).unwrap());
+    // A day after its expiry it is still known: clocks are set back.
+    assert!(!store.use_once(b"nonce", 10_000, 86_400_000).unwrap());
+    assert!(store.use_once(b"other", 10_000, 400_000_000).unwrap());
+}
+
+#[test]
+fn secrets_and_eras_are_kept() {
+    let state = tempfile::tempdir().unwrap();
+    let store = Store::open(state.path()).unwrap();
+    let blob = |byte| Blob { nonce: vec![byte; 24], ciphertext: vec![byte; 40] };
+    store.put_secret("b", &blob(1), 1).unwrap();
+    store.put_secret("a", &blob(2), 1).unwrap();
+    store.put_secret("b", &blob(3), 2).unwrap();
+    assert_eq!(store.secret("b").unwrap(), Some(blob(3)));
+    assert_eq!(store.secret_names().unwrap(), ["a", "b"]);
+    assert!(store.remove_secret("a").unwrap());
+    assert!(!store.remove_secret("a").unwrap());
+    store.put_era("files", "npx", "2025-06-18", 1).unwrap();
+    store.put_era("files", "npx", "2026-07-28", 2).unwrap();
+    let era = store.era("files", "npx").unwrap().unwrap();
+    assert_eq!((era.revision.as_str(), era.seen_ms), ("2026-07-28", 2));
+    assert!(store.era("files", "elsewhere").unwrap().is_none());
+    store.put_definitions("files", "tools/list", b"[]", 1).unwrap();
+    assert_eq!(store.definitions("files", "tools/list").unwrap().as_deref(), Some(&b"[]"[..]));
+    assert!(store.definitions("files", "prompts/list").unwrap().is_none());
+}
+
+#[test]
+fn the_files_are_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let state = tempfile::tempdir().unwrap();
+    let dir = state.path().join("state");
+    let store = Store::open(&dir).unwrap();
+    store.create_key(&key("k1", 1)).unwrap();
+    for file in std::fs::read_dir(&dir).unwrap() {
+        let file = file.unwrap();
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", file.path());
+    }
+    assert_eq!(dir.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+}
+
+#[test]
+fn a_state_of_another_version_is_refused() {
+    let state = tempfile::tempdir().unwrap();
+    drop(Store::open(state.path()).unwrap());
+    drop(Store::open(state.path()).unwrap());
+    let raw = Connection::open(state.path().join("tollgate.sqlite")).unwrap();
+    raw.execute("INSERT INTO migrations VALUES (999, 'from the future', x'00')", []).unwrap();
+    assert!(matches!(Store::open(state.path()), Err(StoreError::Newer { .. })));
+    raw.execute("DELETE FROM migrations WHERE version = 999", []).unwrap();
+    raw.execute("UPDATE migrations SET checksum = x'00'", []).unwrap();
+    assert!(matches!(Store::open(state.path()), Err(StoreError::Foreign { .. })));
+    drop(raw);
+    std::fs::write(state.path().join("tollgate.sqlite"), "not a database ".repeat(400)).unwrap();
+    assert!(matches!(Store::open(state.path()), Err(StoreError::Sqlite { .. })));
+}
