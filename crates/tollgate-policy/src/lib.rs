@@ -84,6 +84,9 @@ mod condition;
 mod request;
 pub use request::{Action, Caller, Kind, Target};
 
+/// Stack for Cedar.
+mod room;
+
 /// Source to statements: Cedar policies with what we know of each.
 mod compile;
 

@@ -63,8 +63,18 @@ pub(crate) fn meant<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
         .map(|(_, candidate)| candidate)
 }
 
-/// The Levenshtein distance.
+/// The Levenshtein distance, but two letters that changed places are one slip.
 fn slips(a: &[char], b: &[char]) -> usize {
+    let differ: Vec<usize> =
+        a.iter().zip(b).enumerate().filter(|(_, (x, y))| x != y).map(|(at, _)| at).collect();
+    if let [first, second] = differ[..]
+        && a.len() == b.len()
+        && second == first + 1
+        && a.get(first) == b.get(second)
+        && a.get(second) == b.get(first)
+    {
+        return 1;
+    }
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.iter().enumerate() {
         let mut diagonal = i;
@@ -96,7 +106,8 @@ mod tests {
         assert_eq!(count("abc", ""), 3);
         assert_eq!(count("kitten", "sitting"), 3);
         assert_eq!(count("same", "same"), 0);
-        assert_eq!(count("ab", "ba"), 2);
+        assert_eq!(count("ab", "ba"), 1);
+        assert_eq!(count("abc", "cba"), 2);
     }
 
     #[test]

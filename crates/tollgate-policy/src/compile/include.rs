@@ -10,6 +10,7 @@ use super::{Draft, Force, Reads, Scope, Set, Statement, Words};
 use crate::glob::Glob;
 use crate::problem::{Problem, meant};
 use crate::request::{Action, Kind};
+use crate::room::{self, Piece, WEIGHT_MAX};
 use crate::source::{Audience, Effect, Include};
 
 /// The annotations with a meaning.
@@ -17,6 +18,22 @@ const ANNOTATIONS: [&str; 3] = ["id", "ask", "because"];
 
 /// Compiles the `at`th file.
 pub(super) fn file(at: usize, file: &Include, draft: &mut Draft) {
+    let pieces = room::pieces(&file.text);
+    let heavy: Vec<_> = pieces.iter().filter(|piece| piece.weight > WEIGHT_MAX).collect();
+    for piece in &heavy {
+        let (line, column) = place(&file.text, piece.start);
+        draft.problems.push(Problem {
+            file: Some(file.name.clone()),
+            line,
+            column: Some(column),
+            message: format!("this policy is too large: at most {WEIGHT_MAX} operators and brackets"),
+            hint: Some("split it, or test against a set: `[\"a\", \"b\"].contains(…)`".into()),
+            ..Problem::default()
+        });
+    }
+    if !heavy.is_empty() {
+        return;
+    }
     let set = match PolicySet::from_str(&file.text) {
         Ok(set) => set,
         Err(errors) => {
@@ -59,15 +76,16 @@ pub(super) fn file(at: usize, file: &Include, draft: &mut Draft) {
         })
         .collect();
     policies.sort_by_key(|(n, _)| *n);
-    let starts = starts(&file.text);
     for (n, policy) in policies {
-        let (line, _) = place(&file.text, starts.get(n).copied().unwrap_or_default());
+        // Cedar and we find the same policies; if not, the last line is a place, and the heaviest weight safe.
+        let piece = pieces.get(n).copied().unwrap_or(Piece { start: file.text.len(), weight: WEIGHT_MAX });
+        let (line, _) = place(&file.text, piece.start);
         draft.files.insert(draft.statements.len(), at);
-        statement(policy, &file.name, line, draft);
+        statement(policy, &file.name, line, piece.weight, draft);
     }
 }
 
-fn statement(policy: &cedar_policy::Policy, name: &str, line: usize, draft: &mut Draft) {
+fn statement(policy: &cedar_policy::Policy, name: &str, line: usize, weight: usize, draft: &mut Draft) {
     let id = match policy.annotation("id") {
         Some(id) if !id.is_empty() => id.to_owned(),
         _ => format!("{name}:{line}"),
@@ -156,6 +174,7 @@ fn statement(policy: &cedar_policy::Policy, name: &str, line: usize, draft: &mut
         policy,
         scope: Scope { actions, kinds, target },
         certain: false,
+        weight,
     });
 }
 
@@ -206,35 +225,4 @@ pub(super) fn place(text: &str, offset: usize) -> (usize, usize) {
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
     (line, column)
-}
-
-/// Where each policy of a parsed file begins: the first word of the file and after each `;` that is in no string and no comment.
-fn starts(text: &str) -> Vec<usize> {
-    let mut starts = Vec::new();
-    let mut due = true;
-    let mut chars = text.char_indices().peekable();
-    while let Some((at, c)) = chars.next() {
-        match c {
-            '/' if chars.peek().is_some_and(|(_, c)| *c == '/') => {
-                while chars.next_if(|(_, c)| *c != '\n').is_some() {}
-                continue;
-            }
-            c if c.is_whitespace() => continue,
-            '"' => {
-                while let Some((_, c)) = chars.next() {
-                    match c {
-                        '\\' => drop(chars.next()),
-                        '"' => break,
-                        _ => {}
-                    }
-                }
-            }
-            _ => {}
-        }
-        if due {
-            starts.push(at);
-        }
-        due = c == ';';
-    }
-    starts
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::glob::Glob;
 use crate::problem::{Problem, Problems};
 use crate::request::{Action, Kind};
+use crate::room::{WEIGHT_MAX, with_room};
 use crate::source::{Audience, Effect, Source};
 
 mod include;
@@ -35,6 +36,8 @@ pub(crate) struct Statement {
     pub(crate) certain: bool,
     /// Which attributes it reads.
     pub(crate) reads: Reads,
+    /// How much stack it may take: [`crate::room`].
+    pub(crate) weight: usize,
     /// For explanations.
     pub(crate) words: Words,
 }
@@ -116,6 +119,10 @@ pub(crate) struct Compiled {
 
 /// Compiles a source.
 pub(crate) fn compile(source: &Source) -> Result<Compiled, Problems> {
+    with_room(WEIGHT_MAX, || compiled(source))
+}
+
+fn compiled(source: &Source) -> Result<Compiled, Problems> {
     let mut draft = Draft::default();
     draft.take(crate::source::DEFAULT, None, 0);
     shorthand::open(source, &mut draft);

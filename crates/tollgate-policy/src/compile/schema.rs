@@ -46,17 +46,35 @@ pub(super) fn validate(source: &Source, draft: &mut Draft) {
         (_, Err(error)) => return broken(draft, &error),
     };
     let result = Validator::new(schema).validate(&set, ValidationMode::Strict);
-    for error in result.validation_errors() {
-        report(source, draft, error.policy_id(), error);
+    let errors = result.validation_errors().map(|error| Finding::new(error.policy_id(), error));
+    // The other warnings are about spelling: names in two scripts are legitimate.
+    let warnings = result
+        .validation_warnings()
+        .filter(|warning| {
+            matches!(
+                warning,
+                ValidationWarning::ImpossiblePolicy(_) | ValidationWarning::InvalidActionApplication(_)
+            )
+        })
+        .map(|warning| Finding::new(warning.policy_id(), warning));
+    let mut found: Vec<Finding> = errors.chain(warnings).collect();
+    // Cedar checks a policy once for each kind of action and resource, in no order: one mistake is told once.
+    found.sort_by(|a, b| (a.index, a.offset, &a.message).cmp(&(b.index, b.offset, &b.message)));
+    found.dedup_by_key(|finding| (finding.index, finding.offset));
+    for finding in found {
+        let problem = finding.problem(source, draft);
+        draft.problems.push(problem);
     }
-    for warning in result.validation_warnings() {
-        // The others are about spelling: names in two scripts are legitimate.
-        if let ValidationWarning::ImpossiblePolicy(_) | ValidationWarning::InvalidActionApplication(_) =
-            warning
-        {
-            report(source, draft, warning.policy_id(), warning);
-        }
-    }
+}
+
+/// What Cedar's validator says of a statement.
+struct Finding {
+    /// The statement's index.
+    index: Option<usize>,
+    /// Where, in bytes of its text.
+    offset: Option<usize>,
+    message: String,
+    hint: Option<String>,
 }
 
 fn broken(draft: &mut Draft, error: &dyn std::error::Error) {
@@ -64,29 +82,35 @@ fn broken(draft: &mut Draft, error: &dyn std::error::Error) {
     draft.problems.push(Problem { message, ..Problem::default() });
 }
 
-fn report(source: &Source, draft: &mut Draft, id: &PolicyId, diagnostic: &dyn Diagnostic) {
-    let index = AsRef::<str>::as_ref(id).parse::<usize>().ok();
-    let (offset, message, hint) = said(diagnostic);
-    let message = match message.strip_prefix(&format!("for policy `{id}`, ")) {
-        Some(rest) => rest.to_owned(),
-        None => message,
-    };
-    let hint = if message.contains("in context for") {
-        Some("what a call carries (`context`) is not available in this version".into())
-    } else {
-        hint
-    };
-    let mut problem = Problem { message, hint, ..Problem::default() };
-    if let Some(statement) = index.and_then(|index| draft.statements.get(index)) {
-        problem.rule = Some(statement.id.to_string());
-        problem.file = statement.words.file.as_deref().map(Into::into);
-        problem.line = statement.words.line;
+impl Finding {
+    fn new(id: &PolicyId, diagnostic: &dyn Diagnostic) -> Self {
+        let (offset, message, hint) = said(diagnostic);
+        let message = match message.strip_prefix(&format!("for policy `{id}`, ")) {
+            Some(rest) => rest.to_owned(),
+            None => message,
+        };
+        let hint = if message.contains("in context for") {
+            Some("what a call carries (`context`) is not available in this version".into())
+        } else {
+            hint
+        };
+        Self { index: AsRef::<str>::as_ref(id).parse().ok(), offset, message, hint }
     }
-    let file = index.and_then(|index| draft.files.get(&index)).and_then(|at| source.include.get(*at));
-    if let (Some(file), Some(offset)) = (file, offset) {
-        let (line, column) = place(&file.text, offset);
-        problem.line = line;
-        problem.column = Some(column);
+
+    fn problem(self, source: &Source, draft: &Draft) -> Problem {
+        let mut problem = Problem { message: self.message, hint: self.hint, ..Problem::default() };
+        let Some(index) = self.index else { return problem };
+        if let Some(statement) = draft.statements.get(index) {
+            problem.rule = Some(statement.id.to_string());
+            problem.file = statement.words.file.as_deref().map(Into::into);
+            problem.line = statement.words.line;
+        }
+        let file = draft.files.get(&index).and_then(|at| source.include.get(*at));
+        if let (Some(file), Some(offset)) = (file, self.offset) {
+            let (line, column) = place(&file.text, offset);
+            problem.line = line;
+            problem.column = Some(column);
+        }
+        problem
     }
-    draft.problems.push(problem);
 }

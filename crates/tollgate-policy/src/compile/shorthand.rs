@@ -7,6 +7,7 @@ use crate::condition;
 use crate::glob::Glob;
 use crate::problem::Problem;
 use crate::request::Action;
+use crate::room::{self, WEIGHT_MAX};
 use crate::source::{Audience, DEFAULT, Effect, Rule, Source, Who};
 
 /// Begins the shown text.
@@ -128,9 +129,17 @@ fn compare(out: &mut String, glob: &str) {
 
 fn who_condition(who: &Who, problems: &mut Problems<'_>) -> Option<String> {
     let mut parts = Vec::new();
-    for agent in &who.agents {
+    // One test for any number of names: a chain of as many would be as deep.
+    let (globs, names): (Vec<_>, Vec<_>) = who.agents.iter().partition(|agent| agent.contains('*'));
+    for agent in globs {
         let mut out = String::from("principal.name");
         compare(&mut out, agent);
+        parts.push(out);
+    }
+    if !names.is_empty() {
+        let mut out = String::new();
+        list(&mut out, &names);
+        out.push_str(".contains(principal.name)");
         parts.push(out);
     }
     if !who.groups.is_empty() {
@@ -153,13 +162,13 @@ fn who_condition(who: &Who, problems: &mut Problems<'_>) -> Option<String> {
     Some(parts.join(" || "))
 }
 
-fn list(out: &mut String, items: &[String]) {
+fn list(out: &mut String, items: &[impl AsRef<str>]) {
     out.push('[');
     for (at, item) in items.iter().enumerate() {
         if at > 0 {
             out.push_str(", ");
         }
-        quote::text(out, item.chars());
+        quote::text(out, item.as_ref().chars());
     }
     out.push(']');
 }
@@ -230,6 +239,17 @@ fn statement(rule: &Rule, id: &str, force: Force, conditions: &[String], draft: 
 }
 
 fn parsed(rule: &Rule, text: &str, force: Force, actions: Set, draft: &mut Draft) {
+    let weight = room::pieces(text).iter().map(|piece| piece.weight).max().unwrap_or_default();
+    if weight > WEIGHT_MAX {
+        draft.problems.push(Problem {
+            rule: Some(rule.id.clone()),
+            line: rule.line,
+            message: "this rule's conditions are too long".into(),
+            hint: Some("split it into several rules".into()),
+            ..Problem::default()
+        });
+        return;
+    }
     let policy = match cedar_policy::Policy::parse(Some(draft.next_id()), text) {
         Ok(policy) => policy,
         Err(error) => {
@@ -251,6 +271,7 @@ fn parsed(rule: &Rule, text: &str, force: Force, actions: Set, draft: &mut Draft
         reads: Reads::of(&policy),
         policy,
         scope: Scope { actions, kinds: Set::ALL, target: Glob::new(&rule.target) },
+        weight,
         certain: rule.only_for.is_none() && rule.when.is_none(),
         words: Words {
             effect: rule.effect,

@@ -3,10 +3,7 @@
 use super::{Condition, Mistake, Quoted, Text, Token, Word, lex};
 use crate::problem::meant;
 
-/// The longest condition, in bytes.
-const BYTES_MAX: usize = 4096;
-
-/// The deepest nesting of `!` and parentheses.
+/// The deepest nesting of `!` and parentheses. (Long chains are refused by their Cedar text.)
 const DEPTH_MAX: usize = 32;
 
 /// Everything that can be tested, for "did you mean".
@@ -30,10 +27,6 @@ const LATER: [&str; 8] = ["args", "reason", "session", "facts", "findings", "tim
 
 /// Reads a condition, or says where the first mistake is.
 pub(crate) fn parse(text: &str) -> Result<Condition, Mistake> {
-    if text.len() > BYTES_MAX {
-        let message = format!("a condition has at most {BYTES_MAX} bytes");
-        return Err(Mistake { column: 1, message, hint: Some("write it in Cedar, under `include`".into()) });
-    }
     let mut parser = Parser { words: lex::words(text)?.into_iter(), ahead: None, depth: 0 };
     let condition = parser.any()?;
     let word = parser.next();

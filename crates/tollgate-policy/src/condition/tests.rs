@@ -92,15 +92,11 @@ fn mistakes() {
 }
 
 #[test]
-fn deep_and_long_texts_are_refused() {
+fn deep_texts_are_refused() {
     assert!(parse(&format!("{}tool.hinted", "!".repeat(31))).is_ok());
-    for text in [
-        format!("{}tool.hinted", "!".repeat(32)),
-        format!("{}tool.hinted", "(".repeat(4000)),
-        format!("tool.hinted{}", " && tool.hinted".repeat(400)),
-    ] {
+    for text in [format!("{}tool.hinted", "!".repeat(32)), format!("{}tool.hinted", "(".repeat(4000))] {
         let message = parse(&text).expect_err("too much").message;
-        assert!(message.contains("nested more") || message.contains("4096 bytes"), "{message}");
+        assert!(message.contains("nested more"), "{message}");
     }
 }
 

@@ -26,6 +26,8 @@ pub(super) struct Slice {
     pub(super) permits: PolicySet,
     /// What they read.
     pub(super) reads: Reads,
+    /// The heaviest one's.
+    pub(super) weight: usize,
 }
 
 impl Slice {
@@ -37,6 +39,7 @@ impl Slice {
             policies: PolicySet::new(),
             permits: PolicySet::new(),
             reads: Reads::default(),
+            weight: 0,
         };
         for (index, statement) in statements {
             if statement.certain {
@@ -50,6 +53,7 @@ impl Slice {
                 Force::Forbid | Force::Ask(_) => {}
             }
             slice.reads = slice.reads.and(statement.reads);
+            slice.weight = slice.weight.max(statement.weight);
         }
         Some(slice)
     }

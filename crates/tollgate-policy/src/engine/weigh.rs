@@ -9,6 +9,7 @@ use super::slice::Slice;
 use super::{Indices, Policy, Rules, Verdict};
 use crate::compile::Force;
 use crate::request::{Action, Caller, Target};
+use crate::room::with_room;
 use crate::source::{Audience, DEFAULT, Effect};
 
 /// What applies to a call.
@@ -62,7 +63,7 @@ impl Policy {
                     weighed.errors.extend(slice.open.iter().map(|index| (*index, error.clone())));
                 }
                 Ok(question) => {
-                    let response = question.ask(&slice.policies);
+                    let response = with_room(slice.weight, || question.ask(&slice.policies));
                     self.read(&response, &mut weighed);
                     // Asks hide the permits beneath them: Cedar names those only where it denies nothing.
                     let denied = response.decision() == Decision::Deny;
@@ -72,7 +73,8 @@ impl Policy {
                         && weighed.forbids.is_empty()
                         && (lifted || weighed.permits.is_empty());
                     if hidden && wanted {
-                        self.read(&question.ask(&slice.permits), &mut weighed);
+                        let response = with_room(slice.weight, || question.ask(&slice.permits));
+                        self.read(&response, &mut weighed);
                     }
                 }
             }

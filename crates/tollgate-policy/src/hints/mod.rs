@@ -114,15 +114,14 @@ fn names_destruction(name: &str) -> bool {
 fn has_word(run: &[char], after: bool) -> bool {
     let mut word = String::new();
     for (at, c) in run.iter().enumerate() {
-        let lower_before = at.checked_sub(1).and_then(|i| run.get(i)).is_some_and(|c| c.is_lowercase());
         let upper_before = at.checked_sub(1).and_then(|i| run.get(i)).is_some_and(|c| c.is_uppercase());
         let two_upper_before =
             upper_before && at.checked_sub(2).and_then(|i| run.get(i)).is_some_and(|c| c.is_uppercase());
         let lower_after = run.get(at + 1).is_some_and(|c| c.is_lowercase());
         let starts = if after {
-            (c.is_uppercase() && lower_before) || (c.is_lowercase() && two_upper_before)
+            (c.is_uppercase() && !upper_before) || (c.is_lowercase() && two_upper_before)
         } else {
-            c.is_uppercase() && (lower_before || (upper_before && lower_after))
+            c.is_uppercase() && (!upper_before || lower_after)
         };
         if starts {
             if DESTRUCTIVE.contains(&word.as_str()) {

@@ -208,14 +208,18 @@ fn an_absent_user_or_tenant_matches_nothing() {
 }
 
 #[test]
-fn the_longest_condition_decides() {
-    let term = "tool.hinted || ";
-    let when = format!("{}tool.read_only", term.repeat(4080 / term.len()));
+fn the_longest_rule_decides() {
+    let when = format!("{}tool.read_only", "tool.hinted || ".repeat(240));
     let nested = format!("{}tool.read_only{}", "(!".repeat(15), ")".repeat(15));
+    let agents: Vec<String> = (0..1_000).map(|n| format!("agent-{n}")).chain(["coder".into()]).collect();
     let policy = policy(
         Effect::Deny,
         vec![
-            Rule { when: Some(when), ..Rule::new("long", Effect::Allow, "f/*") },
+            Rule {
+                when: Some(when),
+                only_for: Some(Who { agents, ..Who::default() }),
+                ..Rule::new("long", Effect::Allow, "f/*")
+            },
             Rule { when: Some(nested), ..Rule::new("deep", Effect::Deny, "f/*") },
         ],
     );

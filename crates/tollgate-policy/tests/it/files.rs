@@ -40,7 +40,7 @@ permit (
     resource
 )
 when { resource.path like "jira/*" }
-when { principal.name like "c*" || principal.name == "ann" || principal.groups.containsAny(["eng"]) || (principal has tenant && ["acme"].contains(principal.tenant)) };
+when { principal.name like "c*" || ["ann"].contains(principal.name) || principal.groups.containsAny(["eng"]) || (principal has tenant && ["acme"].contains(principal.tenant)) };
 
 @id("asks")
 @ask("agent")

@@ -101,7 +101,7 @@ fn problems_of_files() {
         ),
         (
             "@id(\"r\") // why\nforbid (principal, action, resource)\nwhen { resource.destuctive };",
-            "a.cedar:3:8: rule `r`: attribute `destuctive` on entity type `Tool` not found\n  hint: did you mean `destructive`?",
+            "a.cedar:3:8: rule `r`: attribute `destuctive` on entity type `Prompt` not found\n  hint: did you mean `destructive`?",
         ),
         (
             "forbid (principal, action == Action::\"call\", resource) when { context.args.path == \"x\" };",
@@ -154,8 +154,9 @@ fn rules_and_files_share_their_ids_and_are_all_judged() {
         "a.cedar:1: rule `x`: the id `x` is taken\n  hint: the rule in line 4 has it too",
         "b.cedar:1:5: ",
         "c.cedar:1: rule `z`: the id `z` is taken\n  hint: a.cedar:2 has it too",
-        "c.cedar:1:51: rule `z`: attribute `nam`",
+        "c.cedar:1:54: rule `z`: attribute `nam`",
     ];
+    assert_eq!(told.len(), begins.len(), "{told:#?}");
     for (told, begins) in told.iter().zip(begins) {
         assert!(told.starts_with(begins), "{told}\n{begins}");
     }
@@ -166,8 +167,33 @@ fn deep_files_are_refused_not_fatal() {
     for deep in
         ["!".repeat(20_000), "(".repeat(20_000), "-".repeat(20_000), "[".repeat(20_000), "if ".repeat(20_000)]
     {
-        let text = format!("permit (principal, action, resource) when {{ {deep}true }};");
-        assert!(!told(vec![], &[("a.cedar", &text)]).is_empty());
+        let text = format!(
+            "permit (principal, action, resource);\nforbid (principal, action, resource) when {{ {deep}true }};"
+        );
+        assert_eq!(
+            told(vec![], &[("a.cedar", &text)]),
+            ["a.cedar:2:1: this policy is too large: at most 512 operators and brackets\n  \
+              hint: split it, or test against a set: `[\"a\", \"b\"].contains(…)`"]
+        );
+    }
+    let when = Some(format!("tool.hinted{}", " && tool.hinted".repeat(5_000)));
+    let told = told(vec![at(3, Rule { when, ..Rule::new("long", Effect::Deny, "*") })], &[]);
+    assert_eq!(
+        told,
+        ["3: rule `long`: this rule's conditions are too long\n  hint: split it into several rules"]
+    );
+}
+
+/// As deep as is accepted, on the stack of an ordinary thread: compiled, shown, decided, dropped.
+#[test]
+fn the_deepest_file_works() {
+    for deep in ["resource.hinted || ".repeat(250), "(".repeat(500), "resource == resource && ".repeat(250)] {
+        let close = ")".repeat(deep.matches('(').count());
+        let text = format!("permit (principal, action, resource) when {{ {deep}resource.hinted{close} }};");
+        let policy = crate::cedar(Effect::Deny, &text);
+        let target = crate::tool("f", "x");
+        let verdict = policy.decide(&crate::CODER, tollgate_policy::Action::Call, &target, &[]);
+        assert!(matches!(verdict, tollgate_policy::Verdict::Deny { error: false, .. }), "{verdict:?}");
     }
 }
 
