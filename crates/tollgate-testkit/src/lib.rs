@@ -19,7 +19,7 @@ pub mod agent;
 pub mod gateway;
 
 /// Scenarios: one Markdown file, one promise, run as a test.
-// pub mod scenario;
+pub mod scenario;
 
 /// What every parser of foreign input must hold, as fuzz targets.
 // pub mod fuzz;

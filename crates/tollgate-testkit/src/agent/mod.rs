@@ -237,6 +237,12 @@ impl Pending {
         &self.notified
     }
 
+    /// The same, taken out: what was looked at once does not come again.
+    pub fn take_notified(&mut self) -> Vec<(String, Json)> {
+        self.notified();
+        std::mem::take(&mut self.notified)
+    }
+
     /// Gives the call up, as its revision and transport do: closes the stream, or sends `notifications/cancelled`.
     pub async fn cancel(self) -> Result<()> {
         match &*self.carrier {

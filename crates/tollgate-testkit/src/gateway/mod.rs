@@ -35,7 +35,7 @@ pub fn binary() -> Result<PathBuf> {
 #[derive(Debug)]
 pub struct Running {
     binary: PathBuf,
-    folder: Arc<TempDir>,
+    folder: TempDir,
     env: Vec<(String, String)>,
     listen: String,
     admin: String,
@@ -47,19 +47,27 @@ impl Running {
     /// Starts `binary` with `config` (an object as in `tollgate.yaml`; `listen`, `admin.listen` and `state` are set here) and waits until
     /// `/readyz` says yes.
     pub async fn start(binary: &Path, config: Json, env: &[(String, String)]) -> Result<Self> {
-        let mut gateway = Self {
-            binary: binary.to_owned(),
-            folder: Arc::new(TempDir::with_prefix("tollgate-")?),
-            env: env.to_vec(),
-            listen: free_port()?,
-            admin: free_port()?,
-            child: None,
-            log: Arc::default(),
-        };
-        gateway.write(config)?;
-        gateway.spawn()?;
-        gateway.ready(Duration::from_secs(30)).await?;
-        Ok(gateway)
+        let mut attempts = 0;
+        loop {
+            let mut gateway = Self {
+                binary: binary.to_owned(),
+                folder: TempDir::with_prefix("tollgate-")?,
+                env: env.to_vec(),
+                listen: free_port()?,
+                admin: free_port()?,
+                child: None,
+                log: Arc::default(),
+            };
+            gateway.write(config.clone())?;
+            gateway.spawn()?;
+            attempts += 1;
+            match gateway.ready(Duration::from_secs(30)).await {
+                Ok(()) => return Ok(gateway),
+                // Another test took the port between our look and the gateway's.
+                Err(_) if attempts < 3 && gateway.log().contains("in use") => {}
+                Err(failure) => return Err(failure),
+            }
+        }
     }
 
     /// The agents' endpoint: `/mcp`, or another path.
