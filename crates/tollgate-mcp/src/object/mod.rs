@@ -2,14 +2,22 @@
 //!
 //! It is memchr-grade: strings are skipped, brackets are balanced, the inside of values is not judged. For requests
 //! [`crate::strict::check`] has judged the whole text before; a server's result is opaque unless a rule looks inside.
+//! What it accepts is exactly one balanced object: spliced into an envelope it cannot break out. *Never* recurses.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::ops::Range;
 
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use crate::rope::Rope;
+mod edit;
+pub use edit::Edit;
+
+pub(crate) mod scan;
+
+#[cfg(test)]
+pub(crate) mod tests;
 
 /// One JSON object's text and where its members are.
 #[derive(Clone, Debug)]
@@ -39,8 +47,8 @@ impl Object {
     /// Scans `text`, which must be exactly one object (surrounding white space allowed). Of duplicate keys the *last* is found by
     /// `get`; `has_duplicates` tells.
     pub fn scan(text: Bytes) -> Result<Self, Broken> {
-        let _ = text;
-        todo!("Object::scan")
+        let members = scan::members(&text)?;
+        Ok(Self { text, members })
     }
 
     /// `{}`.
@@ -60,13 +68,19 @@ impl Object {
 
     /// Whether two members have the same (unescaped) key.
     pub fn has_duplicates(&self) -> bool {
-        todo!("Object::has_duplicates")
+        if self.members.len() > 16 {
+            let mut seen = HashSet::with_capacity(self.members.len());
+            return !self.members.iter().all(|member| seen.insert(self.key(member)));
+        }
+        self.members.iter().enumerate().any(|(place, member)| {
+            let key = self.key(member);
+            self.members.iter().take(place).any(|earlier| self.is_key(earlier, &key))
+        })
     }
 
     /// The value's span under `key` (compared after unescaping).
     pub fn find(&self, key: &str) -> Option<Range<usize>> {
-        let _ = key;
-        todo!("Object::find")
+        self.members.iter().rev().find(|member| self.is_key(member, key)).map(|member| member.value.clone())
     }
 
     /// The value's text under `key`, sharing the buffer.
@@ -81,8 +95,7 @@ impl Object {
 
     /// The string under `key`, unescaped; `None` if absent or not a string.
     pub fn string(&self, key: &str) -> Option<Cow<'_, str>> {
-        let _ = key;
-        todo!("Object::string")
+        unquote(self.slice(key)?)
     }
 
     /// The object under `key`; `None` if absent or not an object.
@@ -92,46 +105,28 @@ impl Object {
 
     /// Starts an edit. Untouched members keep their bytes and order.
     pub fn edit(&self) -> Edit<'_> {
-        Edit { object: self, changes: SmallVec::new() }
+        Edit::new(self)
+    }
+
+    /// A member's key, unescaped; as it is where it cannot be.
+    pub fn key(&self, member: &Member) -> Cow<'_, str> {
+        let quoted = self.text.get(member.key.clone()).unwrap_or_default();
+        unquote(quoted).unwrap_or_else(|| String::from_utf8_lossy(quoted))
+    }
+
+    /// A member's value's text, sharing the buffer.
+    pub fn value(&self, member: &Member) -> Bytes {
+        self.text.slice(member.value.clone())
+    }
+
+    fn is_key(&self, member: &Member, key: &str) -> bool {
+        self.text.get(member.key.clone()).is_some_and(|quoted| scan::says(quoted, key))
     }
 }
 
-/// Changes to one object, spliced into its bytes.
-#[derive(Debug)]
-pub struct Edit<'a> {
-    object: &'a Object,
-    changes: SmallVec<[(Cow<'static, str>, Change); 4]>,
-}
-
-#[derive(Debug)]
-enum Change {
-    Set(Rope),
-    Remove,
-}
-
-impl Edit<'_> {
-    /// Sets `key` to a JSON value's text: replaced in place where it is, else put first.
-    pub fn set(&mut self, key: impl Into<Cow<'static, str>>, value: impl Into<Rope>) -> &mut Self {
-        self.changes.push((key.into(), Change::Set(value.into())));
-        self
-    }
-
-    /// Removes `key`, if it is there.
-    pub fn remove(&mut self, key: impl Into<Cow<'static, str>>) -> &mut Self {
-        self.changes.push((key.into(), Change::Remove));
-        self
-    }
-
-    /// The edited text; untouched stretches share the buffer. Without changes: the text itself.
-    pub fn finish(self) -> Rope {
-        todo!("Edit::finish")
-    }
-}
-
-/// Splits the text of a JSON array into its elements' texts.
+/// Splits the text of a JSON array into its elements' texts, sharing the buffer.
 pub fn elements(array: &Bytes) -> Result<Vec<Bytes>, Broken> {
-    let _ = array;
-    todo!("elements")
+    Ok(scan::items(array)?.into_iter().map(|span| array.slice(span)).collect())
 }
 
 /// A string as JSON text, quotes included.
@@ -141,6 +136,9 @@ pub fn quote(text: &str) -> String {
 
 /// The string that JSON text stands for; `None` if the text is not a string.
 pub fn unquote(text: &[u8]) -> Option<Cow<'_, str>> {
-    let _ = text;
-    todo!("unquote")
+    if memchr::memchr(b'\\', text).is_none() {
+        serde_json::from_slice::<&str>(text).ok().map(Cow::Borrowed)
+    } else {
+        serde_json::from_slice::<String>(text).ok().map(Cow::Owned)
+    }
 }
