@@ -22,7 +22,7 @@ pub mod gateway;
 pub mod scenario;
 
 /// What every parser of foreign input must hold, as fuzz targets.
-// pub mod fuzz;
+pub mod fuzz;
 
 mod failure;
 pub use failure::{Failure, Result};

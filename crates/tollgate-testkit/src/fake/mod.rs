@@ -239,6 +239,11 @@ impl Server {
         format!("http://{}/mcp", self.address)
     }
 
+    /// A fake's address, `HOST:PORT`.
+    pub fn address(&self) -> String {
+        self.address.to_string()
+    }
+
     /// A stdio fake's command: `carrier` is a program that calls [`stdio::carry`] (see [`stdio::carrier`]).
     pub fn command(&self, carrier: &[String]) -> Vec<String> {
         carrier.iter().cloned().chain(["--carry".to_owned(), self.address.to_string()]).collect()

@@ -29,6 +29,25 @@ pub fn carrier() -> Result<Vec<String>> {
         .ok_or_else(|| Failure::new("no `fake-server` beside this test: cargo build -p tollgate-testkit --bins"))
 }
 
+/// The environment variable that a stubborn child's own child carries: the fake's address.
+const CHILD_OF: &str = "TOLLGATE_FAKE_CHILD_OF";
+
+/// The processes on this machine that belong to the stdio fake at `address`: its children, and their children.
+pub fn processes(address: &str) -> Vec<u32> {
+    let marks = [format!("--carry\0{address}"), format!("{CHILD_OF}={address}")];
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(|pid: &u32| {
+        ["cmdline", "environ"].iter().any(|file| {
+            let bytes = std::fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+            let text = String::from_utf8_lossy(&bytes);
+            // A dead process that nobody has waited for has neither.
+            marks.iter().any(|mark| text.contains(mark.as_str()))
+        })
+    })
+    .collect()
+}
+
 /// A child's whole life: lines from standard input to the fake at `address`, its lines to standard output. First it says who it is.
 /// A `stubborn` one stays when its input ends and only a signal ends it, and it has a child of its own.
 ///
@@ -42,7 +61,10 @@ pub fn carry(address: &str, stubborn: bool) -> Result<()> {
     let hello = json!({ "pid": std::process::id(), "env": names });
     up.write_all(format!("{hello}\n").as_bytes())?;
     let mut grandchild = if stubborn {
-        Some(std::process::Command::new("sleep").arg("600").stdin(std::process::Stdio::null()).spawn()?)
+        let mut sleep = std::process::Command::new("sleep");
+        // By this a search for survivors knows it.
+        sleep.arg("600").env(CHILD_OF, address).stdin(std::process::Stdio::null());
+        Some(sleep.spawn()?)
     } else {
         None
     };
