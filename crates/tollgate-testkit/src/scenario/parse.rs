@@ -1,0 +1,285 @@
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use super::over::{Variant, variants};
+use crate::{Failure, Result};
+
+/// One file.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its whole text.
+    pub source: String,
+    /// The promise: its heading.
+    pub title: String,
+    /// Why: the prose between the heading and the first block.
+    pub why: String,
+    /// With whom it is played.
+    pub variants: Vec<Variant>,
+    /// Its blocks, in order.
+    pub blocks: Vec<Block>,
+}
+
+/// One fenced block.
+#[derive(Clone, Debug)]
+pub struct Block {
+    /// What it does.
+    pub step: Step,
+    /// Its text.
+    pub body: String,
+    /// Where its text stands in the source, in bytes.
+    pub place: Range<usize>,
+    /// The line of its opening fence, from 1.
+    pub line: usize,
+}
+
+/// What a block does. A name is an agent's or a server's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// `yaml gateway`: starts the gateway.
+    Gateway,
+    /// `yaml gateway reloads`: gives it another configuration.
+    Reloads,
+    /// `text gateway restarts`: SIGTERM, exit 0, start.
+    Restarts,
+    /// `text gateway is killed`: SIGKILL, start.
+    Killed,
+    /// `yaml agent`: says how an agent speaks.
+    Agent(String),
+    /// `json agent calls`: `{tool, arguments}`.
+    Calls(String),
+    /// `json agent lists`: `{list, full}`.
+    Lists(String),
+    /// `json agent reads`: `{uri}`.
+    Reads(String),
+    /// `json agent prompts`: `{prompt, arguments}`.
+    Prompts(String),
+    /// `json agent completes`: `{ref, argument}`.
+    Completes(String),
+    /// `json agent sends`: `{method, params}`.
+    Sends(String),
+    /// `json agent answers`: the result that answers a question.
+    Answers(String),
+    /// `text agent cancels`: gives up the oldest call.
+    Cancels(String),
+    /// `text server NAME crashes`.
+    Crashes(String),
+    /// `text server NAME returns`: after a crash.
+    Returns(String),
+    /// `yaml server NAME offers`: another script, and the news of it.
+    Offers(String),
+    /// Checked: `json agent gets`.
+    Gets(String),
+    /// Checked: `json agent is asked`.
+    Asked(String),
+    /// Checked: `json agent sees`: notifications on a call.
+    Sees(String),
+    /// Checked: `json server NAME receives`.
+    Receives(String),
+    /// Checked: `json ledger`: the entries since the last such block.
+    Ledger,
+    /// Checked: `text metrics`: lines that must be there.
+    Metrics,
+}
+
+impl Step {
+    /// Whether bless rewrites it.
+    pub fn is_checked(&self) -> bool {
+        match self {
+            Self::Gets(_) | Self::Asked(_) | Self::Sees(_) | Self::Receives(_) | Self::Ledger | Self::Metrics => true,
+            Self::Gateway
+            | Self::Reloads
+            | Self::Restarts
+            | Self::Killed
+            | Self::Agent(_)
+            | Self::Calls(_)
+            | Self::Lists(_)
+            | Self::Reads(_)
+            | Self::Prompts(_)
+            | Self::Completes(_)
+            | Self::Sends(_)
+            | Self::Answers(_)
+            | Self::Cancels(_)
+            | Self::Crashes(_)
+            | Self::Returns(_)
+            | Self::Offers(_) => false,
+        }
+    }
+
+    /// Reads a fence's words after the language.
+    fn parse(words: &[&str]) -> Result<Self> {
+        let unavailable = |what: &str| Failure::new(format!("`{what}` is not available in this version"));
+        Ok(match words {
+            ["gateway"] => Self::Gateway,
+            ["gateway", "reloads"] => Self::Reloads,
+            ["gateway", "restarts"] => Self::Restarts,
+            ["gateway", "is", "killed"] => Self::Killed,
+            ["ledger"] => Self::Ledger,
+            ["metrics"] => Self::Metrics,
+            ["server", name, "receives"] => Self::Receives((*name).to_owned()),
+            ["server", name, "crashes"] => Self::Crashes((*name).to_owned()),
+            ["server", name, "returns"] => Self::Returns((*name).to_owned()),
+            ["server", name, "offers"] => Self::Offers((*name).to_owned()),
+            ["operator", ..] => return Err(unavailable("operator")),
+            ["clock", ..] => return Err(unavailable("clock")),
+            ["agent", rest @ ..] => Self::of_agent(rest)?,
+            _ => return Err(Failure::new(format!("no block is called `{}`", words.join(" ")))),
+        })
+    }
+
+    fn of_agent(words: &[&str]) -> Result<Self> {
+        let verb = |words: &[&str], name: &str| {
+            let name = name.to_owned();
+            Some(match words {
+                [] => Self::Agent(name),
+                ["calls"] => Self::Calls(name),
+                ["lists"] => Self::Lists(name),
+                ["reads"] => Self::Reads(name),
+                ["prompts"] => Self::Prompts(name),
+                ["completes"] => Self::Completes(name),
+                ["sends"] => Self::Sends(name),
+                ["answers"] => Self::Answers(name),
+                ["cancels"] => Self::Cancels(name),
+                ["gets"] => Self::Gets(name),
+                ["sees"] => Self::Sees(name),
+                ["is", "asked"] => Self::Asked(name),
+                _ => return None,
+            })
+        };
+        verb(words, DEFAULT_AGENT)
+            .or_else(|| words.split_first().and_then(|(name, rest)| verb(rest, name)))
+            .ok_or_else(|| Failure::new(format!("an agent can't `{}`", words.join(" "))))
+    }
+
+    /// The agent it is about.
+    pub fn agent(&self) -> Option<&str> {
+        match self {
+            Self::Agent(name)
+            | Self::Calls(name)
+            | Self::Lists(name)
+            | Self::Reads(name)
+            | Self::Prompts(name)
+            | Self::Completes(name)
+            | Self::Sends(name)
+            | Self::Answers(name)
+            | Self::Cancels(name)
+            | Self::Gets(name)
+            | Self::Asked(name)
+            | Self::Sees(name) => Some(name),
+            Self::Gateway
+            | Self::Reloads
+            | Self::Restarts
+            | Self::Killed
+            | Self::Crashes(_)
+            | Self::Returns(_)
+            | Self::Offers(_)
+            | Self::Receives(_)
+            | Self::Ledger
+            | Self::Metrics => None,
+        }
+    }
+}
+
+/// The agent of a block that names none.
+pub(super) const DEFAULT_AGENT: &str = "alice";
+
+impl Scenario {
+    /// Reads a file.
+    pub fn load(path: &Path) -> Result<Self> {
+        let source =
+            std::fs::read_to_string(path).map_err(|e| Failure::from(e).while_doing(path.display()))?;
+        Self::parse(path, source)
+    }
+
+    /// Reads a file's text.
+    pub fn parse(path: &Path, source: String) -> Result<Self> {
+        let mut scenario = Self {
+            path: path.to_owned(),
+            title: String::new(),
+            why: String::new(),
+            variants: variants("")?,
+            blocks: Vec::new(),
+            source: String::new(),
+        };
+        let mut open: Option<(Step, usize, usize)> = None;
+        let mut at = 0;
+        for (number, line) in source.split_inclusive('\n').enumerate() {
+            let here = |failure: Failure| failure.while_doing(format!("{}:{}", path.display(), number + 1));
+            let text = line.trim_end();
+            match (text.strip_prefix("```"), open.take()) {
+                (Some(""), Some((step, from, line))) => {
+                    let body = source.get(from..at).unwrap_or_default().to_owned();
+                    scenario.blocks.push(Block { step, body, place: from..at, line });
+                }
+                (Some(_), Some(_)) => return Err(here("a block inside a block".into())),
+                (Some(info), None) => {
+                    let words: Vec<&str> = info.split_whitespace().skip(1).collect();
+                    open = Some((Step::parse(&words).map_err(here)?, at + line.len(), number + 1));
+                }
+                (None, Some(block)) => open = Some(block),
+                (None, None) => scenario.prose(text).map_err(here)?,
+            }
+            at += line.len();
+        }
+        if let Some((_, _, line)) = open {
+            return Err(Failure::new(format!("{}:{line}: the block does not end", path.display())));
+        }
+        scenario.source = source;
+        scenario.judge().map_err(|failure| failure.while_doing(path.display()))?;
+        Ok(scenario)
+    }
+
+    fn prose(&mut self, line: &str) -> Result<()> {
+        if let Some(over) = line.strip_prefix("<!-- over:").and_then(|rest| rest.strip_suffix("-->")) {
+            self.variants = variants(over)?;
+        } else if let Some(title) = line.strip_prefix("# ") {
+            title.clone_into(&mut self.title);
+        } else if self.blocks.is_empty() && !line.starts_with("<!--") && !line.is_empty() {
+            self.why.push_str(line);
+            self.why.push('\n');
+        }
+        Ok(())
+    }
+
+    /// What every file must have.
+    fn judge(&self) -> Result<()> {
+        let gateway = self.blocks.iter().position(|block| block.step == Step::Gateway);
+        let acting = |block: &Block| !matches!(block.step, Step::Agent(_) | Step::Gateway);
+        if self.title.is_empty() {
+            return Err("no heading: what is promised?".into());
+        }
+        if self.why.split_whitespace().count() < 5 {
+            return Err("no prose before the first block: why does it matter?".into());
+        }
+        match gateway {
+            None => return Err("no `yaml gateway` block".into()),
+            Some(place) if self.blocks.iter().take(place).any(acting) => {
+                return Err("something happens before the `yaml gateway` block".into());
+            }
+            Some(_) => {}
+        }
+        if !self.blocks.iter().any(|block| block.step.is_checked()) {
+            return Err("nothing is checked".into());
+        }
+        Ok(())
+    }
+
+    /// The agents it speaks of, in order of appearance.
+    pub fn agents(&self) -> Vec<&str> {
+        let mut names = Vec::new();
+        for name in self.blocks.iter().filter_map(|block| block.step.agent()) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+}
+
+impl Block {
+    /// Whether it asserts silence.
+    pub fn is_nothing(&self) -> bool {
+        self.body.trim() == "nothing"
+    }
+}

@@ -1,0 +1,359 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::compare::{Mode, blessed, difference};
+use super::over::Variant;
+use super::parse::{Block, DEFAULT_AGENT, Scenario, Step};
+use super::seat::{Place, Seat, key, key_variable};
+use super::{Options, yaml};
+use crate::agent::PATIENCE;
+use crate::fake::{Kind, Script, Server};
+use crate::gateway::Running;
+use crate::json::Json;
+use crate::{Failure, Result};
+
+/// How long silence must last to count as nothing.
+const SILENCE: Duration = Duration::from_millis(200);
+
+/// One run of one file.
+struct Run<'a> {
+    scenario: &'a Scenario,
+    variant: &'a Variant,
+    options: &'a Options,
+    gateway: Option<Running>,
+    servers: BTreeMap<String, Server>,
+    seats: BTreeMap<String, Seat>,
+    entries_seen: usize,
+    rewritten: Vec<(std::ops::Range<usize>, String)>,
+}
+
+/// Plays a file with one variant. Returns its text, with bless rewritten to what came.
+///
+/// # Errors
+/// The first block that does not hold, with its line; or what a fake found wrong in the gateway's requests.
+pub async fn play(scenario: &Scenario, variant: &Variant, options: &Options) -> Result<String> {
+    let mut run = Run {
+        scenario,
+        variant,
+        options,
+        gateway: None,
+        servers: BTreeMap::new(),
+        seats: BTreeMap::new(),
+        entries_seen: 0,
+        rewritten: Vec::new(),
+    };
+    for block in &scenario.blocks {
+        let place = format!("{}:{}", scenario.path.display(), block.line);
+        if let Err(failure) = Box::pin(run.step(block)).await {
+            let log = run.gateway.as_ref().map(Running::log).unwrap_or_default();
+            let log = if log.is_empty() { log } else { format!("\n--- the gateway's log\n{log}") };
+            return Err(Failure::new(format!("{place}: {failure}{}{log}", run.faults())));
+        }
+    }
+    let faults = run.faults();
+    if !faults.is_empty() {
+        return Err(Failure::new(format!("{}: {}", scenario.path.display(), faults.trim())));
+    }
+    if let Some(gateway) = &mut run.gateway {
+        gateway.stop(PATIENCE).await?;
+    }
+    Ok(run.source())
+}
+
+impl Run<'_> {
+    async fn step(&mut self, block: &Block) -> Result<()> {
+        match &block.step {
+            Step::Gateway => self.start(&block.body).await,
+            Step::Reloads => {
+                let config = self.config(&block.body).await?;
+                match &self.gateway {
+                    Some(gateway) => gateway.reload(config).await,
+                    None => Ok(()),
+                }
+            }
+            Step::Restarts => {
+                let gateway = self.gateway()?;
+                gateway.stop(PATIENCE).await?;
+                gateway.restart(PATIENCE).await.map(drop)
+            }
+            Step::Killed => {
+                let gateway = self.gateway()?;
+                gateway.kill().await?;
+                gateway.restart(PATIENCE).await.map(drop)
+            }
+            Step::Crashes(name) => self.server(name).map(Server::crash),
+            Step::Returns(name) => self.server(name)?.restart().await,
+            Step::Offers(name) => {
+                let script = Script::read(&yaml(&block.body)?)?;
+                self.server(name).map(|server| server.rescript(script))
+            }
+            Step::Agent(name) => {
+                let config = yaml(&block.body)?;
+                self.seat(name).configure(&config)
+            }
+            Step::Calls(name)
+            | Step::Lists(name)
+            | Step::Reads(name)
+            | Step::Prompts(name)
+            | Step::Completes(name)
+            | Step::Sends(name) => self.act(&name.clone(), block).await,
+            Step::Answers(name) => {
+                let answer = Json::parse(&block.body)?;
+                self.seat(name).answer(answer).await
+            }
+            Step::Cancels(name) => self.seat(name).cancel().await,
+            Step::Gets(_) | Step::Asked(_) | Step::Sees(_) | Step::Receives(_) | Step::Ledger => self.check(block).await,
+            Step::Metrics => self.metrics(block).await,
+        }
+    }
+
+    async fn start(&mut self, body: &str) -> Result<()> {
+        let config = self.config(body).await?;
+        if let Some(binary) = &self.options.binary {
+            let names = self.scenario.agents();
+            let env: Vec<_> = names.iter().map(|name| (key_variable(name), key(name))).collect();
+            self.gateway = Some(Running::start(binary, config, &env).await?);
+        }
+        Ok(())
+    }
+
+    /// The configuration, with the fakes started and in their places, and a key for every agent of the file.
+    async fn config(&mut self, body: &str) -> Result<Json> {
+        let mut config = yaml(body)?;
+        let mut servers = config.get("servers").cloned().unwrap_or_default();
+        for (name, server) in servers.clone().members() {
+            let script = match (server.as_str(), server.get("fake")) {
+                (Some("fake"), _) => Json::object(),
+                (_, Some(script)) => script.clone(),
+                _ => continue,
+            };
+            let place = self.fake(name, &script).await?;
+            let mut server = if server.as_str().is_some() { Json::object() } else { server.clone().without("fake") };
+            for (key, value) in place.members() {
+                server.set(key, value.clone());
+            }
+            servers.set(name, server);
+        }
+        config.set("servers", servers);
+        let mut agents = config.get("agents").cloned().unwrap_or_default();
+        let named = self.scenario.agents();
+        for name in if named.is_empty() { vec![DEFAULT_AGENT] } else { named } {
+            let agent = agents.get(name).cloned().unwrap_or_default();
+            if agent.get("keys").is_none() {
+                let key = Json::from(format!("${{env:{}}}", key_variable(name)));
+                agents.set(name, agent.with("keys", vec![key]));
+            }
+        }
+        Ok(config.with("agents", agents))
+    }
+
+    /// Starts a fake, or gives a running one another script; how the configuration reaches it.
+    async fn fake(&mut self, name: &str, script: &Json) -> Result<Json> {
+        let kind = match script.text("kind") {
+            Some(kind) => Kind::parse(kind).ok_or_else(|| Failure::new(format!("no fake is a `{kind}`")))?,
+            None => self.variant.server,
+        };
+        let script = Script::read(&script.clone().without("kind"))?;
+        if !self.servers.contains_key(name) {
+            self.servers.insert(name.to_owned(), Server::start(kind, script).await?);
+        }
+        let server = self.server(name)?;
+        Ok(if kind.is_stdio() {
+            let command = server.command(&self.options.carrier).into_iter().map(Json::from).collect::<Vec<_>>();
+            Json::object().with("command", command)
+        } else {
+            Json::object().with("url", server.url())
+        })
+    }
+
+    /// Starts what an agent does.
+    async fn act(&mut self, name: &str, block: &Block) -> Result<()> {
+        let body = Json::parse(&block.body)?;
+        let member = |key: &str| body.get(key).cloned();
+        let renamed = |from: &str| {
+            let name = member(from).ok_or_else(|| Failure::new(format!("`{from}` is missing")));
+            Ok::<_, Failure>(Json::object().with("name", name?))
+        };
+        let with_rest = |params: Json, taken: &str| {
+            let rest = body.members().iter().filter(|(key, _)| key != taken);
+            rest.fold(params, |params, (key, value)| params.with(key, value.clone()))
+        };
+        let (method, params) = match &block.step {
+            Step::Calls(_) => ("tools/call", with_rest(renamed("tool")?, "tool")),
+            Step::Prompts(_) => ("prompts/get", with_rest(renamed("prompt")?, "prompt")),
+            Step::Reads(_) => ("resources/read", body.clone()),
+            Step::Completes(_) => ("completion/complete", body.clone()),
+            Step::Sends(_) => (
+                body.text("method").ok_or("`method` is missing")?,
+                member("params").unwrap_or_default(),
+            ),
+            Step::Lists(_) => {
+                let list = body.text("list").or(body.as_str()).ok_or("`list` is missing")?.to_owned();
+                let full = body.get("full") == Some(&Json::Bool(true));
+                return self.with_seat(name, async |seat, place| seat.list(&place, &list, full).await).await;
+            }
+            other => return Err(Failure::new(format!("{other:?} is no request"))),
+        };
+        let method = method.to_owned();
+        self.with_seat(name, async |seat, place| seat.start(&place, &method, params).await).await
+    }
+
+    /// Takes a seat out while it connects, since connecting looks at the gateway.
+    async fn with_seat(
+        &mut self,
+        name: &str,
+        act: impl AsyncFnOnce(&mut Seat, Place<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let mut seat = self.seats.remove(name).unwrap_or_else(|| Seat::new(name, &self.variant.agent));
+        let done = match (&self.gateway, self.servers.values().next()) {
+            (Some(gateway), _) => act(&mut seat, Place::Gateway(gateway)).await,
+            (None, Some(server)) => act(&mut seat, Place::Server(server.url())).await,
+            (None, None) => Err("nobody to talk to".into()),
+        };
+        self.seats.insert(name.to_owned(), seat);
+        done
+    }
+
+    /// Compares a checked block, or rewrites it.
+    async fn check(&mut self, block: &Block) -> Result<()> {
+        let expected = if block.is_nothing() { Vec::new() } else { Json::parse_many(&block.body)? };
+        // A list of values may be written as an array or one after another.
+        let expected = match (&block.step, expected.as_slice()) {
+            (Step::Receives(_) | Step::Sees(_) | Step::Ledger, [Json::Array(elements)]) => elements.clone(),
+            _ => expected,
+        };
+        let patience = if expected.is_empty() && !self.options.bless { SILENCE } else { Duration::from_secs(5) };
+        let (mode, actual) = match &block.step {
+            Step::Gets(name) if block.is_nothing() => {
+                tokio::time::sleep(SILENCE).await;
+                return if self.seat(name).is_waiting() { Ok(()) } else { Err("the call is over".into()) };
+            }
+            Step::Gets(name) => (Mode::Exact, vec![self.seat(name).get().await?]),
+            Step::Asked(name) => (Mode::Partial, self.seat(name).question(patience).await.into_iter().collect()),
+            Step::Sees(name) => (Mode::Exact, self.seen(&name.clone(), expected.len(), patience).await),
+            Step::Receives(name) => {
+                let patience = if expected.is_empty() { SILENCE } else { patience };
+                let calls = self.server(name)?.take_calls(expected.len(), patience).await;
+                (Mode::Exact, calls.iter().map(crate::fake::Received::summary).collect())
+            }
+            Step::Ledger => (Mode::Partial, self.entries(&expected, patience).await?),
+            other => return Err(Failure::new(format!("{other:?} is not checked"))),
+        };
+        if self.options.bless {
+            self.bless(block, &expected, &actual, mode);
+            return Ok(());
+        }
+        compare(&expected, &actual, mode)
+    }
+
+    /// The notifications of an agent's calls, as soon as `count` are there.
+    async fn seen(&mut self, name: &str, count: usize, patience: Duration) -> Vec<Json> {
+        let deadline = tokio::time::Instant::now() + patience;
+        let mut seen = Vec::new();
+        loop {
+            seen.extend(self.seat(name).seen());
+            let enough = count > 0 && seen.len() >= count;
+            if enough || tokio::time::Instant::now() >= deadline {
+                return seen;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// The ledger's entries since the last look, as soon as they are what is expected.
+    async fn entries(&mut self, expected: &[Json], patience: Duration) -> Result<Vec<Json>> {
+        let deadline = tokio::time::Instant::now() + patience;
+        loop {
+            let all = self.gateway()?.ledger().await?;
+            let fresh: Vec<_> = all.iter().skip(self.entries_seen).cloned().collect();
+            let holds = !expected.is_empty() && compare(expected, &fresh, Mode::Partial).is_ok();
+            if holds || tokio::time::Instant::now() >= deadline {
+                self.entries_seen = all.len();
+                return Ok(fresh);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    async fn metrics(&mut self, block: &Block) -> Result<()> {
+        let text = self.gateway()?.metrics().await?;
+        let bless = self.options.bless;
+        let mut lines = Vec::new();
+        for wanted in block.body.lines().filter(|line| !line.trim().is_empty()) {
+            let name = wanted.rsplit_once(' ').map_or(wanted, |(name, _)| name);
+            let there = text.lines().find(|line| line.rsplit_once(' ').is_some_and(|(there, _)| there == name));
+            match there {
+                Some(there) if bless || there == wanted || wanted.ends_with(" [n]") => {
+                    lines.push(if wanted.ends_with(" [n]") { wanted } else { there }.to_owned());
+                }
+                Some(there) => return Err(Failure::new(format!("`{there}` instead of `{wanted}`"))),
+                None => return Err(Failure::new(format!("no metric `{name}`"))),
+            }
+        }
+        if bless {
+            self.rewritten.push((block.place.clone(), lines.join("\n") + "\n"));
+        }
+        Ok(())
+    }
+
+    fn bless(&mut self, block: &Block, expected: &[Json], actual: &[Json], mode: Mode) {
+        let fresh_ledger = |entry: &Json| {
+            ["tool", "agent", "verdict", "outcome"].iter().fold(Json::object(), |short, key| match entry.get(key) {
+                Some(value) => short.with(key, value.clone()),
+                None => short,
+            })
+        };
+        let value = |(place, value): (usize, &Json)| match (expected.get(place), &block.step) {
+            (None, Step::Ledger) => fresh_ledger(value),
+            (expected, _) => blessed(expected, value, mode),
+        };
+        let lines: Vec<_> = actual.iter().enumerate().map(value).map(|value| value.pretty(110)).collect();
+        let text = if lines.is_empty() { "nothing".to_owned() } else { lines.join("\n") };
+        self.rewritten.push((block.place.clone(), text + "\n"));
+    }
+
+    /// The file's text with the rewritten blocks in it.
+    fn source(&self) -> String {
+        let mut source = self.scenario.source.clone();
+        for (place, text) in self.rewritten.iter().rev() {
+            source.replace_range(place.clone(), text);
+        }
+        source
+    }
+
+    fn gateway(&mut self) -> Result<&mut Running> {
+        self.gateway.as_mut().ok_or_else(|| "there is no gateway in this run".into())
+    }
+
+    fn server(&self, name: &str) -> Result<&Server> {
+        self.servers.get(name).ok_or_else(|| Failure::new(format!("no fake is called `{name}`")))
+    }
+
+    fn seat(&mut self, name: &str) -> &mut Seat {
+        let speaks = &self.variant.agent;
+        self.seats.entry(name.to_owned()).or_insert_with(|| Seat::new(name, speaks))
+    }
+
+    /// What the fakes found wrong, one a line.
+    fn faults(&self) -> String {
+        let of = |(name, server): (&String, &Server)| {
+            server.faults().into_iter().map(|fault| format!("\nserver {name} found a fault: {fault}")).collect::<String>()
+        };
+        self.servers.iter().map(of).collect()
+    }
+}
+
+/// The first difference, with both sides written out.
+fn compare(expected: &[Json], actual: &[Json], mode: Mode) -> Result<()> {
+    let found = if expected.len() == actual.len() {
+        expected.iter().zip(actual).find_map(|(expected, actual)| difference(expected, actual, mode))
+    } else {
+        Some(format!("{} came instead of {}", actual.len(), expected.len()))
+    };
+    let Some(found) = found else { return Ok(()) };
+    let write = |values: &[Json]| match values {
+        [] => "nothing".to_owned(),
+        values => values.iter().map(|value| value.pretty(110)).collect::<Vec<_>>().join("\n"),
+    };
+    Err(Failure::new(format!("{found}\n--- expected\n{}\n--- came\n{}", write(expected), write(actual))))
+}

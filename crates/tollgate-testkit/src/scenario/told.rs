@@ -1,0 +1,66 @@
+use crate::agent::{Outcome, Reply};
+use crate::json::Json;
+use crate::wire::RESERVED;
+
+/// The `_meta` key of a refusal.
+const REFUSAL: &str = "dev.tollgate/refusal";
+
+/// What an agent got, as a person writes it: the same words whatever the revision carried it in.
+pub(super) fn reply(reply: &Reply, names: bool) -> Json {
+    match &reply.outcome {
+        Outcome::Result(result) => self::result(result, names),
+        Outcome::Error(error) => Json::object().with("error", error.clone()),
+        Outcome::Other(_) => Json::object().with("http", u64::from(reply.http)),
+    }
+}
+
+/// A result without what belongs to the hop or the revision. One text block is written as `text`; a list as its names.
+fn result(result: &Json, names: bool) -> Json {
+    let meta: Vec<_> = result.get("_meta").map(Json::members).unwrap_or_default().to_vec();
+    let refusal = meta.iter().find(|(key, _)| key == REFUSAL).map(|(_, value)| value.clone());
+    let own = |key: &String| !key.starts_with(RESERVED) && key != REFUSAL;
+    let meta: Vec<_> = meta.into_iter().filter(|(key, _)| own(key)).collect();
+    let mut rest = result.clone();
+    for hop in ["_meta", "resultType", "ttlMs", "cacheScope"] {
+        rest = rest.without(hop);
+    }
+    if rest.get("isError") == Some(&Json::Bool(false)) {
+        rest = rest.without("isError");
+    }
+    if let [content] = rest.get("content").map(Json::elements).unwrap_or_default()
+        && let [(_, kind), (_, text)] = content.members()
+        && kind.as_str() == Some("text")
+    {
+        let text = text.clone();
+        rest = rest.without("content").with("text", text);
+    }
+    for (list, key) in [
+        ("tools", "name"),
+        ("prompts", "name"),
+        ("resources", "uri"),
+        ("resourceTemplates", "uriTemplate"),
+    ] {
+        if let (true, Some(items)) = (names, rest.get(list)) {
+            let names = items.elements().iter().filter_map(|item| item.get(key).cloned()).collect::<Vec<_>>();
+            rest.set(list, names);
+        }
+    }
+    if let Some(refusal) = refusal {
+        rest.set("refusal", refusal);
+    }
+    if meta.is_empty() { rest } else { rest.with("_meta", Json::Object(meta)) }
+}
+
+/// A notification without what belongs to the hop; its method only where it is neither progress nor a log line.
+pub(super) fn notification(method: &str, params: &Json) -> Json {
+    let params = params.clone().without("progressToken").without("_meta");
+    match method {
+        "notifications/progress" | "notifications/message" => params,
+        _ => Json::object().with("method", method).with("params", params),
+    }
+}
+
+/// A question, its method only where it is no elicitation.
+pub(super) fn question(method: &str, params: &Json) -> Json {
+    if method == "elicitation/create" { params.clone() } else { params.clone().with("method", method) }
+}
