@@ -22,7 +22,7 @@ pub(super) fn run(common: &Common, tool: &str, arguments: &str, agent: &str) -> 
             return running.post("/api/v1/call", Bytes::from(body.to_string())).await;
         }
         let gateway = gateway_inside(config).await?;
-        let caller = gateway.gate.keys.agent(agent).ok_or_else(|| no_agent(agent))?;
+        let caller = gateway.gate.keys.load().named(agent).ok_or_else(|| no_agent(agent))?;
         let called = gateway.gate.call_once(caller, tool, &arguments).await;
         gateway.drain().await;
         called.map_err(Stop::failed)

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use tollgate::clock::Clock;
 use tollgate::config::{self, Config, Problems};
 use tollgate::gateway::{Gateway, Options, StartError};
+use tollgate::store::Store;
 
 use crate::args::{Cli, Command, Common};
 use crate::printer;
@@ -62,12 +63,7 @@ fn absent(command: &str, hint: &str) -> Stop {
 }
 
 fn sample() -> Done {
-    let now = || {
-        time::OffsetDateTime::from_unix_timestamp(i64::try_from(Clock::system().now_ms() / 1000).unwrap_or(0))
-            .ok()
-            .and_then(|t| t.format(&time::format_description::well_known::Rfc3339).ok())
-            .unwrap_or_default()
-    };
+    let now = || moment(Clock::system().now_ms());
     crate::sample::serve(std::io::stdin().lock(), std::io::stdout().lock(), now)
         .map_err(|e| Stop::failed(format!("the sample server ended: {e}")))
 }
@@ -105,12 +101,25 @@ fn this_program() -> Result<PathBuf, Stop> {
     std::env::current_exe().map_err(|e| Stop::failed(format!("cannot find this program's own file: {e}")))
 }
 
+/// The state database.
+fn store(config: &Config) -> Result<Store, Stop> {
+    Store::open(&config.state).map_err(|e| Stop::failed(e.to_string()))
+}
+
+/// RFC 3339 in UTC.
+fn moment(ms: u64) -> String {
+    i64::try_from(ms / 1000)
+        .ok()
+        .and_then(|s| time::OffsetDateTime::from_unix_timestamp(s).ok())
+        .and_then(|t| t.format(&time::format_description::well_known::Rfc3339).ok())
+        .unwrap_or_default()
+}
+
 fn options(listen: bool) -> Result<Options, Stop> {
     Ok(Options {
         clock: Clock::system(),
         guard: this_program()?,
         listen,
-        operator_token: std::env::var_os("TOLLGATE_OPERATOR_TOKEN").and_then(|t| t.into_string().ok()),
     })
 }
 

@@ -7,8 +7,10 @@ use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use tollgate::authenticate::read_operator_token;
 use tollgate::config::Config;
 use tollgate::gateway::ABOUT;
+use tollgate::secret::Secret;
 
 use crate::stop::Stop;
 
@@ -18,7 +20,7 @@ const LIMIT: usize = 64 * 1024 * 1024;
 /// A running gateway.
 pub(super) struct Running {
     admin: String,
-    token: String,
+    token: Secret<String>,
 }
 
 #[derive(Deserialize)]
@@ -36,11 +38,8 @@ impl Running {
     pub(super) async fn find(config: &Config) -> Option<Self> {
         let about = std::fs::read(config.state.join(ABOUT)).ok()?;
         let about: About = serde_json::from_slice(&about).ok()?;
-        let token = match std::env::var_os("TOLLGATE_OPERATOR_TOKEN") {
-            Some(token) => token.into_string().ok()?,
-            None => std::fs::read_to_string(config.state.join("operator.token")).ok()?,
-        };
-        let running = Self { admin: about.admin, token: token.trim().to_owned() };
+        let token = read_operator_token(&config.state).ok()?;
+        let running = Self { admin: about.admin, token };
         running.send(Method::GET, "/healthz", Bytes::new()).await.ok()?;
         Some(running)
     }
@@ -75,7 +74,7 @@ impl Running {
             .method(method)
             .uri(path)
             .header("host", &self.admin)
-            .header("authorization", format!("Bearer {}", self.token))
+            .header("authorization", format!("Bearer {}", self.token.expose()))
             .header("content-type", "application/json")
             .body(Full::new(body))?;
         let response = sender.send_request(request).await?;

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use tollgate::call::{Credential, Endpoint};
+use tollgate::call::Endpoint;
 use tollgate::config::Log;
 use tollgate::gateway::Gateway;
 use tollgate::receive;
-use tollgate::secret::Secret;
 
 use crate::args::Common;
 use crate::stop::{Done, Stop};
@@ -18,11 +17,7 @@ pub(super) fn run(common: &Common, view: Option<&str>) -> Done {
     // stdout is the agent's; its client shows stderr to the user, so only what matters goes there.
     let level = if config.log.level == "info" { "warn".to_owned() } else { config.log.level.clone() };
     log(&Log { level, json: config.log.json });
-    let credential = match std::env::var_os("TOLLGATE_KEY").map(std::ffi::OsString::into_string) {
-        None => Credential::None,
-        Some(Ok(key)) => Credential::Bearer(Secret::new(key)),
-        Some(Err(_)) => return Err(Stop::failed("`$TOLLGATE_KEY` is not a key").hint("`tollgate keys create AGENT` makes one")),
-    };
+    let credential = tollgate::authenticate::stdio_credential();
     let endpoint = view.map_or(Endpoint::Whole, |view| Endpoint::View(Arc::from(view)));
     runtime()?.block_on(async {
         let gateway = Gateway::start(config, options(false)?).await.map_err(|e| start_failed(&e))?;

@@ -20,7 +20,7 @@ pub(super) fn run(common: &Common, agent: &str, view: Option<&str>) -> Done {
             return running.get(&format!("/api/v1/tools?as={}{view}", escaped(agent))).await;
         }
         let gateway = gateway_inside(config).await?;
-        let caller = gateway.gate.keys.agent(agent).ok_or_else(|| no_agent(agent))?;
+        let caller = gateway.gate.keys.load().named(agent).ok_or_else(|| no_agent(agent))?;
         let endpoint = view.map_or(Endpoint::Whole, |v| Endpoint::View(Arc::from(v)));
         let states = gateway.gate.tool_states(&caller, &endpoint).await;
         gateway.drain().await;

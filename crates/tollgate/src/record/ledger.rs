@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
@@ -77,6 +77,7 @@ pub(super) struct Shared {
     pub(super) ids: Ids,
     pub(super) config: ArcSwap<config::Ledger>,
     pub(super) failures: Failures,
+    counts: Counts,
     pub(super) flushed: watch::Sender<Flushed>,
     pub(super) flush_failed: AtomicBool,
     pub(super) disk: Arc<dyn Disk>,
@@ -86,6 +87,22 @@ pub(super) struct Shared {
     wake: Condvar,
     /// Held as long as the chain lives.
     _alive: std::fs::File,
+}
+
+/// Closed entries by outcome: the metrics are these, so they can't disagree with the ledger.
+#[derive(Debug, Default)]
+struct Counts([AtomicU64; Outcome::ALL.len()]);
+
+impl Counts {
+    fn add(&self, outcome: Outcome) {
+        if let Some(count) = self.0.get(outcome as usize) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn of(&self, outcome: Outcome) -> u64 {
+        self.0.get(outcome as usize).map_or(0, |count| count.load(Ordering::Relaxed))
+    }
 }
 
 /// How far the medium has it.
@@ -156,6 +173,11 @@ impl Ledger {
         let mut text = Vec::new();
         encode::hex(&mut text, &hash);
         (chain.id.clone(), seq, String::from_utf8(text).unwrap_or_default())
+    }
+
+    /// How many entries this process closed, by outcome.
+    pub fn counts(&self) -> [(Outcome, u64); Outcome::ALL.len()] {
+        Outcome::ALL.map(|outcome| (outcome, self.owner.shared.counts.of(outcome)))
     }
 
     /// How many entries and parks are open.
@@ -263,6 +285,7 @@ impl Shared {
             ids,
             config: ArcSwap::from_pointee(config),
             failures: Failures::default(),
+            counts: Counts::default(),
             flushed: watch::Sender::new(Flushed::default()),
             flush_failed: AtomicBool::new(false),
             disk,
@@ -403,6 +426,7 @@ impl Shared {
         let now_ms = self.clock.now_ms();
         let payloads = self.config.load().payloads;
         let class = begun.map_or(Class::Free, |_| Class::End(facts.id));
+        self.counts.add(close.outcome);
         self.write(class, now_ms, |out| {
             encode::close(out, facts, payloads, begun, close, now_ms, latency_ms);
         })

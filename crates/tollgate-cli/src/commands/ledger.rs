@@ -1,0 +1,127 @@
+//! `tollgate ledger`.
+
+use std::time::Duration;
+
+use tollgate::config::Config;
+use tollgate::record::index::catch_up;
+use tollgate::record::read::{Filter, Folded, Place, Reader};
+use tollgate::store::Index;
+
+use crate::args::{Common, LedgerCommand};
+use crate::printer;
+use crate::stop::{Done, Stop};
+
+use super::load;
+
+/// How often `tail -f` looks.
+const EVERY: Duration = Duration::from_millis(100);
+
+pub(super) fn run(common: &Common, what: LedgerCommand) -> Done {
+    let (config, _) = load(common)?;
+    let reader = Reader::new(&config.state);
+    match what {
+        LedgerCommand::Tail { count, follow } => tail(common, &reader, &count, follow),
+        LedgerCommand::Show { id } => show(&config, &reader, &id),
+        LedgerCommand::Verify { head } => verify(common, &reader, head.as_deref()),
+    }
+}
+
+fn unreadable(error: &std::io::Error) -> Stop {
+    Stop::unreadable(format!("the ledger cannot be read: {error}"))
+}
+
+fn tail(common: &Common, reader: &Reader, count: &str, follow: bool) -> Done {
+    let n = match count {
+        "all" => usize::MAX,
+        number => number
+            .parse()
+            .map_err(|_| Stop::unreadable(format!("`{number}` is neither a number nor `all`")).hint("for example -n 20"))?,
+    };
+    // Followed from before the tail is read, so that nothing falls between.
+    let mut following = if follow { Some(reader.follow(false).map_err(|e| unreadable(&e))?) } else { None };
+    let last = reader.tail(n, &Filter::default()).map_err(|e| unreadable(&e))?;
+    let mut shown: std::collections::HashSet<String> = std::collections::HashSet::new();
+    for entry in &last {
+        print(common, entry)?;
+        if follow {
+            shown.insert(entry.id().to_owned());
+        }
+    }
+    if last.is_empty() && !follow && !common.json {
+        printer::note("no calls yet");
+    }
+    while let Some(following) = &mut following {
+        for entry in following.poll().map_err(|e| unreadable(&e))? {
+            if !shown.remove(entry.id()) {
+                print(common, &entry)?;
+            }
+        }
+        std::thread::sleep(EVERY);
+    }
+    Ok(())
+}
+
+fn print(common: &Common, entry: &Folded) -> Done {
+    if common.json {
+        printer::line(serde_json::to_string(entry).map_err(|e| Stop::failed(e.to_string()))?);
+        return Ok(());
+    }
+    let fields = &entry.fields;
+    let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
+    let what = fields.tool.clone().or_else(|| fields.server.clone()).unwrap_or_default();
+    let error = fields
+        .error
+        .as_ref()
+        .and_then(|e| serde_json::from_str::<serde_json::Value>(e.get()).ok())
+        .and_then(|e| e.get("code").and_then(|c| c.as_str()).map(|c| format!("  {c}")))
+        .unwrap_or_default();
+    let rules = if fields.rules.is_empty() { String::new() } else { format!("  [{}]", fields.rules.join(", ")) };
+    printer::line(format_args!(
+        "{}  {:<10}  {:<16} {:<30}  {:<5}  {:<10} {:>6} ms  {}{error}{rules}",
+        fields.at,
+        text(&fields.agent),
+        text(&fields.method),
+        what,
+        fields.verdict.as_deref().unwrap_or("-"),
+        text(&fields.outcome),
+        fields.latency_ms.unwrap_or(0),
+        entry.id(),
+    ));
+    Ok(())
+}
+
+fn show(config: &Config, reader: &Reader, id: &str) -> Done {
+    // The index knows the place; a missing or lagging one costs a scan.
+    let indexed = Index::open(&config.state).ok().and_then(|index| {
+        catch_up(&config.state, &index).ok()?;
+        let row = index.find(id).ok()??;
+        reader.at(&Place { chain: row.chain, segment: row.segment, offset: row.offset }).ok()?
+    });
+    let entry = match indexed {
+        Some(entry) if entry.id() == id => Some(entry),
+        Some(_) | None => reader.show(id).map_err(|e| unreadable(&e))?,
+    };
+    let entry = entry.ok_or_else(|| Stop::failed(format!("there is no entry `{id}`")).hint("`tollgate ledger tail` shows ids in its last column"))?;
+    printer::line(serde_json::to_string_pretty(&entry).map_err(|e| Stop::failed(e.to_string()))?);
+    Ok(())
+}
+
+fn verify(common: &Common, reader: &Reader, head: Option<&str>) -> Done {
+    let report = reader.verify(head).map_err(|e| unreadable(&e))?;
+    if common.json {
+        printer::line(serde_json::to_string(&report).map_err(|e| Stop::failed(e.to_string()))?);
+    } else {
+        for chain in &report.chains {
+            printer::line(format_args!("{chain}"));
+        }
+    }
+    match report.bad.first() {
+        None => {
+            if !common.json {
+                printer::line("whole");
+            }
+            Ok(())
+        }
+        Some(bad) => Err(Stop::failed(bad.to_string()).hint("everything before that record can be trusted, nothing after it")),
+    }
+}
