@@ -9,6 +9,9 @@ use crate::call::Caller;
 use crate::config::{self, Config, Key, Piece, Problem, join_path};
 use crate::secret::Secret;
 
+/// Reads a reference's value; its error is told behind the reference.
+pub type Resolve<'a> = dyn Fn(&Piece) -> Result<Arc<Secret<String>>, String> + 'a;
+
 /// A key that `tollgate keys create` made and that is not revoked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issued {
@@ -43,14 +46,14 @@ struct Builder<'a> {
 }
 
 impl Keys {
-    /// From the configuration, the keys in the store, and the operator token. `resolve` reads `${secret:NAME}` and `${env:NAME}`;
-    /// its error is told behind the reference. A key with a problem is left out: at the start that is reason enough to stop,
+    /// From the configuration, the keys in the store, and the operator token. `resolve` reads `${secret:NAME}` and `${env:NAME}`.
+    /// A key with a problem is left out: at the start that is reason enough to stop,
     /// later it is a revocation.
     pub fn build(
         config: &Config,
         issued: &[Issued],
         operator_token: Option<&Secret<String>>,
-        resolve: &dyn Fn(&Piece) -> Result<Arc<Secret<String>>, String>,
+        resolve: &Resolve<'_>,
     ) -> (Self, Vec<Problem>) {
         let mut builder = Builder {
             config,
@@ -120,12 +123,7 @@ impl Keys {
 }
 
 impl Builder<'_> {
-    fn hash(
-        &mut self,
-        key: &Key,
-        path: &str,
-        resolve: &dyn Fn(&Piece) -> Result<Arc<Secret<String>>, String>,
-    ) -> Option<[u8; 32]> {
+    fn hash(&mut self, key: &Key, path: &str, resolve: &Resolve<'_>) -> Option<[u8; 32]> {
         let template = match key {
             Key::Sha256(hash) => return Some(*hash),
             Key::Reference(template) => template,
@@ -155,19 +153,16 @@ impl Builder<'_> {
             self.holders.insert(hash, holder.to_owned());
             return true;
         };
-        let problem = match first == holder {
-            true => {
-                self.config.source.problem(&format!("{holder}.keys"), "this key is listed twice").warning()
-            }
-            false => {
-                self.agents.remove(&hash);
-                self.operators.remove(&hash);
-                let message = format!("this is the key of `{first}` too, so it opens nothing");
-                self.config
-                    .source
-                    .problem(&format!("{holder}.keys"), message)
-                    .hint("give each agent and operator a key of its own")
-            }
+        let problem = if first == holder {
+            self.config.source.problem(&format!("{holder}.keys"), "this key is listed twice").warning()
+        } else {
+            self.agents.remove(&hash);
+            self.operators.remove(&hash);
+            let message = format!("this is the key of `{first}` too, so it opens nothing");
+            self.config
+                .source
+                .problem(&format!("{holder}.keys"), message)
+                .hint("give each agent and operator a key of its own")
         };
         self.problems.push(problem);
         false

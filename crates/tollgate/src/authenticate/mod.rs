@@ -11,7 +11,7 @@ use crate::config;
 use crate::secret::Secret;
 
 mod build;
-pub use build::{Issued, principal};
+pub use build::{Issued, Resolve, principal};
 
 mod keys;
 pub use keys::{hash_text, new_key, operator_token, read_operator_token};

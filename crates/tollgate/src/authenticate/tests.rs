@@ -72,7 +72,9 @@ fn a_made_key_opens_and_its_neighbours_do_not() {
     assert_eq!(caller.tenant.as_deref(), Some("acme"));
     assert_eq!(caller.groups, [Arc::from("eng")]);
     assert_eq!(caller.principal.as_ref(), "5:coder-4:acme");
-    for wrong in ["", "x", &text[1..], &format!("{text} "), &text.to_lowercase(), &hash_text(&hash)] {
+    for wrong in
+        ["", "x", text.trim_start_matches('t'), &format!("{text} "), &text.to_lowercase(), &hash_text(&hash)]
+    {
         let refused = super::caller(&keys, &bearer(wrong), &near(), NOW).unwrap_err();
         assert_eq!(refused, Unauthenticated { presented: true, reason: Reason::Unknown }, "{wrong}");
     }

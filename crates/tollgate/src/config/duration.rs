@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 /// Ten years: longer is a slip, and sums of such times cannot overflow.
-const LONGEST: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
+const LONGEST: Duration = Duration::from_hours(87600);
 
 /// Reads `500ms`, `30s`, `10m`, `12h`, `90d`, and sums of them as in `1h30m`; at most ten years.
 pub fn parse(text: &str) -> Option<Duration> {

@@ -40,7 +40,7 @@ pub fn open(path: &Path) -> Result<Config, Problems> {
         Err(message) => {
             let source = Arc::new(Source::new(path, ""));
             let problem = source.problem("", message);
-            Err(Problems::new(source, vec![problem]))
+            Err(Problems { source, list: vec![problem], unreadable: true })
         }
     }
 }
@@ -122,10 +122,14 @@ impl Config {
 
 /// Reads a configuration file or an included one.
 pub(super) fn read_file(path: &Path) -> Result<String, String> {
-    let refused = |error: &std::io::Error| match error.kind() {
-        std::io::ErrorKind::NotFound => "no such file".to_owned(),
-        std::io::ErrorKind::InvalidData => "the file is not utf-8 text".to_owned(),
-        _ => format!("cannot be read: {}", error.to_string().to_lowercase()),
+    let refused = |error: &std::io::Error| {
+        if error.kind() == std::io::ErrorKind::NotFound {
+            "no such file".to_owned()
+        } else if error.kind() == std::io::ErrorKind::InvalidData {
+            "the file is not utf-8 text".to_owned()
+        } else {
+            format!("cannot be read: {}", error.to_string().to_lowercase())
+        }
     };
     let metadata = std::fs::metadata(path).map_err(|error| refused(&error))?;
     if !metadata.is_file() {

@@ -34,6 +34,8 @@ mod node;
 mod read;
 mod similar;
 mod template;
+mod value;
+mod values;
 
 pub(crate) use check::HASH;
 pub use duration::parse as parse_duration;

@@ -3,15 +3,14 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::fmt;
 use std::sync::Arc;
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy};
 use serde_saphyr::{Location, MessageFormatter as _, NonFiniteFloatPolicy, Spanned, UserMessageFormatter};
 
 use super::problem::Problem;
 use super::source::{Place, Source, looks_secret};
+use super::value::Value;
 
 /// A value in the file.
 #[derive(Debug)]
@@ -74,7 +73,7 @@ pub(super) fn parse(source: &mut Source, problems: &mut Vec<Problem>) -> Option<
         }
         Err(error) => {
             source.unread = true;
-            problems.push(unreadable(source, &error));
+            problems.push(unreadable(&error));
             None
         }
     }
@@ -111,7 +110,7 @@ fn options() -> serde_saphyr::Options {
     }
 }
 
-fn unreadable(source: &Source, error: &serde_saphyr::Error) -> Problem {
+fn unreadable(error: &serde_saphyr::Error) -> Problem {
     use serde_saphyr::budget::BudgetBreach;
     let place = error.location().filter(|location| *location != Location::UNKNOWN).map(place_of);
     let mut inner = error.without_snippet();
@@ -139,8 +138,7 @@ fn unreadable(source: &Source, error: &serde_saphyr::Error) -> Problem {
         let mut letters = text.trim_end_matches('.').chars();
         letters.next().into_iter().flat_map(char::to_lowercase).chain(letters).collect()
     };
-    let mut problem =
-        source.problem_at("", place.unwrap_or_default(), format!("not readable as yaml: {text}"));
+    let mut problem = Problem::at("", place.unwrap_or_default(), format!("not readable as yaml: {text}"));
     problem.len = 1;
     problem
 }
@@ -227,7 +225,7 @@ impl Builder<'_> {
             match first.entry(key.value.clone()) {
                 Entry::Occupied(first) => {
                     let message = format!("duplicate key `{}`", key.value);
-                    let problem = self.source.problem_at(&mark.path, mark.place, message);
+                    let problem = Problem::at(&mark.path, mark.place, message);
                     self.problems.push(problem.hint(format!("it is already on line {}", first.get())));
                     continue;
                 }
@@ -276,80 +274,5 @@ pub(crate) fn join(outer: &str, key: &str) -> String {
         (true, true) => key.to_owned(),
         (false, true) => format!("{outer}.{key}"),
         (_, false) => format!("{outer}[{key:?}]"),
-    }
-}
-
-/// Any value, before it gets its path.
-#[derive(Debug)]
-enum Value {
-    Null,
-    Bool(bool),
-    Number,
-    Text(String),
-    List(Vec<Spanned<Value>>),
-    Map(Vec<(Spanned<String>, Spanned<Value>)>),
-}
-
-impl<'de> Deserialize<'de> for Value {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(AnyValue)
-    }
-}
-
-struct AnyValue;
-
-impl<'de> Visitor<'de> for AnyValue {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value")
-    }
-
-    fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
-    }
-
-    fn visit_i64<E: Error>(self, _: i64) -> Result<Value, E> {
-        Ok(Value::Number)
-    }
-
-    fn visit_u64<E: Error>(self, _: u64) -> Result<Value, E> {
-        Ok(Value::Number)
-    }
-
-    fn visit_f64<E: Error>(self, _: f64) -> Result<Value, E> {
-        Ok(Value::Number)
-    }
-
-    fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::Text(value.to_owned()))
-    }
-
-    fn visit_string<E: Error>(self, value: String) -> Result<Value, E> {
-        Ok(Value::Text(value))
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_none<E: Error>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
-        let mut list = Vec::new();
-        while let Some(item) = items.next_element()? {
-            list.push(item);
-        }
-        Ok(Value::List(list))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
-        let mut map = Vec::new();
-        while let Some(entry) = entries.next_entry()? {
-            map.push(entry);
-        }
-        Ok(Value::Map(map))
     }
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::source::Source;
+use super::source::{Place, Source};
 
 /// Whether a problem stops the configuration from being used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -36,6 +36,19 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// An error.
+    pub(super) fn at(path: &str, place: Place, message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Error,
+            message: message.into(),
+            hint: None,
+            path: path.to_owned(),
+            line: place.line,
+            column: place.column,
+            len: place.len.max(1),
+        }
+    }
+
     /// Adds what to do about it.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -58,13 +71,15 @@ pub struct Problems {
     pub source: Arc<Source>,
     /// The problems; never empty in an `Err`.
     pub list: Vec<Problem>,
+    /// The file itself could not be read (`tollgate check` then ends with 2, not 1).
+    pub unreadable: bool,
 }
 
 impl Problems {
     /// Sorts `list` by place.
     pub fn new(source: Arc<Source>, mut list: Vec<Problem>) -> Self {
         list.sort_by_key(|problem| (problem.line, problem.column));
-        Self { source, list }
+        Self { source, list, unreadable: false }
     }
 
     /// File, line, column, source line, caret and hint of each; with ANSI colours if `color`.

@@ -8,7 +8,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::Template;
 use super::node::{Kind, Node};
-use super::read::{At, Named, OneOrMany, Read, Report, Time, section, words};
+use super::read::{At, Read, Report, section, words};
+use super::values::{Named, OneOrMany, Time};
 
 /// The JSON Schema (draft 7, which editors know best) of `tollgate.yaml`, for completion and hints.
 pub fn schema() -> String {
@@ -138,7 +139,7 @@ section! {
         /// Which of its tools are shown, and how.
         tools: Tools,
     }
-    absent { "trust" => "remove it: changed tools are accepted and recorded", }
+    absent { "trust" => "remove it: tools' definitions are not pinned", }
     foreign {
         "args" => "the program and its arguments are one list: `command: [\"npx\", \"-y\", …]`",
         "type" => "a server with `command` speaks over stdio, one with `url` speaks http",

@@ -70,19 +70,7 @@ impl Source {
 
     /// A problem at `path`.
     pub fn problem(&self, path: &str, message: impl Into<String>) -> Problem {
-        self.problem_at(path, self.place(path), message)
-    }
-
-    pub(super) fn problem_at(&self, path: &str, place: Place, message: impl Into<String>) -> Problem {
-        Problem {
-            severity: Severity::Error,
-            message: message.into(),
-            hint: None,
-            path: path.to_owned(),
-            line: place.line,
-            column: place.column,
-            len: place.len.max(1),
-        }
+        Problem::at(path, self.place(path), message)
     }
 
     /// Appends one problem to `out`, each line ended.
@@ -131,18 +119,12 @@ impl Source {
             .char_indices()
             .map(|(at, character)| {
                 let hidden = self.masked.iter().any(|range| range.contains(&(start + at)));
-                match hidden && !character.is_whitespace() {
-                    true => '*',
-                    false => visible(character),
-                }
+                if hidden && !character.is_whitespace() { '*' } else { visible(character) }
             })
             .collect();
         let caret = problem.column.saturating_sub(1).min(shown.len());
         // A long line is shown around its caret.
-        let from = match shown.len() > WIDTH {
-            true => caret.saturating_sub(WIDTH / 2),
-            false => 0,
-        };
+        let from = if shown.len() > WIDTH { caret.saturating_sub(WIDTH / 2) } else { 0 };
         let window = shown.get(from..)?;
         let text: String = window.iter().take(WIDTH).collect();
         let room = window.len().min(WIDTH).saturating_sub(caret - from).max(1);

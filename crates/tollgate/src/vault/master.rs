@@ -29,11 +29,7 @@ pub(super) fn read(source: &VaultKey) -> Result<Secret<[u8; 32]>, VaultError> {
 
 /// The key in the state directory, made there for a new vault. With a warning, because who copies the data copies the key.
 pub(super) fn beside(path: &Path, new: bool) -> Result<(Secret<[u8; 32]>, Option<String>), VaultError> {
-    let key = match new {
-        true => secret::load_or_create(path).map(|(key, _made)| key),
-        // A new key would open nothing of what is there.
-        false => secret::read_key(path),
-    };
+    let key = if new { secret::load_or_create(path).map(|(key, _made)| key) } else { secret::read_key(path) };
     let key = key.map_err(|error| VaultError::Key(error.to_string()))?;
     let warning = format!(
         "the vault's key is `{}`, beside the data that it protects: set `vault.key` to keep it elsewhere",

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::{list, named, value, words};
 use crate::config::node::{Mark, join};
 use crate::config::raw;
-use crate::config::read::{At, Named, Report};
+use crate::config::read::{At, Report};
+use crate::config::values::Named;
 use crate::config::{Agent, Key, Operator, Piece, Template};
 use crate::secret::hex;
 

@@ -8,18 +8,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::raw;
-use super::read::{At, Report, Time};
+use super::read::{At, Report};
 use super::source::Source;
+use super::values::{Named, Time};
 use super::{Config, Durability, Ledger, Log, Payloads, Piece, Reference, VaultKey};
 
 mod identity;
 pub(crate) use identity::HASH;
 
+mod http;
 mod policy;
 mod servers;
+mod tools;
 mod words;
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const DAY: Duration = Duration::from_hours(24);
 
 /// Checks the whole file. The result counts only when no error was reported.
 pub(super) fn root(raw: raw::Root, folder: &Path, report: &mut Report<'_>) -> Config {
@@ -86,8 +89,8 @@ pub(super) fn root(raw: raw::Root, folder: &Path, report: &mut Report<'_>) -> Co
         operators,
         policy,
         // Long enough to fetch a coffee, too short to approve what one has forgotten.
-        ask_expire: positive(approvals.expire, Duration::from_secs(600), report),
-        conversation_idle: positive(conversation.idle, Duration::from_secs(1800), report),
+        ask_expire: positive(approvals.expire, Duration::from_mins(10), report),
+        conversation_idle: positive(conversation.idle, Duration::from_mins(30), report),
         conversation_meta: meta(conversation.meta, report),
         ledger: ledger(raw.ledger, report),
         vault_key: value(raw.vault)
@@ -217,7 +220,7 @@ fn digest(source: &Source, policy: Option<&super::Policy>) -> Arc<str> {
 
 /// `BTreeMap` of checked entries from a mapping with chosen names.
 fn named<R, T>(
-    at: Option<At<super::read::Named<R>>>,
+    at: Option<At<Named<R>>>,
     mut check: impl FnMut(&At<String>, At<R>) -> Option<T>,
 ) -> BTreeMap<Arc<str>, T> {
     let entries = value(at).map(|named| named.0).unwrap_or_default();

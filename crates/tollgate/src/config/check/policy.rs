@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::{list, named, value, words};
 use crate::config::load::read_file;
 use crate::config::raw;
-use crate::config::read::{At, Named, OneOrMany, Report};
+use crate::config::read::{At, Report};
+use crate::config::values::{Named, OneOrMany};
 use crate::config::{Effect, Policy, Rule, Server, View, Who};
 
 /// The most included files.
@@ -135,10 +136,7 @@ fn who(at: At<raw::Who>, report: &mut Report<'_>) -> Who {
     let mut names = |at: Option<At<OneOrMany>>, what: &str, globs: bool| {
         let mut names = Vec::new();
         for name in value(at).map(|many| many.0).unwrap_or_default() {
-            let ok = match globs {
-                true => words::glob(&name, report),
-                false => words::name(&name, what, report),
-            };
+            let ok = if globs { words::glob(&name, report) } else { words::name(&name, what, report) };
             if ok {
                 names.push(name.value);
             }

@@ -21,9 +21,10 @@ pub(super) fn name(at: &At<String>, what: &str, report: &mut Report<'_>) -> bool
     let ok = is_name(&at.value);
     if !ok {
         let hint = "it starts with a letter or digit; letters, digits and `. _ - @ : / +` follow, 128 in all at most";
-        let message = match at.value.is_empty() {
-            true => "this is empty".to_owned(),
-            false => format!("`{}` is not {what}", short(&at.value)),
+        let message = if at.value.is_empty() {
+            "this is empty".to_owned()
+        } else {
+            format!("`{}` is not {what}", short(&at.value))
         };
         report.error(&at.mark, message, Some(hint.to_owned()));
     }
