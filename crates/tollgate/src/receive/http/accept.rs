@@ -1,0 +1,111 @@
+//! Connections: accepted up to a cap, each on its own task, closed gracefully when draining.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::io_guard::{Guarded, Phase};
+use super::route::{self, Gate};
+use crate::call::Handle;
+use crate::receive::edge::Memo;
+
+/// How often sessions are looked through for those that nobody uses.
+const SWEEP: Duration = Duration::from_secs(10);
+
+/// The pause after an `accept` that failed: most often for want of file descriptors.
+const RETRY: Duration = Duration::from_millis(50);
+
+/// One connection, as the requests on it see it.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) peer: SocketAddr,
+    pub(super) local: SocketAddr,
+    pub(super) phase: Arc<Phase>,
+    pub(super) memo: Memo,
+}
+
+/// Accepts until draining, then waits for what is in flight.
+pub(super) async fn run<H: Handle>(tcp: TcpListener, gate: Arc<Gate<H>>) {
+    let ending = Ending(Arc::clone(&gate));
+    let room = Arc::new(Semaphore::new(gate.settings.limits.connections));
+    let draining = gate.draining.cancel();
+    let mut connections = JoinSet::new();
+    let mut sweep = tokio::time::interval(SWEEP);
+    loop {
+        tokio::select! {
+            biased;
+            () = draining.fired() => break,
+            Some(_) = connections.join_next() => {}
+            _ = sweep.tick() => gate.sessions.sweep(),
+            accepted = accept(&tcp, &room) => {
+                let Some((stream, peer, permit)) = accepted else { continue };
+                let gate = Arc::clone(&gate);
+                connections.spawn(async move {
+                    serve(stream, peer, gate).await;
+                    drop(permit);
+                });
+            }
+        }
+    }
+    drop(tcp);
+    gate.sessions.end_listening();
+    while connections.join_next().await.is_some() {}
+    gate.detached.finished().await;
+    drop(ending);
+}
+
+/// The end of all sessions, however accepting ends: what goes on without a connection is cancelled, and nothing new does.
+struct Ending<H: Handle>(Arc<Gate<H>>);
+
+impl<H: Handle> Drop for Ending<H> {
+    fn drop(&mut self) {
+        self.0.detached.close();
+        self.0.sessions.end_all();
+    }
+}
+
+/// One connection, once there is room for it.
+async fn accept(
+    tcp: &TcpListener,
+    room: &Arc<Semaphore>,
+) -> Option<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+    let permit = Arc::clone(room).acquire_owned().await.ok()?;
+    if let Ok((stream, peer)) = tcp.accept().await {
+        return Some((stream, peer, permit));
+    }
+    tokio::time::sleep(RETRY).await;
+    None
+}
+
+async fn serve<H: Handle>(stream: TcpStream, peer: SocketAddr, gate: Arc<Gate<H>>) {
+    // Without it every event of a stream waits for the peer's acknowledgement of the one before.
+    let (Ok(()), Ok(local)) = (stream.set_nodelay(true), stream.local_addr()) else { return };
+    let phase = Phase::new();
+    let limits = &gate.settings.limits;
+    let io = TokioIo::new(Guarded::new(stream, Arc::clone(&phase), limits));
+    let connection = Arc::new(Connection { peer, local, phase, memo: Memo::default() });
+    let mut builder = http1::Builder::new();
+    // The guard's clock tells an idle connection from dripping headers; hyper's does not.
+    builder.header_read_timeout(None).max_headers(limits.headers).max_header_size(limits.headers_bytes);
+    let draining = gate.draining.cancel();
+    let service = service_fn(move |request| {
+        connection.phase.busy();
+        let (gate, connection) = (Arc::clone(&gate), Arc::clone(&connection));
+        async move { Ok::<_, std::convert::Infallible>(route::answer(gate, connection, request).await) }
+    });
+    let connection = builder.serve_connection(io, service);
+    tokio::pin!(connection);
+    // A connection that ends badly has nobody left to tell.
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = draining.fired() => connection.as_mut().graceful_shutdown(),
+    }
+    let _ended = connection.await;
+}
