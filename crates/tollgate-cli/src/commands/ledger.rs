@@ -95,7 +95,7 @@ fn show(config: &Config, reader: &Reader, id: &str) -> Done {
     let indexed = Index::open(&config.state).ok().and_then(|index| {
         catch_up(&config.state, &index).ok()?;
         let row = index.find(id).ok()??;
-        reader.at(&Place { chain: row.chain, segment: row.segment, offset: row.offset }).ok()?
+        reader.at(&Place { chain: row.position.chain, segment: row.position.segment, offset: row.position.offset }).ok()?
     });
     let entry = match indexed {
         Some(entry) if entry.id() == id => Some(entry),
@@ -112,16 +112,23 @@ fn verify(common: &Common, reader: &Reader, head: Option<&str>) -> Done {
         printer::line(serde_json::to_string(&report).map_err(|e| Stop::failed(e.to_string()))?);
     } else {
         for chain in &report.chains {
-            printer::line(format_args!("{chain}"));
+            let state = if chain.alive { "being written" } else { "ended" };
+            printer::line(format_args!(
+                "chain {}: {} records, {} entries, {} open, {state}, head {}",
+                chain.chain, chain.records, chain.entries, chain.open, chain.head
+            ));
         }
     }
-    match report.bad.first() {
-        None => {
-            if !common.json {
-                printer::line("whole");
-            }
-            Ok(())
+    if report.is_whole() {
+        if !common.json {
+            printer::line(format_args!("whole: {} records, {} entries", report.records, report.entries));
         }
-        Some(bad) => Err(Stop::failed(bad.to_string()).hint("everything before that record can be trusted, nothing after it")),
+        return Ok(());
     }
+    let text = match (&report.bad, report.head_found) {
+        (Some(bad), _) => format!("{}:{}: record {}: {}", bad.file.display(), bad.line, bad.seq, bad.why),
+        (None, Some(false)) => "no record has that hash: the end was cut, or it is another ledger's".to_owned(),
+        (None, _) => format!("chains are missing: {}", report.missing.join(", ")),
+    };
+    Err(Stop::failed(text).hint("everything before that record can be trusted, nothing after it"))
 }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use tollgate::call::Endpoint;
+use tokio::signal::unix::{SignalKind, signal};
+use tollgate::call::{Canceller, Endpoint};
 use tollgate::config::Log;
 use tollgate::gateway::Gateway;
 use tollgate::receive;
@@ -23,9 +24,25 @@ pub(super) fn run(common: &Common, view: Option<&str>) -> Done {
         let gateway = Gateway::start(config, options(false)?).await.map_err(|e| start_failed(&e))?;
         let settings = receive::stdio::Settings::new(endpoint);
         let gate = Arc::clone(&gateway.gate);
-        let clock = gate.clock.clone();
-        let ended = receive::stdio::run(gate, tokio::io::stdin(), tokio::io::stdout(), credential, settings, clock).await;
+        let stop = Canceller::new();
+        let signalled = stop.clone();
+        let signals = tokio::spawn(async move {
+            if ended_by_signal().await.is_ok() {
+                signalled.fire();
+            }
+        });
+        let ended = receive::stdio::run(gate, tokio::io::stdin(), tokio::io::stdout(), credential, settings, stop).await;
+        signals.abort();
         gateway.drain().await;
         ended.map_err(|e| Stop::failed(e.to_string()).hint("`$TOLLGATE_KEY` holds the agent's key; `--view` must name a view of it"))
     })
+}
+
+async fn ended_by_signal() -> std::io::Result<()> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
 }

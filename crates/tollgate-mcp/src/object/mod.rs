@@ -46,7 +46,7 @@ pub struct Broken {
 }
 
 impl Object {
-    /// Scans `text`, which must be exactly one object (surrounding white space allowed). Of duplicate keys the *last* is found by
+    /// Scans `text`, which must be exactly one object (surrounding white space allowed) of at most 65,536 members. Of duplicate keys the *last* is found by
     /// `get`; `has_duplicates` tells.
     pub fn scan(text: Bytes) -> Result<Self, Broken> {
         let members = scan::members(&text)?;
@@ -123,7 +123,10 @@ impl Object {
     /// A member's key, unescaped; as it is where it cannot be.
     pub fn key(&self, member: &Member) -> Cow<'_, str> {
         let quoted = self.text.get(member.key.clone()).unwrap_or_default();
-        let plain = || std::str::from_utf8(quoted.get(1..quoted.len() - 1)?).ok().map(Cow::Borrowed);
+        let plain = || {
+            let inner = quoted.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+            std::str::from_utf8(inner).ok().map(Cow::Borrowed)
+        };
         if member.escaped { unquote(quoted) } else { plain() }
             .unwrap_or_else(|| String::from_utf8_lossy(quoted))
     }
@@ -149,7 +152,12 @@ pub(crate) struct Placed {
 
 /// Splits the text of a JSON array into its elements' texts, sharing the buffer.
 pub fn elements(array: &Bytes) -> Result<Vec<Bytes>, Broken> {
-    Ok(scan::items(array)?.into_iter().map(|span| array.slice(span)).collect())
+    items(array).collect()
+}
+
+/// The elements of a JSON array one by one, sharing the buffer; an error comes last. For arrays that may be long.
+pub fn items(array: &Bytes) -> impl Iterator<Item = Result<Bytes, Broken>> {
+    scan::items(array).map(|span| span.map(|span| array.slice(span)))
 }
 
 /// A string as JSON text, quotes included.

@@ -7,6 +7,9 @@ use smallvec::SmallVec;
 
 use super::{Broken, Member};
 
+/// More members than any protocol object has: places are larger than what they point at.
+const MOST: usize = 65_536;
+
 pub(crate) type Members = SmallVec<[Member; 8]>;
 
 /// The members of the text, which must be exactly one object.
@@ -30,25 +33,52 @@ pub(super) struct Inner {
     pub(super) members: Members,
 }
 
-/// The elements of the text, which must be exactly one array.
-pub(crate) fn items(text: &[u8]) -> Result<Vec<Range<usize>>, Broken> {
-    let mut scanner = Scanner { text, at: 0 };
-    let mut items = Vec::new();
-    scanner.blank();
-    scanner.expect(b'[')?;
-    scanner.blank();
-    if scanner.peek() == Some(b']') {
-        scanner.at += 1;
-    } else {
-        loop {
-            items.push(scanner.value()?);
-            if !scanner.more(b']')? {
-                break;
-            }
+/// The elements' places in the text, which must be exactly one array: an error is the last item.
+pub(crate) fn items(text: &[u8]) -> Items<'_> {
+    Items { scanner: Scanner { text, at: 0 }, state: State::Before }
+}
+
+pub(crate) struct Items<'a> {
+    scanner: Scanner<'a>,
+    state: State,
+}
+
+enum State {
+    Before,
+    Within,
+    Done,
+}
+
+impl Iterator for Items<'_> {
+    type Item = Result<Range<usize>, Broken>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let item = self.step().transpose();
+        if !matches!(item, Some(Ok(_))) {
+            self.state = State::Done;
         }
+        item
     }
-    scanner.end()?;
-    Ok(items)
+}
+
+impl Items<'_> {
+    fn step(&mut self) -> Result<Option<Range<usize>>, Broken> {
+        let scanner = &mut self.scanner;
+        let more = match self.state {
+            State::Before => {
+                self.state = State::Within;
+                scanner.blank();
+                scanner.expect(b'[')?;
+                scanner.blank();
+                let empty = scanner.peek() == Some(b']');
+                scanner.at += usize::from(empty);
+                !empty
+            }
+            State::Within => scanner.more(b']')?,
+            State::Done => return Ok(None),
+        };
+        if more { scanner.value().map(Some) } else { scanner.end().map(|()| None) }
+    }
 }
 
 /// Whether the key of `member` of `text` stands for `key`.
@@ -140,6 +170,9 @@ impl Scanner<'_> {
             }
             member.key = member.key.start - origin..member.key.end - origin;
             member.value = member.value.start - origin..member.value.end - origin;
+            if members.len() == MOST {
+                return Err(self.broken());
+            }
             members.push(member);
             if !self.more(b'}')? {
                 return Ok(members);

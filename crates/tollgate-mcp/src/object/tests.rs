@@ -168,6 +168,18 @@ fn elements_are_split() {
 }
 
 #[test]
+fn many_members_are_refused_and_many_elements_are_not_held() {
+    let members = |count: usize| Bytes::from(format!("{{{}\"\":0}}", "\"\":0,".repeat(count - 1)));
+    assert_eq!(Object::scan(members(65_536)).unwrap().members().len(), 65_536);
+    assert!(Object::scan(members(65_537)).is_err());
+    let array = Bytes::from(format!("[{}0]", "0,".repeat(1_000_000)));
+    assert_eq!(items(&array).filter_map(Result::ok).count(), 1_000_001);
+    let broken = Bytes::from_static(b"[1,2,}");
+    let read: Vec<_> = items(&broken).collect();
+    assert_eq!(read, [Ok("1".into()), Ok("2".into()), Err(Broken { at: 5 })]);
+}
+
+#[test]
 fn unquote_is_strict() {
     assert_eq!(unquote(b"\"a\"").as_deref(), Some("a"));
     assert_eq!(unquote(br#""\ud83d\ude00""#).as_deref(), Some("😀"));

@@ -3,6 +3,9 @@
 use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
 
+#[cfg(test)]
+mod tests;
+
 /// Pieces of bytes, in order.
 #[derive(Clone, Debug, Default)]
 pub struct Rope {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::method::Method;
-use crate::object::{Edit, Object, elements, quote};
+use crate::object::{Edit, Object, items, quote, scan};
 use crate::revision::Revision;
 use crate::rope::{Rope, Weaver};
 
@@ -79,26 +79,46 @@ pub(super) fn block(item: &Bytes, revision: Revision) -> Option<Rope> {
 
 /// An array's text with `change` made to its elements; `None` if none changes, or it is no array.
 pub(super) fn map_elements(array: &Bytes, change: impl Fn(&Bytes) -> Option<Rope>) -> Option<Rope> {
-    let items = elements(array).ok()?;
-    let changes: Vec<Option<Rope>> = items.iter().map(change).collect();
-    if changes.iter().all(Option::is_none) {
-        return None;
+    let mut out: Option<Weaver> = None;
+    let mut written = 0;
+    for span in scan::items(array) {
+        let span = span.ok()?;
+        if let Some(changed) = change(&array.slice(span.clone())) {
+            let out = out.get_or_insert_with(Weaver::new);
+            out.bytes(array.slice(written..span.start)).rope(changed);
+            written = span.end;
+        }
     }
-    Some(join(items.into_iter().zip(changes).map(|(item, change)| change.unwrap_or_else(|| item.into()))))
+    out.map(|mut out| {
+        out.bytes(array.slice(written..));
+        out.finish()
+    })
 }
 
-/// An array of these elements.
-pub(super) fn join(items: impl IntoIterator<Item = Rope>) -> Rope {
-    let mut out = Weaver::new();
-    out.text("[");
-    for (place, item) in items.into_iter().enumerate() {
-        if place > 0 {
-            out.text(",");
-        }
-        out.rope(item);
+/// An array being written.
+pub(super) struct Array {
+    out: Weaver,
+    any: bool,
+}
+
+impl Array {
+    pub(super) fn new() -> Self {
+        let mut out = Weaver::new();
+        out.text("[");
+        Self { out, any: false }
     }
-    out.text("]");
-    out.finish()
+
+    pub(super) fn push(&mut self, item: impl Into<Rope>) {
+        if std::mem::replace(&mut self.any, true) {
+            self.out.text(",");
+        }
+        self.out.rope(item.into());
+    }
+
+    pub(super) fn finish(mut self) -> Rope {
+        self.out.text("]");
+        self.out.finish()
+    }
 }
 
 fn lacks_blocks(revision: Revision) -> bool {
@@ -131,17 +151,17 @@ fn loses_structure(result: &Object, revision: Revision) -> bool {
 
 /// The content with `json` as a text block, if there is no text block yet.
 fn with_text(content: Option<&Bytes>, json: &Bytes) -> Option<Rope> {
-    let mut items: Vec<Rope> = Vec::new();
-    for item in content.map(elements).transpose().ok().flatten().unwrap_or_default() {
+    let mut blocks = Array::new();
+    for item in content.into_iter().flat_map(items).map_while(Result::ok) {
         let is_text =
             Object::scan(item.clone()).is_ok_and(|block| block.string("type").as_deref() == Some("text"));
         if is_text {
             return None;
         }
-        items.push(item.into());
+        blocks.push(item);
     }
-    items.push(text_block(&String::from_utf8_lossy(json)).into());
-    Some(join(items))
+    blocks.push(text_block(&String::from_utf8_lossy(json)));
+    Some(blocks.finish())
 }
 
 fn text_block(text: &str) -> String {

@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 
-use super::{content, meta};
+use super::content::{self, Array};
+use super::meta;
 use crate::meta::{PROGRESS_TOKEN, RELATED_TASK};
-use crate::object::{Edit, Object, elements};
+use crate::object::{Edit, Object, items};
 use crate::revision::Revision;
-use crate::rope::Rope;
+use crate::rope::{Rope, Weaver};
 
 const ELICIT: &str = "elicitation/create";
 const SAMPLE: &str = "sampling/createMessage";
@@ -66,7 +67,7 @@ pub fn answer_to_server(method: &str, result: &Object, server: Revision) -> Rope
     edit.remove("resultType");
     meta::strip(result, meta::HOP_OWNED, &mut edit);
     if method == SAMPLE && has_one_block(server) {
-        let first = result.get("content").and_then(|content| elements(&content).ok()?.into_iter().next());
+        let first = result.get("content").and_then(|content| items(&content).next()?.ok());
         if let Some(first) = first {
             edit.set("content", first);
         }
@@ -94,13 +95,20 @@ fn plain_schema(schema: &Object) -> Rope {
     let mut edit = schema.edit();
     edit.remove("$schema");
     if let Some(properties) = schema.object("properties") {
-        let mut each = properties.edit();
-        for member in properties.members() {
-            if let Ok(property) = Object::scan(properties.value(member)) {
-                each.set(properties.key(member).into_owned(), plain_property(&property));
-            }
+        let mut out = Weaver::new();
+        for (place, member) in properties.members().iter().enumerate() {
+            out.text(if place == 0 { "{" } else { "," });
+            out.bytes(properties.text().slice(member.key.clone())).text(":");
+            let value = properties.value(member);
+            match Object::scan(value.clone()) {
+                Ok(property) => out.rope(plain_property(&property)),
+                Err(_) => out.bytes(value),
+            };
         }
-        edit.set("properties", each.finish());
+        if !properties.members().is_empty() {
+            out.text("}");
+            edit.set("properties", out.finish());
+        }
     }
     edit.finish()
 }
@@ -118,15 +126,15 @@ fn plain_property(property: &Object) -> Rope {
 
 /// `[{const, title}]` as two arrays.
 fn titled(choices: &Bytes) -> Option<(Rope, Rope)> {
-    let mut values = Vec::new();
-    let mut titles = Vec::new();
-    for choice in elements(choices).ok()? {
-        let choice = Object::scan(choice).ok()?;
+    let mut values = Array::new();
+    let mut titles = Array::new();
+    for choice in items(choices) {
+        let choice = Object::scan(choice.ok()?).ok()?;
         let value = choice.get("const")?;
-        titles.push(Rope::from(choice.get("title").unwrap_or_else(|| value.clone())));
-        values.push(Rope::from(value));
+        titles.push(choice.get("title").unwrap_or_else(|| value.clone()));
+        values.push(value);
     }
-    Some((content::join(values), content::join(titles)))
+    Some((values.finish(), titles.finish()))
 }
 
 fn has_multiple_choice(params: &Object) -> bool {
@@ -152,25 +160,32 @@ fn sample(params: &Object, to: Revision, edit: &mut Edit<'_>) {
 
 /// A message of several blocks becomes several messages of the same role. `None` if nothing changes.
 fn one_block_each(messages: &Bytes, to: Revision) -> Option<Rope> {
-    let mut all = Vec::new();
+    let mut all = Array::new();
     let mut changed = false;
-    for message in elements(messages).ok()? {
+    for message in items(messages) {
+        let message = message.ok()?;
         let object = Object::scan(message.clone()).ok()?;
         let content = object.get("content")?;
-        let several = content.starts_with(b"[");
-        for block in if several { elements(&content).ok()? } else { vec![content] } {
-            let older = content::block(&block, to);
-            if !several && older.is_none() {
-                all.push(message.clone().into());
-                continue;
+        if content.starts_with(b"[") {
+            changed = true;
+            for block in items(&content) {
+                let block = block.ok()?;
+                all.push(with_content(&object, content::block(&block, to).unwrap_or_else(|| block.into())));
             }
-            let mut edit = object.edit();
-            edit.set("content", older.unwrap_or_else(|| block.into()));
-            all.push(edit.finish());
+        } else if let Some(older) = content::block(&content, to) {
+            changed = true;
+            all.push(with_content(&object, older));
+        } else {
+            all.push(message);
         }
-        changed |= several || all.last().is_some_and(|last: &Rope| last.pieces() != [message.clone()]);
     }
-    changed.then(|| content::join(all))
+    changed.then(|| all.finish())
+}
+
+fn with_content(message: &Object, content: Rope) -> Rope {
+    let mut edit = message.edit();
+    edit.set("content", content);
+    edit.finish()
 }
 
 fn has_one_block(revision: Revision) -> bool {

@@ -172,13 +172,13 @@ mod answers {
                 Method::ToolsCall,
                 all.clone(),
                 L1,
-                format!(r#"{{"content":[{text_link},{text_audio},{text_bare},7]}}"#),
+                format!(r#"{{"content":[{text_link}, {text_audio} ,{text_bare},7]}}"#),
             ),
             (
                 Method::ToolsCall,
                 all.clone(),
                 L2,
-                format!(r#"{{"content":[{text_link},{audio},{text_bare},7]}}"#),
+                format!(r#"{{"content":[{text_link}, {audio} ,{text_bare},7]}}"#),
             ),
             (Method::ToolsCall, all.clone(), L3, all.clone()),
             (Method::ToolsCall, all.clone(), L4, all.clone()),
@@ -627,6 +627,14 @@ mod questions {
         let none = r#"{"messages":[],"includeContext":"none"}"#;
         assert_eq!(text(question("sampling/createMessage", &object(none), L1)), none);
         assert_eq!(text(question("roots/list", &object(r#"{"_meta":{"progressToken":1}}"#), M)), "{}");
+    }
+
+    #[test]
+    fn a_hostile_form_costs_no_more_than_its_size() {
+        let properties: Vec<String> = (0..60_000).map(|n| format!("\"p{n}\":{{\"default\":1}}")).collect();
+        let form = format!("{{\"requestedSchema\":{{\"properties\":{{{}}}}}}}", properties.join(","));
+        let plain = text(question("elicitation/create", &object(&form), L3));
+        assert!(plain.ends_with("\"p59999\":{}}}}") && !plain.contains("default"));
     }
 
     #[test]

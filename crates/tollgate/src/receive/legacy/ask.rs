@@ -1,7 +1,10 @@
 //! The in-request loop: a canonical `input_required` becomes requests to a legacy agent on the call's own stream, and its answers become
 //! `inputResponses`. *Never* asks for what the agent did not declare.
 
+use std::future::Future as _;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -96,41 +99,69 @@ pub(super) async fn collect(
     if questions.is_empty() {
         return Collected::Answers { responses: None, asked: false };
     }
-    let mut sources = Vec::with_capacity(questions.len());
-    for question in &questions {
+    let mut answers: Vec<Option<Bytes>> = Vec::with_capacity(questions.len());
+    let mut waiting = Vec::new();
+    for (at, question) in questions.iter().enumerate() {
         match put(core, out, question, memory).await {
-            Some(source) => sources.push(source),
-            None => return Collected::Stop("too many questions wait for this client".to_owned()),
+            Some(Source::Known(answer)) => answers.push(Some(Bytes::from_static(answer))),
+            Some(Source::Agent(pending, url)) => {
+                answers.push(None);
+                waiting.push(Waiting { at, pending, url });
+            }
+            None => {
+                withdraw(out, &waiting).await;
+                return Collected::Stop("too many questions wait for this client".to_owned());
+            }
         }
     }
-    let asked = sources.iter().any(|source| matches!(source, Source::Agent(..)));
+    // Where everything was accepted before, the server is only polled.
+    let asked = answers.iter().any(|answer| answer.as_deref() != Some(ACCEPT));
     let until = Instant::now() + core.patience.answers;
-    let mut responses = Rope::new();
-    for (at, (question, source)) in questions.iter().zip(sources).enumerate() {
-        let answer = match source {
-            Source::Known(answer) => Bytes::from_static(answer),
-            Source::Agent(pending, url) => {
-                let outcome = match wait(pending, out, until, cancel).await {
-                    Waited::Answer(outcome) => Some(*outcome),
-                    Waited::Late => None,
-                    Waited::Cancelled => return Collected::Cancelled,
-                };
-                match answer(question, outcome) {
-                    Ok(answer) => {
-                        memory.accepted.extend(url.filter(|_| is_accept(&answer)));
-                        answer
-                    }
-                    Err(text) => return Collected::Stop(text),
+    while !waiting.is_empty() {
+        let (one, outcome) = match first(&mut waiting, until, cancel).await {
+            First::Answer(one, outcome) => (one, outcome.map(|outcome| *outcome)),
+            First::Late => {
+                withdraw(out, &waiting).await;
+                let Some(one) = waiting.pop() else { break };
+                // The others are as late.
+                for other in &mut waiting {
+                    other.pending.answer.close();
                 }
+                (one, None)
+            }
+            First::Cancelled => {
+                withdraw(out, &waiting).await;
+                return Collected::Cancelled;
             }
         };
-        responses.push(Bytes::from_static(if at == 0 { b"{" } else { b"," }));
-        responses.push(question.key.clone());
-        responses.push(Bytes::from_static(b":"));
-        responses.push(answer);
+        let Some(question) = questions.get(one.at) else { continue };
+        match answer(question, outcome) {
+            Ok(answer) => {
+                memory.accepted.extend(one.url.filter(|_| is_accept(&answer)));
+                if let Some(slot) = answers.get_mut(one.at) {
+                    *slot = Some(answer);
+                }
+            }
+            Err(text) => {
+                withdraw(out, &waiting).await;
+                return Collected::Stop(text);
+            }
+        }
     }
-    responses.push(Bytes::from_static(b"}"));
-    Collected::Answers { responses: Some(responses), asked }
+    Collected::Answers { responses: Some(responses(&questions, answers)), asked }
+}
+
+/// `inputResponses`, as an object's text.
+fn responses(questions: &[Question], answers: Vec<Option<Bytes>>) -> Rope {
+    let mut text = Rope::new();
+    for (at, (question, answer)) in questions.iter().zip(answers).enumerate() {
+        text.push(Bytes::from_static(if at == 0 { b"{" } else { b"," }));
+        text.push(question.key.clone());
+        text.push(Bytes::from_static(b":"));
+        text.push(answer.unwrap_or_else(|| Bytes::from_static(CANCEL)));
+    }
+    text.push(Bytes::from_static(b"}"));
+    text
 }
 
 /// The original params with the round's answers and the server's exact state; none where it gave none.
@@ -212,25 +243,47 @@ fn expressible(question: &Question, revision: Revision) -> bool {
     })
 }
 
-enum Waited {
-    Answer(Box<Outcome>),
+/// A question that the agent has not answered.
+struct Waiting {
+    /// Which of the round's questions.
+    at: usize,
+    pending: Pending,
+    /// What was asked by url: the url and the `elicitationId`.
+    url: Option<(Bytes, Bytes)>,
+}
+
+enum First {
+    /// `None` = nobody is left to answer: the session has ended.
+    Answer(Waiting, Option<Box<Outcome>>),
     Late,
     Cancelled,
 }
 
-async fn wait(mut pending: Pending, out: &impl Outlet, until: Instant, cancel: &Cancel) -> Waited {
-    let waited = tokio::select! {
-        // The session's end drops the sender: nobody is left to answer.
-        answer = &mut pending.answer => match answer {
-            Ok(outcome) => return Waited::Answer(Box::new(outcome)),
-            Err(_) => return Waited::Late,
-        },
-        () = tokio::time::sleep_until(until) => Waited::Late,
-        () = cancel.fired() => Waited::Cancelled,
+/// Waits for whichever answer comes first.
+async fn first(waiting: &mut Vec<Waiting>, until: Instant, cancel: &Cancel) -> First {
+    let answered = std::future::poll_fn(|cx| {
+        for (index, one) in waiting.iter_mut().enumerate() {
+            if let Poll::Ready(answer) = Pin::new(&mut one.pending.answer).poll(cx) {
+                return Poll::Ready((index, answer.ok().map(Box::new)));
+            }
+        }
+        Poll::Pending
+    });
+    let (index, outcome) = tokio::select! {
+        biased;
+        answered = answered => answered,
+        () = cancel.fired() => return First::Cancelled,
+        () = tokio::time::sleep_until(until) => return First::Late,
     };
-    let params = format!(r#"{{"requestId":{},"reason":"no longer needed"}}"#, pending.id);
-    out.send(message::write_notification("notifications/cancelled", Bytes::from(params).into())).await;
-    waited
+    First::Answer(waiting.swap_remove(index), outcome)
+}
+
+/// Tells the agent that nobody waits for its answers any more.
+async fn withdraw(out: &impl Outlet, waiting: &[Waiting]) {
+    for one in waiting {
+        let params = format!(r#"{{"requestId":{},"reason":"no longer needed"}}"#, one.pending.id);
+        out.send(message::write_notification("notifications/cancelled", Bytes::from(params).into())).await;
+    }
 }
 
 /// The `inputResponses` entry for what the agent said; the reason where none can be made (an error can't be passed on).

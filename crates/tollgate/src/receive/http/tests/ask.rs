@@ -83,6 +83,23 @@ async fn a_refused_sampling_ends_the_call_in_words() {
     assert_eq!(message(&mut open).await["error"]["code"], -32603);
 }
 
+<<<<<<< HEAD
+=======
+/// One refusal ends the call at once; the other question is withdrawn.
+#[tokio::test]
+async fn a_refusal_withdraws_the_other_questions() {
+    let world = world().await;
+    let session = world.session("2025-11-25", ALL).await;
+    let mut open = session.post_open(&call("ask-two")).await;
+    let (first, second) = (message(&mut open).await, message(&mut open).await);
+    answer(&session, &second, r#""error":{"code":-32601,"message":"no roots"}"#).await;
+    let withdrawn = message(&mut open).await;
+    assert_eq!(withdrawn["method"], "notifications/cancelled");
+    assert_eq!(withdrawn["params"]["requestId"], first["id"]);
+    assert_eq!(message(&mut open).await["result"]["isError"], true);
+}
+
+>>>>>>> receive
 /// Checklist 64: never what was not declared.
 #[tokio::test]
 async fn nothing_is_asked_that_was_not_declared() {
@@ -117,6 +134,21 @@ async fn a_url_gets_an_id_and_is_completed() {
 }
 
 #[tokio::test]
+<<<<<<< HEAD
+=======
+async fn an_accepted_url_is_not_opened_twice() {
+    let world = world().await;
+    let session = world.session("2025-11-25", ALL).await;
+    let mut open = session.post_open(&call("ask-url-twice")).await;
+    let question = message(&mut open).await;
+    answer(&session, &question, r#""result":{"action":"accept"}"#).await;
+    assert_eq!(message(&mut open).await["method"], "notifications/elicitation/complete");
+    assert_eq!(text(&message(&mut open).await), r#"{"u":{"action":"accept"}}"#);
+    assert_eq!(world.fake.arrivals(Method::ToolsCall).len(), 3);
+}
+
+#[tokio::test]
+>>>>>>> receive
 async fn a_state_alone_is_retried() {
     let world = world().await;
     let session = world.session("2025-03-26", "{}").await;
