@@ -4,30 +4,16 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The labels that are counted, and nothing else.
-const LABELS: [&str; 24] = [
+const LABELS: [&str; 10] = [
     "initialize",
     "ping",
-    "server/discover",
     "logging/setLevel",
-    "resources/subscribe",
-    "resources/unsubscribe",
-    "notification",
-    "response",
-    "get",
-    "delete",
-    "options",
+    "malformed",
+    "refused",
     "batch",
-    "not_found",
-    "bad_host",
-    "bad_origin",
-    "unauthenticated",
+    "no_session",
     "too_large",
-    "bad_media_type",
-    "bad_json",
-    "bad_header",
-    "bad_session",
-    "bad_version",
-    "timeout",
+    "too_slow",
     "other",
 ];
 

@@ -61,10 +61,10 @@ impl Gate {
         }
         loop {
             let parts = tokio::select! {
-                () = cancel.fired() => return give_up(entry).await,
                 // A closed stream.
                 () = out.closed() => return give_up(entry).await,
-                () = drained(&mut draining) => {
+                // The gateway drains, or the agent unsubscribes: the stream ends as it should.
+                () = ended(&cancel, &mut draining) => {
                     let answer = Answer { object: Object::empty(), kind: ResultType::Complete, cache: None };
                     return entry.close(Close::of(Outcome::Ok), Ending::Answer(answer)).await;
                 }
@@ -186,9 +186,12 @@ impl Gate {
     }
 }
 
-/// An ended gateway drains too.
-async fn drained(draining: &mut watch::Receiver<bool>) {
-    drop(draining.wait_for(|d| *d).await);
+async fn ended(cancel: &Cancel, draining: &mut watch::Receiver<bool>) {
+    tokio::select! {
+        () = cancel.fired() => {}
+        // A gateway that is gone drains too.
+        _ = draining.wait_for(|d| *d) => {}
+    }
 }
 
 async fn feed(

@@ -242,8 +242,6 @@ impl Fake {
                 ),
                 Some(responses) => done(&responses),
             },
-<<<<<<< HEAD
-=======
             // Asks by the same url again, as a server does that has not seen the user yet.
             "ask-url-twice" => match state.as_deref() {
                 Some("2") => done(&responses.unwrap_or_default()),
@@ -252,7 +250,6 @@ impl Fake {
                     Some(if state.is_none() { "1" } else { "2" }),
                 ),
             },
->>>>>>> receive
             "sample" => match responses {
                 None => asks(
                     r#"{"s":{"method":"sampling/createMessage","params":{"messages":[],"maxTokens":1}}}"#,

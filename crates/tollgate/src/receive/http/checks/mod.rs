@@ -60,11 +60,7 @@ impl Allowed {
         let name = without_port(host);
         // An address can't be rebound, only a name can.
         is_loopback(name)
-<<<<<<< HEAD
-            || literal(name) == Some(local.ip())
-=======
             || literal(name) == Some(local.ip().to_canonical())
->>>>>>> receive
             || self.public_host.iter().chain(&self.hosts).any(|allowed| {
                 allowed.eq_ignore_ascii_case(host)
                     || (without_port(allowed).len() == allowed.len() && allowed.eq_ignore_ascii_case(name))

@@ -83,8 +83,6 @@ async fn a_refused_sampling_ends_the_call_in_words() {
     assert_eq!(message(&mut open).await["error"]["code"], -32603);
 }
 
-<<<<<<< HEAD
-=======
 /// One refusal ends the call at once; the other question is withdrawn.
 #[tokio::test]
 async fn a_refusal_withdraws_the_other_questions() {
@@ -99,7 +97,6 @@ async fn a_refusal_withdraws_the_other_questions() {
     assert_eq!(message(&mut open).await["result"]["isError"], true);
 }
 
->>>>>>> receive
 /// Checklist 64: never what was not declared.
 #[tokio::test]
 async fn nothing_is_asked_that_was_not_declared() {
@@ -134,8 +131,6 @@ async fn a_url_gets_an_id_and_is_completed() {
 }
 
 #[tokio::test]
-<<<<<<< HEAD
-=======
 async fn an_accepted_url_is_not_opened_twice() {
     let world = world().await;
     let session = world.session("2025-11-25", ALL).await;
@@ -148,7 +143,6 @@ async fn an_accepted_url_is_not_opened_twice() {
 }
 
 #[tokio::test]
->>>>>>> receive
 async fn a_state_alone_is_retried() {
     let world = world().await;
     let session = world.session("2025-03-26", "{}").await;
