@@ -240,10 +240,9 @@ impl Server {
         principal: &Arc<str>,
     ) -> Result<(Vec<Bytes>, Option<u64>), Failure> {
         // Who can't be asked sees what everyone sees.
-        let (client, principal) = match client.capabilities.interactive() || client.capabilities.tasks {
-            true => (Arc::clone(client), Arc::clone(principal)),
-            false => (nobody(), Arc::from("")),
-        };
+        let own = client.capabilities.interactive() || client.capabilities.tasks;
+        let (client, principal) =
+            if own { (Arc::clone(client), Arc::clone(principal)) } else { (nobody(), Arc::from("")) };
         let limit = self.config.timeout.call.saturating_add(self.config.timeout.start);
         match tokio::time::timeout(limit, list::all(self, listing, &client, &principal)).await {
             Ok(listed) => listed,

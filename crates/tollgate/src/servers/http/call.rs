@@ -246,7 +246,8 @@ impl Line {
             }
             Stage::Events(decoder) => {
                 if let Some(event) = decoder.next().map_err(|_| too_large(&self.wire))? {
-                    return self.event(event);
+                    self.event(event);
+                    return Ok(());
                 }
                 let chunk = match &mut self.flight {
                     Some(flight) => flight.chunk().await,
@@ -361,10 +362,8 @@ impl Line {
             matches!(message, Message::Response(response) if matches!(response.outcome, Outcome::Error(_)))
         });
         if status == 200 {
-            return match read {
-                true => Ok(()),
-                false => Err(self.wire.unavailable("its answer is not a JSON-RPC message", true)),
-            };
+            let bad = || self.wire.unavailable("its answer is not a JSON-RPC message", true);
+            return read.then_some(()).ok_or_else(bad);
         }
         if refused {
             return Ok(());
@@ -378,10 +377,10 @@ impl Line {
 
     /// Takes one message, or a batch (2025-03-26); false if it is neither.
     fn take(&mut self, text: &Bytes) -> bool {
-        let texts = match message::is_batch(text) {
-            true => elements(text).unwrap_or_default(),
-            false => return self.take_one(text),
-        };
+        if !message::is_batch(text) {
+            return self.take_one(text);
+        }
+        let texts = elements(text).unwrap_or_default();
         let mut all = !texts.is_empty();
         for text in &texts {
             all &= self.take_one(text);
@@ -399,7 +398,7 @@ impl Line {
         }
     }
 
-    fn event(&mut self, event: sse::Event) -> Result<(), Failure> {
+    fn event(&mut self, event: sse::Event) {
         if let Some(retry) = event.retry {
             self.retry = Duration::from_millis(retry).min(RETRY_MAX);
         }
@@ -412,7 +411,6 @@ impl Line {
         if ours && !event.data.is_empty() && !self.take(&event.data) {
             tracing::warn!(server = %self.wire.alias, "an event that is not a JSON-RPC message is ignored");
         }
-        Ok(())
     }
 
     /// The stream is gone: takes it up again where the server can (only legacy ones give their events ids).

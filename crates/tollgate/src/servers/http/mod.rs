@@ -121,12 +121,10 @@ impl Wire {
 
     /// The server has to be probed again.
     pub(super) fn lose(&self, why: &str) {
-        self.lost.send_if_modified(|lost| match lost {
-            Some(_) => false,
-            None => {
-                *lost = Some(why.to_owned());
-                true
-            }
+        self.lost.send_if_modified(|lost| {
+            let first = lost.is_none();
+            lost.get_or_insert_with(|| why.to_owned());
+            first
         });
     }
 

@@ -28,7 +28,7 @@ use crate::servers::registry::Registry;
 use crate::servers::{Failure, Notice};
 
 /// An interactive session unused for so long is deleted.
-const IDLE: Duration = Duration::from_secs(600);
+const IDLE: Duration = Duration::from_mins(10);
 
 /// The most sessions with one server.
 const SESSIONS_MAX: usize = 256;

@@ -129,10 +129,9 @@ impl Registry {
         let mut inner = self.lock();
         let mut askable = inner.calls.values().filter(|entry| entry.askable);
         match (askable.next(), askable.next()) {
-            (Some(only), None) => match offer(only, Message::Request(request), FOR_THE_ANSWER) {
-                true => Attached::Delivered,
-                false => Attached::Refused,
-            },
+            (Some(only), None) if offer(only, Message::Request(request.clone()), FOR_THE_ANSWER) => {
+                Attached::Delivered
+            }
             (None, _) if request.method == "roots/list" && inner.held.len() < HELD_MAX => {
                 inner.held.push(request);
                 Attached::Held

@@ -102,10 +102,10 @@ impl Body {
             }
         };
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        match last.is_empty() {
-            true => how,
-            false => format!("{how}: {}", last.iter().map(String::as_str).collect::<Vec<_>>().join(" | ")),
+        if last.is_empty() {
+            return how;
         }
+        format!("{how}: {}", last.iter().map(String::as_str).collect::<Vec<_>>().join(" | "))
     }
 }
 

@@ -125,27 +125,19 @@ pub(super) async fn introduce(
     let mut raw = spawn(room, program, client, private)?;
     let met = match *era {
         Some(Era::Legacy) => None,
-        Some(Era::Modern) | None => match discover(&raw.link).await? {
-            Some(introduction) => Some(introduction),
-            None => {
-                // Some old servers die of a first request that is not `initialize`.
-                if raw.link.calls.is_closed() {
-                    raw = spawn(room, program, client, private)?;
-                }
-                None
-            }
-        },
+        Some(Era::Modern) | None => discover(&raw.link).await?,
     };
     *era = None;
-    let introduced = match met {
-        Some(introduction) => {
-            raw.link.settle(Asking::Never);
-            Ok(introduction)
-        }
-        None => {
-            raw.link.settle(Asking::Declared);
-            initialize(&raw.link, client).await
-        }
+    if met.is_none() && raw.link.calls.is_closed() {
+        // Some old servers die of a first request that is not `initialize`.
+        raw = spawn(room, program, client, private)?;
+    }
+    let introduced = if let Some(introduction) = met {
+        raw.link.settle(Asking::Never);
+        Ok(introduction)
+    } else {
+        raw.link.settle(Asking::Declared);
+        initialize(&raw.link, client).await
     };
     let introduction = match introduced {
         Ok(introduction) => introduction,
