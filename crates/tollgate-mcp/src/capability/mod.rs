@@ -13,6 +13,7 @@ pub const TASKS: &str = "io.modelcontextprotocol/tasks";
 
 /// A client's declared capabilities, in canonical (modern) shape, with what we act on read out.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one declaration of the protocol")]
 pub struct Capabilities {
     /// The declared object as sent (legacy: as sent in `initialize`).
     pub object: Object,

@@ -24,12 +24,7 @@ pub struct Standard<'a> {
 
 /// Compares the standard headers with the body (`_meta` version, method, name): -32020 on any difference, also where missing.
 /// `Mcp-Name` is ignored on methods that have none.
-pub fn validate(
-    headers: Standard<'_>,
-    method: &str,
-    version: &str,
-    params: &Object,
-) -> Result<(), RpcError> {
+pub fn validate(headers: Standard<'_>, method: &str, version: &str, params: &Object) -> Result<(), RpcError> {
     same("MCP-Protocol-Version", headers.version, version)?;
     same("Mcp-Method", headers.method, method)?;
     let Some(key) = name_key(method) else {

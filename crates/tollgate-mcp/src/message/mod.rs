@@ -25,7 +25,8 @@ pub struct Id {
 
 impl PartialEq for Id {
     fn eq(&self, other: &Self) -> bool {
-        self.text == other.text || (self.is_string() && other.is_string() && self.meaning() == other.meaning())
+        self.text == other.text
+            || (self.is_string() && other.is_string() && self.meaning() == other.meaning())
     }
 }
 
@@ -120,6 +121,10 @@ pub struct Response {
 
 /// A result or an error.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "moved once and matched at once: a box would cost every answer an allocation"
+)]
 pub enum Outcome {
     /// The result, an object.
     Result(Object),

@@ -21,7 +21,11 @@ pub fn write_notification(method: &str, params: Rope) -> Rope {
 /// `{"jsonrpc":"2.0","id":…,"result":…}`.
 pub fn write_result(id: &Id, result: Rope) -> Rope {
     let mut out = Weaver::new();
-    out.text("{\"jsonrpc\":\"2.0\",\"id\":").bytes(id.text().clone()).text(",\"result\":").rope(result).text("}");
+    out.text("{\"jsonrpc\":\"2.0\",\"id\":")
+        .bytes(id.text().clone())
+        .text(",\"result\":")
+        .rope(result)
+        .text("}");
     out.finish()
 }
 
@@ -32,7 +36,10 @@ pub fn write_error(id: Option<&Id>, error: &RpcError) -> Rope {
     if let Some(id) = id {
         out.text(",\"id\":").bytes(id.text().clone());
     }
-    out.text(",\"error\":{\"code\":").text(error.code.to_string()).text(",\"message\":").quoted(&error.message);
+    out.text(",\"error\":{\"code\":")
+        .text(error.code.to_string())
+        .text(",\"message\":")
+        .quoted(&error.message);
     if let Some(data) = &error.data {
         out.text(",\"data\":").bytes(data.clone());
     }

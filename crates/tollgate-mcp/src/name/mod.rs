@@ -27,11 +27,13 @@ pub fn expose(server: &str, original: &str, max: usize) -> String {
         // All of it is ASCII by now.
         name.truncate(max.saturating_sub(7));
         name.push('_');
-        for byte in digest.iter().take(3) {
-            name.push_str(&format!("{byte:02x}"));
-        }
+        name.extend(digest.iter().take(3).flat_map(|byte| [byte >> 4, byte & 15]).map(hex));
     }
     name
+}
+
+fn hex(digit: u8) -> char {
+    char::from_digit(digit.into(), 16).unwrap_or('0')
 }
 
 /// Matches `text` (`server/original`) against a glob: `*` is any run of characters (also empty, also `/`), everything else is literal.

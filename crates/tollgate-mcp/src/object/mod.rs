@@ -120,7 +120,7 @@ impl Object {
     }
 
     fn is_key(&self, member: &Member, key: &str) -> bool {
-        self.text.get(member.key.clone()).is_some_and(|quoted| says(quoted, key))
+        self.text.get(member.key.clone()).is_some_and(|quoted| scan::says(quoted, key))
     }
 }
 
@@ -141,16 +141,4 @@ pub fn unquote(text: &[u8]) -> Option<Cow<'_, str>> {
     } else {
         serde_json::from_slice::<String>(text).ok().map(Cow::Owned)
     }
-}
-
-/// Whether the quoted JSON text `quoted` stands for `text`. An escape is always longer than what it stands for.
-fn says(quoted: &[u8], text: &str) -> bool {
-    let inner = quoted.len().saturating_sub(2);
-    if inner < text.len() {
-        return false;
-    }
-    if memchr::memchr(b'\\', quoted).is_none() {
-        return inner == text.len() && quoted.get(1..=inner) == Some(text.as_bytes());
-    }
-    inner > text.len() && unquote(quoted).is_some_and(|key| key == text)
 }

@@ -57,6 +57,18 @@ pub(crate) fn items(text: &[u8]) -> Result<Vec<Range<usize>>, Broken> {
     Ok(items)
 }
 
+/// Whether the quoted JSON text `quoted` stands for `text`. An escape is always longer than what it stands for.
+pub(crate) fn says(quoted: &[u8], text: &str) -> bool {
+    let inner = quoted.len().saturating_sub(2);
+    if inner < text.len() {
+        return false;
+    }
+    if memchr::memchr(b'\\', quoted).is_none() {
+        return inner == text.len() && quoted.get(1..=inner) == Some(text.as_bytes());
+    }
+    inner > text.len() && super::unquote(quoted).is_some_and(|key| key == text)
+}
+
 struct Scanner<'a> {
     text: &'a [u8],
     at: usize,
@@ -122,8 +134,8 @@ impl Scanner<'_> {
         loop {
             let rest = self.text.get(at..).unwrap_or_default();
             let near = rest.iter().take(16).position(|b| matches!(b, b'"' | b'\\'));
-            let Some(offset) = near
-                .or_else(|| memchr2(b'"', b'\\', rest.get(16..)?).map(|offset| offset + 16))
+            let Some(offset) =
+                near.or_else(|| memchr2(b'"', b'\\', rest.get(16..)?).map(|offset| offset + 16))
             else {
                 self.at = start;
                 return Err(self.broken());
@@ -166,8 +178,18 @@ impl Scanner<'_> {
                         return Ok(start..self.at);
                     }
                 }
-                b' ' | b'\t' | b'\n' | b'\r' | b',' | b':' | b'+' | b'-' | b'.' => {}
-                b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => {}
+                b' '
+                | b'\t'
+                | b'\n'
+                | b'\r'
+                | b','
+                | b':'
+                | b'+'
+                | b'-'
+                | b'.'
+                | b'0'..=b'9'
+                | b'a'..=b'z'
+                | b'A'..=b'Z' => {}
                 _ => return Err(self.broken()),
             }
             self.at += 1;

@@ -62,11 +62,16 @@ fn percent_encode(text: &str, out: &mut String) {
             out.push_str(head);
         } else {
             for byte in head.bytes() {
-                out.push_str(&format!("%{byte:02X}"));
+                out.push('%');
+                out.extend([byte >> 4, byte & 15].map(hex));
             }
         }
         rest = tail;
     }
+}
+
+fn hex(digit: u8) -> char {
+    char::from_digit(digit.into(), 16).unwrap_or('0').to_ascii_uppercase()
 }
 
 /// The RFC 6570 expression that `text` begins with, braces included; none that a percent sign would make ambiguous.
