@@ -49,6 +49,9 @@ mod backoff;
 /// The servers' own credentials.
 mod credential;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Arc, LazyLock};
 
 use tollgate_mcp::capability::Capabilities;

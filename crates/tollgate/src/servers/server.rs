@@ -85,6 +85,14 @@ impl Live {
         }
     }
 
+    /// Whether it is known to be lost, even if its supervisor has not come to that yet.
+    fn is_over(&self) -> bool {
+        match self {
+            Self::Http(http) => http.is_over(),
+            Self::Stdio(stdio) => stdio.is_over(),
+        }
+    }
+
     /// Waits until what was subscribed has to be subscribed again.
     async fn renewed(&self) {
         match self {
@@ -212,12 +220,14 @@ impl Server {
     /// starting server up to its start limit. Nothing is ever sent twice.
     pub async fn send(self: &Arc<Self>, outbound: Outbound) -> Result<Exchange, Failure> {
         let flight = self.flights.enter();
-        let live = self.live().await?;
-        let limit = Limit::new(self.room.clock.instant(), self.config.timeout);
-        let Ok(opened) = tokio::time::timeout(self.config.timeout.call, live.open(&outbound)).await else {
-            return Err(self.unavailable("it could not be reached in time"));
-        };
-        let (id, carrier) = opened?;
+        let mut live = self.live().await?;
+        let mut opened = self.open(&live, &outbound).await;
+        if matches!(opened, Err(Failure::Unavailable { sent: false, .. })) && live.is_over() {
+            // It was lost just now, and nothing was sent: the next attempt is near.
+            live = self.next_live(&live).await?;
+            opened = self.open(&live, &outbound).await;
+        }
+        let (limit, id, carrier) = opened?;
         let opening = Opening {
             server: Arc::clone(&self.config.alias),
             revision: live.introduction().revision,
@@ -229,6 +239,14 @@ impl Server {
             flight,
         };
         Ok(Exchange::new(opening, &outbound))
+    }
+
+    async fn open(&self, live: &Live, outbound: &Outbound) -> Result<(Limit, u64, Carrier), Failure> {
+        let limit = Limit::new(self.room.clock.instant(), self.config.timeout);
+        match tokio::time::timeout(self.config.timeout.call, live.open(outbound)).await {
+            Ok(opened) => opened.map(|(id, carrier)| (limit, id, carrier)),
+            Err(_elapsed) => Err(self.unavailable("it could not be reached in time")),
+        }
     }
 
     /// All pages of one list as `client` of `principal` would get it, within `threats.md`'s limits: the items' texts, and the least `ttlMs`.
@@ -353,6 +371,17 @@ impl Server {
                 Err(self.unavailable(&why))
             }
         }
+    }
+
+    /// The one after `old`, which is over.
+    async fn next_live(&self, old: &Arc<Live>) -> Result<Arc<Live>, Failure> {
+        let is_old = || self.live.load().as_ref().is_some_and(|live| Arc::ptr_eq(live, old));
+        let mut health = self.health.subscribe();
+        let replaced = health.wait_for(|_| !is_old());
+        if tokio::time::timeout(self.config.timeout.start, replaced).await.is_err() {
+            return Err(self.unavailable("it was lost just now"));
+        }
+        self.live().await
     }
 
     fn unavailable(&self, why: &str) -> Failure {

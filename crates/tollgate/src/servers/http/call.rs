@@ -16,6 +16,7 @@ use tollgate_mcp::sse;
 use super::body::Body;
 use super::flight::{Broken, Flight};
 use super::{Ask, Poster, RESULT_MAX, Session, Sessions, Side, Wire, head};
+use crate::servers::registry::Place;
 use crate::servers::{Failure, introduction};
 
 /// The most bytes one stream may bring in all.
@@ -200,7 +201,8 @@ impl Line {
         if let Some(seat) = &self.seat
             && seat.session.interactive()
         {
-            self.new_side = seat.session.calls.enter(self.ask.id, seat.askable, false).ok();
+            let place = Place { askable: seat.askable, ..Place::default() };
+            self.new_side = seat.session.calls.enter(self.ask.id, place).ok();
         }
     }
 

@@ -215,6 +215,10 @@ impl Http {
         }
     }
 
+    pub(super) fn is_over(&self) -> bool {
+        self.wire.lost.borrow().is_some()
+    }
+
     /// Ends what has been unused for long.
     pub(super) async fn reap(&self) {
         self.wire.pool.reap();

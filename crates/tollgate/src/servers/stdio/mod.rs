@@ -9,10 +9,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::OnceCell;
 use tollgate_mcp::message::{self, Id};
+use tollgate_mcp::method::Method;
 use tollgate_mcp::revision::Era;
 
 use super::introduction::Introduction;
 use super::params::{self, Stamp, declared};
+use super::registry::Place;
 use super::server::Room;
 use super::{Failure, Outbound, nobody};
 use crate::call::Client;
@@ -25,7 +27,6 @@ mod process;
 pub(super) use link::{Call, Link};
 
 use child::Program;
-use link::Place;
 use process::Process;
 
 /// How often to look for a free process when all are in use.
@@ -113,7 +114,11 @@ impl Stdio {
         };
         let params = params::outbound(outbound.method, &outbound.params, stamp);
         let request = message::write_request(&Id::number(id), outbound.method.as_str(), params);
-        let place = Place { askable: process.turn.is_some() && outbound.method.may_ask(), logs, cancels: true };
+        let place = Place {
+            askable: process.turn.is_some() && outbound.method.may_ask(),
+            logs,
+            standing: outbound.method == Method::Listen,
+        };
         Ok((id, process.link.open(id, request, place, turn).await?))
     }
 
@@ -210,6 +215,10 @@ impl Stdio {
     /// Why the base process ended.
     pub(super) async fn lost(&self) -> String {
         self.base.ended().await
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.base.is_over()
     }
 
     /// Ends processes of principals that have been unused for long.

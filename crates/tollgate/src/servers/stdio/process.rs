@@ -13,11 +13,12 @@ use tollgate_mcp::revision::{Era, Revision};
 use tollgate_mcp::rope::Rope;
 
 use super::child::{self, Program, Started};
-use super::link::{Asking, Call, Link, Place};
+use super::link::{Asking, Call, Link};
 use crate::call::{Client, LogLevel};
 use crate::servers::http::initialize_params;
 use crate::servers::introduction::{self, Finding, Introduction};
 use crate::servers::params::{self, SELF, Stamp, declared};
+use crate::servers::registry::Place;
 use crate::servers::server::Room;
 use crate::servers::{Failure, nobody};
 
@@ -71,7 +72,7 @@ impl Process {
         let params = Rope::from(Bytes::from(format!(r#"{{"level":{}}}"#, quote(level.as_str()))));
         let request = message::write_request(&Id::number(id), Method::SetLevel.as_str(), params);
         let setting = async {
-            let mut call = self.link.open(id, request, Place::OURS, None).await?;
+            let mut call = self.link.open(id, request, Place::default(), None).await?;
             outcome(&mut call).await
         };
         drop(tokio::time::timeout(LEVEL, setting).await);
@@ -177,8 +178,7 @@ async fn discover(link: &Arc<Link>) -> Result<Option<Introduction>, String> {
     let request = message::write_request(&Id::number(id), Method::Discover.as_str(), params);
     let asking = async {
         // Cancelling a method that it may not know would only confuse it.
-        let place = Place { cancels: false, ..Place::OURS };
-        let mut call = link.open(id, request, place, None).await?;
+        let mut call = link.open(id, request, Place::default(), None).await?.uncancellable();
         outcome(&mut call).await
     };
     let Ok(Ok(outcome)) = tokio::time::timeout(PROBE, asking).await else { return Ok(None) };
@@ -195,12 +195,11 @@ async fn initialize(link: &Arc<Link>, client: &Client) -> Result<Introduction, S
     let revision = Revision::LATEST_LEGACY;
     let params = initialize_params(revision, &declared(&client.capabilities, revision), info);
     let request = message::write_request(&Id::number(id), Method::Initialize.as_str(), params);
-    let place = Place { cancels: false, ..Place::OURS };
     let why = |failure| match failure {
         Failure::Unavailable { why, .. } => why,
         Failure::Timeout { .. } | Failure::TooLarge { .. } => "it did not answer `initialize`".to_owned(),
     };
-    let mut call = link.open(id, request, place, None).await.map_err(why)?;
+    let mut call = link.open(id, request, Place::default(), None).await.map_err(why)?.uncancellable();
     let introduction = match outcome(&mut call).await.map_err(why)? {
         Outcome::Result(result) => introduction::initialized(&result)?,
         Outcome::Error(error) => return Err(format!("it refused `initialize` with {}", error.code)),

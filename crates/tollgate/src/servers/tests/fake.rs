@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
-use http_body_util::{BodyExt, StreamBody};
+use http_body_util::BodyExt;
 use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -194,29 +194,22 @@ async fn answer(
     }
     let body = match reply.body {
         Answering::Whole(bytes) => http_body_util::Full::new(bytes).map_err(|never| match never {}).boxed(),
-        Answering::Pieces(from) => {
-            let stream = futures(from);
-            StreamBody::new(stream).boxed()
-        }
+        Answering::Pieces(from) => Pieces(from).boxed(),
         Answering::Hang => std::future::pending().await,
     };
     response.body(body).expect("response")
 }
 
-fn futures(
-    mut from: mpsc::Receiver<Result<Bytes, std::io::Error>>,
-) -> impl futures_core::Stream<Item = Result<Frame<Bytes>, std::io::Error>> {
-    struct Pieces<F>(F);
-    impl<F: FnMut(&mut std::task::Context<'_>) -> std::task::Poll<Option<Result<Frame<Bytes>, std::io::Error>>> + Unpin>
-        futures_core::Stream for Pieces<F>
-    {
-        type Item = Result<Frame<Bytes>, std::io::Error>;
-        fn poll_next(
-            mut self: std::pin::Pin<&mut Self>,
-            cx: &mut std::task::Context<'_>,
-        ) -> std::task::Poll<Option<Self::Item>> {
-            (self.0)(cx)
-        }
+struct Pieces(mpsc::Receiver<Result<Bytes, std::io::Error>>);
+
+impl hyper::body::Body for Pieces {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+        self.0.poll_recv(cx).map(|piece| piece.map(|piece| piece.map(Frame::data)))
     }
-    Pieces(move |cx: &mut std::task::Context<'_>| from.poll_recv(cx).map(|piece| piece.map(|piece| piece.map(Frame::data))))
 }
