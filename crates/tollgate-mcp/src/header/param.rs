@@ -208,10 +208,7 @@ fn value_at<'a>(arguments: &'a [u8], path: &[String]) -> Option<Cow<'a, str>> {
     let mut value = arguments;
     for key in path {
         let members = scan::members(value).ok()?;
-        let member = members
-            .iter()
-            .rev()
-            .find(|member| value.get(member.key.clone()).is_some_and(|quoted| scan::says(quoted, key)))?;
+        let member = members.iter().rev().find(|member| scan::is_key(value, member, key))?;
         value = value.get(member.value.clone())?;
     }
     match value.first()? {

@@ -80,7 +80,7 @@ impl Decoder {
 
 /// One message as a line: line breaks between tokens become spaces, LF at the end.
 pub fn encode(message: Rope) -> Rope {
-    let mut out = Weaver::new();
+    let mut out = Weaver::around(&message);
     for piece in message.into_pieces() {
         if memchr2(b'\n', b'\r', &piece).is_none() {
             out.bytes(piece);

@@ -1,10 +1,13 @@
 //! Text → message.
 
+use std::borrow::Cow;
+use std::ops::Range;
+
 use bytes::Bytes;
 
 use super::{Id, Message, NotAMessage, Notification, Outcome, Request, Response, is_batch};
 use crate::error::{INVALID_REQUEST, PARSE_ERROR, RpcError};
-use crate::object::{Object, unquote};
+use crate::object::{Object, Placed, unquote};
 use crate::strict::{self, Fault};
 
 /// Reads one message from a client: [`crate::strict::check`] first, then the shape (`jsonrpc` is "2.0", no array).
@@ -15,10 +18,10 @@ pub fn read(text: &Bytes, depth: usize) -> Result<Message, NotAMessage> {
     if is_batch(text) {
         return Err(NotAMessage::without_id(INVALID_REQUEST, "an array is not a message"));
     }
-    let Ok(envelope) = Object::scan(text.clone()) else {
-        return Err(NotAMessage::without_id(INVALID_REQUEST, "a message is a JSON object"));
-    };
-    Envelope { id: envelope.get("id").and_then(Id::parse), object: envelope, lenient: false }.message()
+    match Object::scan_and(text.clone(), INNER) {
+        Ok(scanned) => Envelope::new(scanned, false).message(),
+        Err(_) => Err(NotAMessage::without_id(INVALID_REQUEST, "a message is a JSON object")),
+    }
 }
 
 /// Reads one message from a server: UTF-8 and the envelope; params and results stay opaque. Duplicate envelope keys are refused.
@@ -28,12 +31,12 @@ pub fn read_server(text: &Bytes) -> Result<Message, NotAMessage> {
         let fault = Fault::Utf8 { at: error.valid_up_to() };
         return Err(NotAMessage::without_id(PARSE_ERROR, fault.to_string()));
     }
-    let envelope = Object::scan(text.clone())
+    let scanned = Object::scan_and(text.clone(), INNER)
         .map_err(|broken| NotAMessage::without_id(PARSE_ERROR, broken.to_string()))?;
-    if envelope.has_duplicates() {
+    if scanned.0.has_duplicates() {
         return Err(NotAMessage::without_id(INVALID_REQUEST, "a duplicate key in the envelope"));
     }
-    Envelope { id: envelope.get("id").and_then(Id::parse), object: envelope, lenient: true }.message()
+    Envelope::new(scanned, true).message()
 }
 
 impl NotAMessage {
@@ -57,38 +60,48 @@ fn refused(text: &Bytes, fault: &Fault) -> NotAMessage {
     }
 }
 
+/// The members that are scanned together with the envelope.
+const INNER: &[&str] = &["params", "result"];
+
 struct Envelope {
     object: Object,
+    inner: Option<Placed>,
     id: Option<Id>,
     lenient: bool,
 }
 
 impl Envelope {
+    fn new((object, inner): (Object, Option<Placed>), lenient: bool) -> Self {
+        Self { id: object.get("id").and_then(Id::parse), object, inner, lenient }
+    }
+
     fn message(self) -> Result<Message, NotAMessage> {
         if self.object.string("jsonrpc").as_deref() != Some("2.0") {
             return Err(self.invalid("`jsonrpc` must be \"2.0\""));
         }
-        match (self.object.slice("method"), self.object.get("result"), self.object.get("error")) {
+        match (self.object.slice("method"), self.object.find("result"), self.object.get("error")) {
             (Some(method), None, None) => {
-                let Some(method) = unquote(method).map(std::borrow::Cow::into_owned) else {
+                let Some(method) = unquote(method).map(Cow::into_owned) else {
                     return Err(self.invalid("`method` must be a string"));
                 };
                 self.call(method)
             }
-            (None, Some(result), None) => self.result(result),
+            (None, Some(result), None) => self.result(&result),
             (None, None, Some(error)) => self.error(error),
             (None, None, None) => Err(self.invalid("neither a method nor a result nor an error")),
             (_, _, _) => Err(self.invalid("more than one of `method`, `result` and `error`")),
         }
     }
 
-    fn call(self, method: String) -> Result<Message, NotAMessage> {
-        let params = match self.object.get("params") {
+    fn call(mut self, method: String) -> Result<Message, NotAMessage> {
+        let params = match self.object.find("params") {
             None => Object::empty(),
-            Some(null) if self.lenient && null == "null" => Object::empty(),
-            Some(params) => match Object::scan(params) {
-                Ok(params) => params,
-                Err(_) => return Err(self.invalid("`params` must be an object")),
+            Some(span) => match self.object_at(&span) {
+                Some(params) => params,
+                None if self.lenient && self.object.slice("params") == Some(b"null".as_slice()) => {
+                    Object::empty()
+                }
+                None => return Err(self.invalid("`params` must be an object")),
             },
         };
         match self.id {
@@ -100,8 +113,8 @@ impl Envelope {
         }
     }
 
-    fn result(self, result: Bytes) -> Result<Message, NotAMessage> {
-        let Ok(result) = Object::scan(result) else {
+    fn result(mut self, result: &Range<usize>) -> Result<Message, NotAMessage> {
+        let Some(result) = self.object_at(result) else {
             return Err(self.invalid("`result` must be an object"));
         };
         match self.id {
@@ -119,6 +132,10 @@ impl Envelope {
             return Err(self.invalid("`id` must be a string or an integer"));
         }
         Ok(Message::Response(Response { id: self.id, outcome: Outcome::Error(error) }))
+    }
+
+    fn object_at(&mut self, span: &Range<usize>) -> Option<Object> {
+        self.inner.take().filter(|inner| inner.span == *span).map(|inner| inner.object)
     }
 
     fn invalid(self, why: &str) -> NotAMessage {

@@ -6,21 +6,21 @@ use crate::rope::{Rope, Weaver};
 
 /// `{"jsonrpc":"2.0","id":…,"method":…,"params":…}`. `params` is omitted when empty (no bytes, or `{}`).
 pub fn write_request(id: &Id, method: &str, params: Rope) -> Rope {
-    let mut out = Weaver::new();
+    let mut out = Weaver::around(&params);
     out.text("{\"jsonrpc\":\"2.0\",\"id\":").bytes(id.text().clone()).text(",\"method\":").quoted(method);
     with_params(out, params)
 }
 
 /// `{"jsonrpc":"2.0","method":…,"params":…}`. `params` is omitted when empty (no bytes, or `{}`).
 pub fn write_notification(method: &str, params: Rope) -> Rope {
-    let mut out = Weaver::new();
+    let mut out = Weaver::around(&params);
     out.text("{\"jsonrpc\":\"2.0\",\"method\":").quoted(method);
     with_params(out, params)
 }
 
 /// `{"jsonrpc":"2.0","id":…,"result":…}`.
 pub fn write_result(id: &Id, result: Rope) -> Rope {
-    let mut out = Weaver::new();
+    let mut out = Weaver::around(&result);
     out.text("{\"jsonrpc\":\"2.0\",\"id\":")
         .bytes(id.text().clone())
         .text(",\"result\":")

@@ -33,21 +33,25 @@ impl<'a> Edit<'a> {
 
     /// Removes `key`, if it is there.
     pub fn remove(&mut self, key: impl Into<Cow<'static, str>>) -> &mut Self {
-        self.change(key.into(), Change::Remove)
+        let key = key.into();
+        if self.object.find(&key).is_some() {
+            return self.change(key, Change::Remove);
+        }
+        self.changes.retain(|(earlier, _)| *earlier != key);
+        self
     }
 
     /// The edited text; untouched stretches share the buffer. Without changes: the text itself. A key that is there several times is
     /// set or removed as one.
     pub fn finish(self) -> Rope {
         let Self { object, changes } = self;
+        if changes.is_empty() {
+            return object.text.clone().into();
+        }
         let mut pending: SmallVec<[Pending; 4]> = changes
             .into_iter()
             .map(|(key, change)| Pending { there: object.find(&key).is_some(), key, change, done: false })
-            .filter(|pending| pending.there || matches!(pending.change, Change::Set(_)))
             .collect();
-        if pending.is_empty() {
-            return object.text.clone().into();
-        }
         let mut splice = Splice::new(object);
         for new in pending.iter_mut().filter(|pending| !pending.there) {
             if let Change::Set(value) = &mut new.change {
@@ -92,7 +96,7 @@ struct Splice<'a> {
 
 impl<'a> Splice<'a> {
     fn new(object: &'a Object) -> Self {
-        Self { object, out: Weaver::new(), run: None, any: false }
+        Self { object, out: Weaver::with_room(object.text.len().min(512) + 256), run: None, any: false }
     }
 
     fn insert(&mut self, key: &str, value: Rope) {

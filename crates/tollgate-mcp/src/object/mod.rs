@@ -33,6 +33,8 @@ pub struct Member {
     pub key: Range<usize>,
     /// The value, trimmed.
     pub value: Range<usize>,
+    /// Whether there is an escape in the key.
+    escaped: bool,
 }
 
 /// The text is not one balanced JSON object.
@@ -49,6 +51,16 @@ impl Object {
     pub fn scan(text: Bytes) -> Result<Self, Broken> {
         let members = scan::members(&text)?;
         Ok(Self { text, members })
+    }
+
+    /// The same; and if one of `keys` holds an object, that one, scanned in the same pass, with its place.
+    pub(crate) fn scan_and(text: Bytes, keys: &[&str]) -> Result<(Self, Option<Placed>), Broken> {
+        let (members, inner) = scan::members_and(&text, keys)?;
+        let inner = inner.map(|inner| Placed {
+            object: Self { text: text.slice(inner.span.clone()), members: inner.members },
+            span: inner.span,
+        });
+        Ok((Self { text, members }, inner))
     }
 
     /// `{}`.
@@ -111,7 +123,9 @@ impl Object {
     /// A member's key, unescaped; as it is where it cannot be.
     pub fn key(&self, member: &Member) -> Cow<'_, str> {
         let quoted = self.text.get(member.key.clone()).unwrap_or_default();
-        unquote(quoted).unwrap_or_else(|| String::from_utf8_lossy(quoted))
+        let plain = || std::str::from_utf8(quoted.get(1..quoted.len() - 1)?).ok().map(Cow::Borrowed);
+        if member.escaped { unquote(quoted) } else { plain() }
+            .unwrap_or_else(|| String::from_utf8_lossy(quoted))
     }
 
     /// A member's value's text, sharing the buffer.
@@ -119,9 +133,18 @@ impl Object {
         self.text.slice(member.value.clone())
     }
 
-    fn is_key(&self, member: &Member, key: &str) -> bool {
-        self.text.get(member.key.clone()).is_some_and(|quoted| scan::says(quoted, key))
+    /// Whether the member's key, unescaped, is `key`.
+    pub fn is_key(&self, member: &Member, key: &str) -> bool {
+        scan::is_key(&self.text, member, key)
     }
+}
+
+/// An object inside another one.
+#[derive(Debug)]
+pub(crate) struct Placed {
+    /// Where it is in the other's text.
+    pub(crate) span: Range<usize>,
+    pub(crate) object: Object,
 }
 
 /// Splits the text of a JSON array into its elements' texts, sharing the buffer.
@@ -136,9 +159,13 @@ pub fn quote(text: &str) -> String {
 
 /// The string that JSON text stands for; `None` if the text is not a string.
 pub fn unquote(text: &[u8]) -> Option<Cow<'_, str>> {
-    if memchr::memchr(b'\\', text).is_none() {
-        serde_json::from_slice::<&str>(text).ok().map(Cow::Borrowed)
-    } else {
-        serde_json::from_slice::<String>(text).ok().map(Cow::Owned)
+    let inner = text.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+    match memchr::memchr2(b'\\', b'"', inner).and_then(|at| inner.get(at)) {
+        None => {
+            let control = inner.iter().fold(0, |found, byte| found | u8::from(*byte < b' '));
+            std::str::from_utf8(inner).ok().filter(|_| control == 0).map(Cow::Borrowed)
+        }
+        Some(b'\\') => serde_json::from_slice::<String>(text).ok().map(Cow::Owned),
+        Some(_) => None,
     }
 }

@@ -105,6 +105,12 @@ impl Weaver {
         Self { rope: Rope::new(), small: Vec::with_capacity(room) }
     }
 
+    /// An empty weaver with room for `rope` as far as it will be copied, and a little around it.
+    pub fn around(rope: &Rope) -> Self {
+        let copied: usize = rope.pieces.iter().map(Bytes::len).filter(|len| *len <= SMALL).sum();
+        Self::with_room(copied + 128)
+    }
+
     /// Appends a copy of `text`.
     pub fn text(&mut self, text: impl AsRef<[u8]>) -> &mut Self {
         self.small.extend_from_slice(text.as_ref());

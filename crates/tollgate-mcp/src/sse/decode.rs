@@ -125,18 +125,21 @@ impl Decoder {
     fn field(&mut self, line: &Bytes) {
         let (name, value) = match memchr(b':', line) {
             Some(0) => return,
-            Some(colon) => (line.slice(..colon), line.slice(colon + 1..)),
-            None => (line.clone(), Bytes::new()),
-        };
-        let value = if value.first() == Some(&b' ') { value.slice(1..) } else { value };
-        match &*name {
-            b"data" => self.data.push(value),
-            b"event" => self.event.event = Some(String::from_utf8_lossy(&value).into_owned()),
-            b"id" if memchr(0, &value).is_none() => {
-                self.event.id = Some(String::from_utf8_lossy(&value).into_owned());
+            Some(colon) => {
+                let (name, rest) = line.split_at(colon);
+                (name, if rest.get(1) == Some(&b' ') { colon + 2 } else { colon + 1 })
             }
-            b"retry" if value.iter().all(u8::is_ascii_digit) => {
-                if let Some(retry) = std::str::from_utf8(&value).ok().and_then(|digits| digits.parse().ok()) {
+            None => (&**line, line.len()),
+        };
+        let text = line.get(value..).unwrap_or_default();
+        match name {
+            b"data" => self.data.push(line.slice(value..)),
+            b"event" => self.event.event = Some(String::from_utf8_lossy(text).into_owned()),
+            b"id" if memchr(0, text).is_none() => {
+                self.event.id = Some(String::from_utf8_lossy(text).into_owned());
+            }
+            b"retry" if text.iter().all(u8::is_ascii_digit) => {
+                if let Some(retry) = std::str::from_utf8(text).ok().and_then(|digits| digits.parse().ok()) {
                     self.event.retry = Some(retry);
                 }
             }

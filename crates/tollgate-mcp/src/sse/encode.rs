@@ -9,7 +9,7 @@ use crate::rope::{Rope, Weaver};
 /// tokens; strings can't hold any) are written as further `data:` lines. An empty message makes an event without `event:` (the priming
 /// event of 2025-11-25). Line breaks and NUL in the id are left out.
 pub fn encode(id: Option<&str>, message: Rope) -> Rope {
-    let mut out = Weaver::new();
+    let mut out = Weaver::around(&message);
     if !message.is_empty() {
         out.text("event: message\n");
     }

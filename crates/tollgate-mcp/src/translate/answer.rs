@@ -7,7 +7,7 @@ use crate::error::{INTERNAL_ERROR, RpcError};
 use crate::method::Method;
 use crate::object::{Object, quote};
 use crate::revision::{Era, Revision};
-use crate::rope::Rope;
+use crate::rope::{Rope, Weaver};
 
 const RESULT_TYPE: &str = "resultType";
 const TTL: &str = "ttlMs";
@@ -39,33 +39,28 @@ pub fn read_answer(
 }
 
 /// The result's text for a modern agent: `resultType`, `ttlMs`/`cacheScope` where cacheable, `_meta` with our `serverInfo`
-/// (`server_info` is a JSON object's text) and none of the server's own hop-owned keys; all other bytes as they were. A subscription's
+/// (`server_info` is a JSON object's text) and none of the server's own hop-owned keys, all of them put first; all other members as they were. A subscription's
 /// id goes on afterwards: [`super::stamp_subscription`].
 pub fn to_modern(answer: &Answer, server_info: &Bytes) -> Rope {
     let Answer { object, kind, cache } = answer;
-    let mut edit = object.edit();
-    let stamp = match kind {
-        ResultType::Complete => "\"complete\"",
-        ResultType::InputRequired => "\"input_required\"",
-        ResultType::Task => "\"task\"",
-    };
-    if object.slice(RESULT_TYPE) != Some(stamp.as_bytes()) {
-        edit.set(RESULT_TYPE, stamp);
-    }
-    match (kind, cache) {
+    let mut out = Weaver::with_room(object.text().len().min(512) + server_info.len().min(512) + 192);
+    out.text("{\"resultType\":\"").text(kind.as_str());
+    let stamped: &[&str] = match (kind, cache) {
         (ResultType::Complete, Some(hint)) => {
-            edit.set(TTL, hint.ttl_ms.to_string());
-            edit.set(SCOPE, if hint.public { "\"public\"" } else { "\"private\"" });
+            out.text("\",\"ttlMs\":").text(hint.ttl_ms.to_string());
+            out.text(",\"cacheScope\":\"").text(if hint.public { "public" } else { "private" });
+            &[RESULT_TYPE, meta::KEY, TTL, SCOPE]
         }
         // Only what is complete may be cached.
-        (ResultType::InputRequired, _) => {
-            edit.remove(TTL).remove(SCOPE);
-        }
+        (ResultType::InputRequired, _) => &[RESULT_TYPE, meta::KEY, TTL, SCOPE],
         // A task's `ttlMs` is its own.
-        (ResultType::Complete | ResultType::Task, _) => {}
-    }
-    edit.set(meta::KEY, meta::of_result(object, server_info));
-    edit.finish()
+        (ResultType::Complete | ResultType::Task, _) => &[RESULT_TYPE, meta::KEY],
+    };
+    out.text("\",\"_meta\":");
+    meta::of_result(&mut out, object, server_info);
+    meta::append_others(&mut out, object, stamped);
+    out.text("}");
+    out.finish()
 }
 
 /// The result's text for a legacy agent of `revision`: `resultType`, `ttlMs`, `cacheScope` and the hop-owned `_meta` keys stripped;

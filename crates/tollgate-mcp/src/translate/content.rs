@@ -33,6 +33,7 @@ pub(super) fn downgrade(result: &Object, method: Method, revision: Revision, edi
     };
     let array = result.get(key);
     let mut changed = match (&array, method) {
+        _ if !lacks_blocks(revision) => None,
         (Some(array), Method::ToolsCall) => map_elements(array, |item| block(item, revision)),
         (Some(array), _) => map_elements(array, |item| message(item, revision)),
         (None, _) => None,
@@ -98,6 +99,13 @@ pub(super) fn join(items: impl IntoIterator<Item = Rope>) -> Rope {
     }
     out.text("]");
     out.finish()
+}
+
+fn lacks_blocks(revision: Revision) -> bool {
+    match revision {
+        Revision::V2024_11_05 | Revision::V2025_03_26 => true,
+        Revision::V2025_06_18 | Revision::V2025_11_25 | Revision::V2026_07_28 => false,
+    }
 }
 
 /// A prompt's message; its content is one block.

@@ -7,7 +7,7 @@ use crate::meta::{
     CLIENT_CAPABILITIES, CLIENT_INFO, LOG_LEVEL, PROGRESS_TOKEN, PROTOCOL_VERSION, SERVER_INFO,
     SUBSCRIPTION_ID,
 };
-use crate::object::{Edit, Object};
+use crate::object::{Edit, Member, Object};
 use crate::revision::Revision;
 use crate::rope::{Rope, Weaver};
 
@@ -80,14 +80,12 @@ pub fn stamp_subscription(object: &Object, listen: &Id) -> Rope {
 }
 
 /// A result's `_meta` with our `serverInfo` and no other hop-owned key.
-pub(super) fn of_result(result: &Object, server_info: &Bytes) -> Rope {
-    let mut out = Weaver::with_room(server_info.len().min(512) + 128);
+pub(super) fn of_result(out: &mut Weaver, result: &Object, server_info: &Bytes) {
     out.text("{\"").text(SERVER_INFO).text("\":").bytes(server_info.clone());
     if let Some(meta) = result.object(KEY) {
-        append_others(&mut out, &meta, HOP_OWNED);
+        append_others(out, &meta, HOP_OWNED);
     }
     out.text("}");
-    out.finish()
 }
 
 /// Strips `keys` from the object's `_meta`, and `_meta` itself if that leaves nothing or it is no object.
@@ -99,24 +97,26 @@ pub(super) fn strip(object: &Object, keys: &[&'static str], edit: &mut Edit<'_>)
         edit.remove(KEY);
         return;
     };
-    let stripped = meta.members().iter().filter(|member| keys.contains(&&*meta.key(member))).count();
-    if stripped == 0 {
-        return;
-    }
-    if stripped == meta.members().len() {
+    let stripped = meta.members().iter().filter(|member| is_one_of(&meta, member, keys)).count();
+    if stripped == meta.members().len() && stripped != 0 {
         edit.remove(KEY);
-        return;
+    } else if stripped != 0 {
+        let mut inner = meta.edit();
+        for key in keys {
+            inner.remove(*key);
+        }
+        edit.set(KEY, inner.finish());
     }
-    let mut inner = meta.edit();
-    for key in keys {
-        inner.remove(*key);
-    }
-    edit.set(KEY, inner.finish());
 }
 
-fn append_others(out: &mut Weaver, object: &Object, keys: &[&str]) {
+fn is_one_of(object: &Object, member: &Member, keys: &[&str]) -> bool {
+    keys.iter().any(|key| object.is_key(member, key))
+}
+
+/// Appends the members that are none of `keys`, each after a comma.
+pub(super) fn append_others(out: &mut Weaver, object: &Object, keys: &[&str]) {
     for member in object.members() {
-        if !keys.contains(&&*object.key(member)) {
+        if !is_one_of(object, member, keys) {
             out.text(",").bytes(object.text().slice(member.key.start..member.value.end));
         }
     }

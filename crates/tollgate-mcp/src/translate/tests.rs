@@ -99,7 +99,7 @@ mod answers {
                 Method::ToolsCall,
                 r#"{ "resultType": "complete", "ttlMs":7, "_meta":{"a":1,"io.modelcontextprotocol/serverInfo":{"name":"x"},"io.modelcontextprotocol/related-task":{},"io.modelcontextprotocol/subscriptionId":3}}"#,
                 M,
-                r#"{"resultType": "complete", "ttlMs":7, "_meta":{"io.modelcontextprotocol/serverInfo":OURS,"a":1,"io.modelcontextprotocol/related-task":{}}}"#,
+                r#"{"resultType":"complete","_meta":{"io.modelcontextprotocol/serverInfo":OURS,"a":1,"io.modelcontextprotocol/related-task":{}},"ttlMs":7}"#,
             ),
             (
                 Method::ToolsCall,
@@ -117,19 +117,19 @@ mod answers {
                 Method::ResourcesRead,
                 r#"{"contents":[],"cacheScope":"public","ttlMs":60000}"#,
                 M,
-                r#"{"resultType":"complete","_meta":{"io.modelcontextprotocol/serverInfo":OURS},"contents":[],"cacheScope":"public","ttlMs":60000}"#,
+                r#"{"resultType":"complete","ttlMs":60000,"cacheScope":"public","_meta":{"io.modelcontextprotocol/serverInfo":OURS},"contents":[]}"#,
             ),
             (
                 Method::ResourcesRead,
                 r#"{"resultType":"input_required","requestState":"s","ttlMs":1,"cacheScope":"public"}"#,
                 M,
-                r#"{"_meta":{"io.modelcontextprotocol/serverInfo":OURS},"resultType":"input_required","requestState":"s"}"#,
+                r#"{"resultType":"input_required","_meta":{"io.modelcontextprotocol/serverInfo":OURS},"requestState":"s"}"#,
             ),
             (
                 Method::ToolsCall,
                 r#"{"resultType":"task","taskId":"t","ttlMs":60000}"#,
                 M,
-                r#"{"_meta":{"io.modelcontextprotocol/serverInfo":OURS},"resultType":"task","taskId":"t","ttlMs":60000}"#,
+                r#"{"resultType":"task","_meta":{"io.modelcontextprotocol/serverInfo":OURS},"taskId":"t","ttlMs":60000}"#,
             ),
         ] {
             let expected = expected.replace("OURS", std::str::from_utf8(&ours()).unwrap());
