@@ -85,6 +85,14 @@ impl Live {
         }
     }
 
+    /// Whether it was started with a credential that is another one now.
+    fn is_outdated(&self, room: &Room) -> bool {
+        match self {
+            Self::Http(http) => http.is_outdated(room),
+            Self::Stdio(stdio) => stdio.is_outdated(),
+        }
+    }
+
     /// Whether it is known to be lost, even if its supervisor has not come to that yet.
     fn is_over(&self) -> bool {
         match self {
@@ -439,8 +447,16 @@ impl Server {
                         new.adopt(old);
                     }
                     let since = clock.instant();
-                    let why = self.tend(&live).await;
-                    previous = Some(live);
+                    let (why, outdated) = self.tend(&live).await;
+                    previous = (!outdated).then(|| Arc::clone(&live));
+                    if outdated {
+                        // Its calls may finish; what they run in ends with the last of them.
+                        let (flights, longest) = (Arc::clone(&self.flights), self.config.timeout.call);
+                        tokio::spawn(async move {
+                            drop(tokio::time::timeout(longest.saturating_mul(10), flights.over()).await);
+                            drop(live);
+                        });
+                    }
                     if clock.instant().saturating_duration_since(since) > STEADY {
                         backoff.reset();
                     }
@@ -481,8 +497,8 @@ impl Server {
         }
     }
 
-    /// Looks after a server that is up, until it is not; says why.
-    async fn tend(self: &Arc<Self>, live: &Arc<Live>) -> String {
+    /// Looks after a server that is up, until it is not: says why, and whether it is because its credential changed.
+    async fn tend(self: &Arc<Self>, live: &Arc<Live>) -> (String, bool) {
         let introduction = live.introduction();
         tracing::info!(server = %self.config.alias, revision = %introduction.revision, "server is ready");
         self.live.store(Some(Arc::clone(live)));
@@ -500,9 +516,15 @@ impl Server {
             }
         }
         let mut tick = tokio::time::interval(TICK);
+        let mut changes = self.room.resolve.changes();
         loop {
             tokio::select! {
-                why = live.lost() => return why,
+                why = live.lost() => return (why, false),
+                Ok(()) = changes.changed() => {
+                    if live.is_outdated(&self.room) {
+                        return ("its credential was changed".to_owned(), true);
+                    }
+                }
                 () = live.renewed() => {
                     beside.spawn(Arc::clone(self).resubscribe());
                 }

@@ -12,7 +12,7 @@ fn secret(name: &str) -> Template {
 #[test]
 fn pieces_are_joined_and_a_missing_one_is_named() {
     let known = |name: &str| match name {
-        "k" => Ok(Secret::new("value".to_owned())),
+        "k" => Ok(std::sync::Arc::new(Secret::new("value".to_owned()))),
         other => Err(format!("secret `{other}`: not set")),
     };
     assert_eq!(join(&secret("k"), known).expect("joined").expose(), "a-value");
@@ -29,7 +29,7 @@ fn credentials_become_headers_that_do_not_print() {
         (Auth::Basic(Template(vec![Piece::Text("u:p".to_owned())])), "authorization", "Basic dTpw"),
         (Auth::Header { name: "X-Key".to_owned(), value: secret("t") }, "x-key", "a-t-value"),
     ] {
-        let all = headers(&Plain, &extra, Some(&auth)).expect("resolved");
+        let all = headers(&Plain::new(), &extra, Some(&auth)).expect("resolved");
         assert_eq!(all[0].1, "docs");
         assert_eq!((all[1].0.as_str(), all[1].1.to_str().expect("ASCII")), (name, value));
         assert!(!format!("{all:?}").contains("value") && !format!("{all:?}").contains("dTpw"));
@@ -46,14 +46,14 @@ fn headers_of_ours_and_impossible_values_are_refused() {
         ("X-Key", "s3cret\nX-Evil: 1", "the value of header `X-Key` holds characters that a header can't"),
     ] {
         let extra = BTreeMap::from([(name.to_owned(), text(value))]);
-        assert_eq!(headers(&Plain, &extra, None).expect_err("refused"), why);
+        assert_eq!(headers(&Plain::new(), &extra, None).expect_err("refused"), why);
     }
 }
 
 #[test]
 fn a_childs_words_are_blanked_and_its_environment_is_small() {
     let added = BTreeMap::from([("API_TOKEN".to_owned(), secret("t")), ("LANG".to_owned(), Template(vec![Piece::Text("C".to_owned())]))]);
-    let environment = Environment::of(&Plain, &added).expect("resolved");
+    let environment = Environment::of(&Plain::new(), &added).expect("resolved");
     assert_eq!(environment.blank("token a-t-value, twice a-t-value".to_owned()), "token [API_TOKEN], twice [API_TOKEN]");
     let names: Vec<&str> = environment.variables.iter().map(|(name, _)| name.as_str()).collect();
     assert!(names.iter().all(|name| ["PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "USER", "TZ", "API_TOKEN"].contains(name)), "{names:?}");

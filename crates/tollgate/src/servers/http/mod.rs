@@ -215,6 +215,17 @@ impl Http {
         }
     }
 
+    /// Whether its credential is another one now.
+    pub(super) fn is_outdated(&self, room: &Room) -> bool {
+        match &room.config.transport {
+            config::Transport::Http { headers, auth, .. } => {
+                let now = super::credential::headers(&*room.resolve, headers, auth.as_ref());
+                now.is_ok_and(|now| now != self.wire.credentials)
+            }
+            config::Transport::Stdio { .. } => false,
+        }
+    }
+
     pub(super) fn is_over(&self) -> bool {
         self.wire.lost.borrow().is_some()
     }

@@ -12,6 +12,7 @@ use tollgate_mcp::message::{self, Id};
 use tollgate_mcp::method::Method;
 use tollgate_mcp::revision::Era;
 
+use super::credential::Environment;
 use super::introduction::Introduction;
 use super::params::{self, Stamp, declared};
 use super::registry::Place;
@@ -48,6 +49,8 @@ pub(super) struct Stdio {
     processes: Processes,
     /// Always on; nothing is declared to it.
     base: Arc<Process>,
+    /// Of the environment that it was started with.
+    environment: [u8; 32],
     keyed: Mutex<HashMap<Key, Slot>>,
 }
 
@@ -58,11 +61,13 @@ impl Stdio {
             return Err("it is not a program".to_owned());
         };
         let client = nobody();
+        let environment = Environment::of(&*room.resolve, program.env)?.digest();
         let base = process::introduce(room, program, &client, false, era).await?;
         Ok(Self {
             room: Arc::clone(room),
             processes: processes.clone(),
             base: Arc::new(base),
+            environment,
             keyed: Mutex::default(),
         })
     }
@@ -215,6 +220,12 @@ impl Stdio {
     /// Why the base process ended.
     pub(super) async fn lost(&self) -> String {
         self.base.ended().await
+    }
+
+    /// Whether a secret in its environment is another one now.
+    pub(super) fn is_outdated(&self) -> bool {
+        let now = program(&self.room).map(|(program, _)| Environment::of(&*self.room.resolve, program.env));
+        matches!(now, Some(Ok(now)) if now.digest() != self.environment)
     }
 
     pub(super) fn is_over(&self) -> bool {

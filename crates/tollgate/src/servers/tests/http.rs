@@ -676,6 +676,34 @@ async fn a_missing_secret_is_named_and_nothing_is_sent() {
 }
 
 #[tokio::test]
+async fn a_changed_secret_applies_at_once_and_ends_no_call() {
+    let fake = modern(|seen| match seen.body["params"]["name"].as_str() {
+        Some("slow") => {
+            let (reply, events) = Reply::stream();
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                events.message(&done(&seen, "slow")).await;
+            });
+            reply
+        }
+        _ => Reply::json(200, &done(&seen, "hi")),
+    })
+    .await;
+    let resolve = Arc::new(super::Plain::new());
+    let server = super::start_with(http_transport(&fake.url), QUICK, Arc::clone(&resolve));
+    ready(&server).await;
+    let mut slow = server.send(call("slow", &client("{}"), "p")).await.expect("sent");
+    drop(tokio::time::timeout(Duration::from_millis(100), slow.next()).await.expect_err("not yet"));
+    resolve.0.send_replace(1);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    text(ask(&server, call("t", &client("{}"), "p")).await);
+    let last = fake.saw("tools/call").pop().expect("a call");
+    assert_eq!(last.header("authorization"), Some("Bearer token-value-1"));
+    assert!(text(slow.next().await).contains("slow"));
+    end(&server).await;
+}
+
+#[tokio::test]
 async fn no_credential_is_in_any_debug_text() {
     let fake = modern(|_| Reply::hang()).await;
     let server = start(http_transport(&fake.url), QUICK);

@@ -24,19 +24,32 @@ use crate::clock::Clock;
 use crate::config::{Auth, Piece, Processes, Share, Template, Timeout, Transport};
 use crate::secret::Secret;
 
-/// Resolves `${secret:NAME}` to `NAME-value`.
+/// Resolves `${secret:NAME}` to `NAME-value`, and after its first change to `NAME-value-1`, ….
 #[derive(Debug)]
-pub(crate) struct Plain;
+pub(crate) struct Plain(pub(crate) tokio::sync::watch::Sender<u64>);
+
+impl Plain {
+    pub(crate) fn new() -> Self {
+        Self(tokio::sync::watch::channel(0).0)
+    }
+}
 
 impl Resolve for Plain {
     fn resolve(&self, template: &Template) -> Result<Secret<String>, String> {
         let texts = template.0.iter().map(|piece| match piece {
             Piece::Text(text) => Ok(text.clone()),
             Piece::Secret(name) if name == "missing" => Err("secret `missing`: not set".to_owned()),
-            Piece::Secret(name) => Ok(format!("{name}-value")),
+            Piece::Secret(name) => Ok(match *self.0.borrow() {
+                0 => format!("{name}-value"),
+                version => format!("{name}-value-{version}"),
+            }),
             Piece::Env(name) => Err(format!("no environment in tests: {name}")),
         });
         texts.collect::<Result<String, String>>().map(Secret::new)
+    }
+
+    fn changes(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.0.subscribe()
     }
 }
 
@@ -56,6 +69,7 @@ pub(crate) fn config(transport: Transport, timeout: Timeout) -> crate::config::S
         alias: Arc::from("fake"),
         transport,
         enabled: true,
+        labels: Vec::new(),
         timeout,
         expose: Vec::new(),
         overrides: BTreeMap::new(),
@@ -81,10 +95,14 @@ pub(crate) fn program(script: &str, share: Share) -> Transport {
 }
 
 pub(crate) fn start(transport: Transport, timeout: Timeout) -> Arc<Server> {
+    start_with(transport, timeout, Arc::new(Plain::new()))
+}
+
+pub(crate) fn start_with(transport: Transport, timeout: Timeout, resolve: Arc<Plain>) -> Arc<Server> {
     Server::start(Room {
         config: Arc::new(config(transport, timeout)),
         clock: Clock::system(),
-        resolve: Arc::new(Plain),
+        resolve,
         guard: guard(),
         bulletin: Bulletin::new(),
     })
