@@ -70,7 +70,12 @@ pub use subscribe::Subscription;
 
 /// Stands where no agent's program does: it declares nothing.
 static NOBODY: LazyLock<Arc<Client>> = LazyLock::new(|| {
-    Arc::new(Client { revision: Revision::LATEST, info: None, label: None, capabilities: Capabilities::none() })
+    Arc::new(Client {
+        revision: Revision::LATEST,
+        info: None,
+        label: None,
+        capabilities: Capabilities::none(),
+    })
 });
 
 fn nobody() -> Arc<Client> {

@@ -316,7 +316,8 @@ impl Server {
         if !self.uris.remove(&uri) {
             return;
         }
-        let legacy = self.live.load().as_ref().is_some_and(|live| live.introduction().revision.era() == Era::Legacy);
+        let legacy =
+            self.live.load().as_ref().is_some_and(|live| live.introduction().revision.era() == Era::Legacy);
         if let (true, Ok(runtime)) = (legacy, tokio::runtime::Handle::try_current()) {
             let server = Arc::clone(self);
             runtime.spawn(async move {

@@ -7,10 +7,10 @@ use super::Bulletin;
 use crate::servers::{Listing, Notice};
 
 fn say(bulletin: &std::sync::Arc<Bulletin>, text: &str) -> bool {
-    match message::read_server(&Bytes::from(text.to_owned())).expect("a message") {
-        Message::Notification(notification) => bulletin.take(&notification),
-        other => panic!("{other:?}"),
-    }
+    let Ok(Message::Notification(notification)) = message::read_server(&Bytes::from(text.to_owned())) else {
+        panic!("not one")
+    };
+    bulletin.take(&notification)
 }
 
 #[tokio::test]
@@ -39,7 +39,12 @@ async fn resources_stand_for_templates_too_and_all_else_is_not_told() {
     assert!(matches!(told.try_recv(), Ok(Notice::Updated(uri)) if uri == "a:b"));
     assert!(!say(&bulletin, r#"{"jsonrpc":"2.0","method":"notifications/progress"}"#));
     for n in 0..5_000 {
-        say(&bulletin, &format!(r#"{{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{{"uri":"a:{n}"}}}}"#));
+        say(
+            &bulletin,
+            &format!(
+                r#"{{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{{"uri":"a:{n}"}}}}"#
+            ),
+        );
     }
     assert!(bulletin.recent.lock().expect("lock").len() <= super::TOPICS_MAX);
 }

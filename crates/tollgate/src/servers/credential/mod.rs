@@ -61,7 +61,10 @@ fn join(
     Ok(Secret::new(std::mem::take(&mut *value)))
 }
 
-#[expect(clippy::disallowed_methods, reason = "a `${env:}` reference is configuration, and stays a reference until here")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a `${env:}` reference is configuration, and stays a reference until here"
+)]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
@@ -130,9 +133,8 @@ impl Environment {
     /// The minimal environment and what the configuration adds.
     pub(super) fn of(resolve: &dyn Resolve, added: &BTreeMap<String, Template>) -> Result<Self, String> {
         let inherited = INHERITED.iter().filter(|name| !added.contains_key(**name));
-        let mut variables: Vec<(String, Secret<String>)> = inherited
-            .filter_map(|name| Some(((*name).to_owned(), Secret::new(variable(name)?))))
-            .collect();
+        let mut variables: Vec<(String, Secret<String>)> =
+            inherited.filter_map(|name| Some(((*name).to_owned(), Secret::new(variable(name)?)))).collect();
         let mut hidden = Vec::new();
         for (name, template) in added {
             if template.0.iter().any(|piece| !matches!(piece, Piece::Text(_))) {

@@ -18,7 +18,10 @@ fn pieces_are_joined_and_a_missing_one_is_named() {
     assert_eq!(join(&secret("k"), known).expect("joined").expose(), "a-value");
     assert_eq!(join(&secret("x"), known).expect_err("missing"), "secret `x`: not set");
     let variable = Template(vec![Piece::Env("TOLLGATE_NO_SUCH".to_owned())]);
-    assert_eq!(join(&variable, known).expect_err("missing"), "environment variable `TOLLGATE_NO_SUCH` is not set");
+    assert_eq!(
+        join(&variable, known).expect_err("missing"),
+        "environment variable `TOLLGATE_NO_SUCH` is not set"
+    );
 }
 
 #[test]
@@ -52,11 +55,22 @@ fn headers_of_ours_and_impossible_values_are_refused() {
 
 #[test]
 fn a_childs_words_are_blanked_and_its_environment_is_small() {
-    let added = BTreeMap::from([("API_TOKEN".to_owned(), secret("t")), ("LANG".to_owned(), Template(vec![Piece::Text("C".to_owned())]))]);
+    let added = BTreeMap::from([
+        ("API_TOKEN".to_owned(), secret("t")),
+        ("LANG".to_owned(), Template(vec![Piece::Text("C".to_owned())])),
+    ]);
     let environment = Environment::of(&Plain::new(), &added).expect("resolved");
-    assert_eq!(environment.blank("token a-t-value, twice a-t-value".to_owned()), "token [API_TOKEN], twice [API_TOKEN]");
+    assert_eq!(
+        environment.blank("token a-t-value, twice a-t-value".to_owned()),
+        "token [API_TOKEN], twice [API_TOKEN]"
+    );
     let names: Vec<&str> = environment.variables.iter().map(|(name, _)| name.as_str()).collect();
-    assert!(names.iter().all(|name| ["PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "USER", "TZ", "API_TOKEN"].contains(name)), "{names:?}");
+    assert!(
+        names.iter().all(
+            |name| ["PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "USER", "TZ", "API_TOKEN"].contains(name)
+        ),
+        "{names:?}"
+    );
     assert_eq!(names.iter().filter(|name| **name == "LANG").count(), 1);
     assert!(!format!("{environment:?}").contains("value"));
 }

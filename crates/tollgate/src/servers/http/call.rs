@@ -292,7 +292,10 @@ impl Line {
                     }
                     Ok(parts) => {
                         self.resumes = RESUMES_MAX;
-                        self.ended(&format!("the stream could not be taken up again (HTTP {})", parts.status.as_u16()))
+                        self.ended(&format!(
+                            "the stream could not be taken up again (HTTP {})",
+                            parts.status.as_u16()
+                        ))
                     }
                     Err(Broken { why, sent: _ }) => self.ended(&why),
                 }
@@ -312,7 +315,9 @@ impl Line {
                 Ok(())
             }
             200 if is_json(&parts.headers) => self.expect_body(status, RESULT_MAX),
-            200..=299 => Err(self.wire.unavailable(format!("it answered HTTP {status} without JSON or events"), true)),
+            200..=299 => {
+                Err(self.wire.unavailable(format!("it answered HTTP {status} without JSON or events"), true))
+            }
             300..=399 => Err(self.wire.unavailable(introduction::redirect(status), false)),
             401 | 403 => {
                 let why = introduction::refused_credential(status);
@@ -355,7 +360,12 @@ impl Line {
         let (status, text) = match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Body { status, first, rest } if rest.is_empty() => (status, first),
             Stage::Body { status, rest, .. } => (status, rest.freeze()),
-            Stage::Head | Stage::Events(_) | Stage::Resume(_) | Stage::Resumed | Stage::Revive | Stage::Over => {
+            Stage::Head
+            | Stage::Events(_)
+            | Stage::Resume(_)
+            | Stage::Resumed
+            | Stage::Revive
+            | Stage::Over => {
                 return Ok(());
             }
         };

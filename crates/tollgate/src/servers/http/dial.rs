@@ -100,8 +100,7 @@ fn connector(ca: Option<&Path>) -> Result<TlsConnector, String> {
         None => Verifier::new(Arc::clone(&provider)),
         Some(path) => {
             let unreadable = |why| format!("cannot read `{}`: {why}", path.display());
-            let roots: Result<Vec<_>, _> =
-                CertificateDer::pem_file_iter(path).map_err(unreadable)?.collect();
+            let roots: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).map_err(unreadable)?.collect();
             Verifier::new_with_extra_roots(roots.map_err(unreadable)?, Arc::clone(&provider))
         }
     };

@@ -114,8 +114,7 @@ async fn once(wire: &Arc<Wire>, session: &Weak<Session>, place: &mut Place) -> E
 }
 
 fn take(wire: &Arc<Wire>, session: &Arc<Session>, data: &bytes::Bytes) {
-    let texts =
-        if message::is_batch(data) { elements(data).unwrap_or_default() } else { vec![data.clone()] };
+    let texts = if message::is_batch(data) { elements(data).unwrap_or_default() } else { vec![data.clone()] };
     for text in texts.iter().filter(|text| !text.is_empty()) {
         match message::read_server(text) {
             Ok(Message::Notification(notification)) => match notification.method.as_str() {
@@ -127,7 +126,9 @@ fn take(wire: &Arc<Wire>, session: &Arc<Session>, data: &bytes::Bytes) {
             Ok(Message::Request(request)) => asked(wire, session, request),
             // Answers never come here but on a resumed stream, which is the call's own.
             Ok(Message::Response(_)) => {}
-            Err(_) => tracing::warn!(server = %wire.alias, "an event that is not a JSON-RPC message is ignored"),
+            Err(_) => {
+                tracing::warn!(server = %wire.alias, "an event that is not a JSON-RPC message is ignored");
+            }
         }
     }
 }

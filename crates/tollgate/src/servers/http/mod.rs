@@ -63,8 +63,7 @@ impl Wire {
     /// For one configured server; resolves its credential, sends nothing.
     pub(super) fn new(room: &Room, url: &str, transport: Transport<'_>) -> Result<Arc<Self>, String> {
         let target = Target::new(url, transport.ca)?;
-        let credentials =
-            super::credential::headers(&*room.resolve, transport.headers, transport.auth)?;
+        let credentials = super::credential::headers(&*room.resolve, transport.headers, transport.auth)?;
         Ok(Arc::new(Self {
             alias: Arc::clone(&room.config.alias),
             pool: Arc::new(Pool::new(target, room.clock.clone())),

@@ -17,7 +17,8 @@ mod tests;
 const OWN: &str = "io.modelcontextprotocol/";
 
 /// Our own introduction, where no agent's program stands behind a request.
-pub(super) const SELF: &str = concat!(r#"{"name":"tollgate","version":""#, env!("CARGO_PKG_VERSION"), r#""}"#);
+pub(super) const SELF: &str =
+    concat!(r#"{"name":"tollgate","version":""#, env!("CARGO_PKG_VERSION"), r#""}"#);
 
 /// What is stamped onto one request.
 #[derive(Clone, Copy, Debug)]

@@ -16,20 +16,29 @@ fn sent(method: Method, params: &str, revision: Revision, progress: Option<u64>)
 
 #[test]
 fn legacy_params_without_anything_of_ours_leave_as_they_came() {
-    let odd = r#"{ "name":"t" , "arguments":{"n":123456789012345678901234567890,"a":1.0},"_meta":{ "a" : 1 } }"#;
+    let odd =
+        r#"{ "name":"t" , "arguments":{"n":123456789012345678901234567890,"a":1.0},"_meta":{ "a" : 1 } }"#;
     assert_eq!(sent(Method::ToolsCall, odd, Revision::V2025_06_18, None), odd);
 }
 
 #[test]
 fn legacy_params_lose_the_reserved_keys_and_gain_our_token() {
     for (params, progress, expected) in [
-        (r#"{"name":"t","_meta":{"io.modelcontextprotocol/protocolVersion":"x","progressToken":5}}"#, None, r#"{"name":"t"}"#),
+        (
+            r#"{"name":"t","_meta":{"io.modelcontextprotocol/protocolVersion":"x","progressToken":5}}"#,
+            None,
+            r#"{"name":"t"}"#,
+        ),
         (
             r#"{"name":"t","_meta":{"k":1,"io.modelcontextprotocol/logLevel":"x"}}"#,
             Some(7),
             r#"{"name":"t","_meta":{"progressToken":7,"k":1}}"#,
         ),
-        (r#"{"_meta":{"\u0069o.modelcontextprotocol/forged":1,"traceparent":"t"}}"#, None, r#"{"_meta":{"traceparent":"t"}}"#),
+        (
+            r#"{"_meta":{"\u0069o.modelcontextprotocol/forged":1,"traceparent":"t"}}"#,
+            None,
+            r#"{"_meta":{"traceparent":"t"}}"#,
+        ),
     ] {
         assert_eq!(sent(Method::ToolsCall, params, Revision::V2025_11_25, progress), expected);
     }

@@ -182,7 +182,9 @@ impl Registry {
         }
         inner.held.clear();
         inner.closed = Some(match failure {
-            Failure::Unavailable { server, why, sent: _ } => Failure::Unavailable { server, why, sent: false },
+            Failure::Unavailable { server, why, sent: _ } => {
+                Failure::Unavailable { server, why, sent: false }
+            }
             Failure::Timeout { .. } | Failure::TooLarge { .. } => failure,
         });
     }

@@ -7,18 +7,19 @@ use super::{Attached, Place, Registry};
 use crate::servers::Failure;
 
 fn request(text: &str) -> Request {
-    match message::read_server(&Bytes::from(text.to_owned())).expect("a message") {
-        Message::Request(request) => request,
-        other => panic!("{other:?}"),
-    }
+    let Ok(Message::Request(request)) = message::read_server(&Bytes::from(text.to_owned())) else {
+        panic!("not one")
+    };
+    request
 }
 
 fn log() -> Notification {
     let text = r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":1}}"#;
-    match message::read_server(&Bytes::from_static(text.as_bytes())).expect("a message") {
-        Message::Notification(notification) => notification,
-        other => panic!("{other:?}"),
-    }
+    let Ok(Message::Notification(notification)) = message::read_server(&Bytes::from_static(text.as_bytes()))
+    else {
+        panic!("not one")
+    };
+    notification
 }
 
 fn gone(sent: bool) -> Failure {

@@ -15,9 +15,9 @@ use tollgate_mcp::message::{self, Message, Notification, Request};
 use tollgate_mcp::object::{elements, quote};
 use tollgate_mcp::rope::Rope;
 
+use super::super::Failure;
 use super::super::bulletin::Bulletin;
 use super::super::registry::{Attached, Inbound, Place, Registry};
-use super::super::Failure;
 
 /// The longest line.
 const LINE_MAX: usize = 16 * 1024 * 1024;
@@ -126,7 +126,11 @@ impl Link {
     }
 
     /// Writes what is queued, as much as there is at once, until told to stop; then the input is closed.
-    pub(super) async fn write_all(&self, mut waiting: mpsc::Receiver<Rope>, mut input: impl AsyncWrite + Unpin) {
+    pub(super) async fn write_all(
+        &self,
+        mut waiting: mpsc::Receiver<Rope>,
+        mut input: impl AsyncWrite + Unpin,
+    ) {
         let mut batch = BytesMut::with_capacity(4096);
         loop {
             let first = tokio::select! {
@@ -228,11 +232,13 @@ impl Link {
                 }
             }
             // A modern server ends a subscription so; a legacy one takes a question back.
-            "notifications/cancelled" => match (self.asking.get(), notification.params.slice("requestId").and_then(number)) {
-                (Some(Asking::Never), Some(id)) => self.calls.notify(id, notification),
-                (Some(Asking::Never), None) => {}
-                (Some(Asking::Declared) | None, _) => self.calls.withdraw(&notification),
-            },
+            "notifications/cancelled" => {
+                match (self.asking.get(), notification.params.slice("requestId").and_then(number)) {
+                    (Some(Asking::Never), Some(id)) => self.calls.notify(id, notification),
+                    (Some(Asking::Never), None) => {}
+                    (Some(Asking::Declared) | None, _) => self.calls.withdraw(&notification),
+                }
+            }
             _ => {
                 self.bulletin.take(&notification);
             }

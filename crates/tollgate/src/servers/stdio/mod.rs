@@ -93,11 +93,14 @@ impl Stdio {
         process.used_ms.store(self.room.clock.now_ms(), Ordering::Relaxed);
         let turn = match &process.turn {
             Some(turn) if outbound.method.may_ask() => {
-                let waiting = tokio::time::timeout(self.room.config.timeout.call, Arc::clone(turn).acquire_owned());
+                let waiting =
+                    tokio::time::timeout(self.room.config.timeout.call, Arc::clone(turn).acquire_owned());
                 match waiting.await {
                     Ok(Ok(turn)) => Some(turn),
                     Ok(Err(_)) | Err(_) => {
-                        return Err(process.link.unavailable("another call of the same caller is still open", false));
+                        return Err(process
+                            .link
+                            .unavailable("another call of the same caller is still open", false));
                     }
                 }
             }
@@ -171,9 +174,10 @@ impl Stdio {
                 self.forget(&key);
                 Err(self.base.link.unavailable(why, false))
             }
-            Err(_elapsed) => {
-                Err(self.base.link.unavailable(format!("no process of its {} was free", self.processes.max), false))
-            }
+            Err(_elapsed) => Err(self
+                .base
+                .link
+                .unavailable(format!("no process of its {} was free", self.processes.max), false)),
         }
     }
 
@@ -204,7 +208,9 @@ impl Stdio {
         let mut era = Some(self.base.introduction.revision.era());
         // A process that nothing interactive is declared to gets nothing interactive to answer.
         let client = match key.declared.as_ref() {
-            b"{}" => Arc::new(Client { capabilities: nobody().capabilities.clone(), ..Client::clone(client) }),
+            b"{}" => {
+                Arc::new(Client { capabilities: nobody().capabilities.clone(), ..Client::clone(client) })
+            }
             _ => Arc::clone(client),
         };
         process::introduce(&self.room, program, &client, true, &mut era).await.map(Arc::new)

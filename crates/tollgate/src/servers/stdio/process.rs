@@ -161,7 +161,9 @@ pub(super) async fn introduce(
 async fn explain(mut raw: Raw, why: String) -> String {
     let ended = raw.link.calls.is_closed();
     raw.link.stop();
-    if ended && let Ok(Ok(told)) = tokio::time::timeout(Duration::from_secs(5), raw.ended.wait_for(Option::is_some)).await
+    if ended
+        && let Ok(Ok(told)) =
+            tokio::time::timeout(Duration::from_secs(5), raw.ended.wait_for(Option::is_some)).await
     {
         return told.clone().unwrap_or(why);
     }
@@ -171,8 +173,13 @@ async fn explain(mut raw: Raw, why: String) -> String {
 /// `server/discover`: `None` = it is a legacy server.
 async fn discover(link: &Arc<Link>) -> Result<Option<Introduction>, String> {
     let client = nobody();
-    let stamp =
-        Stamp { revision: Revision::V2026_07_28, client: &client, declare: true, progress: None, log_level: None };
+    let stamp = Stamp {
+        revision: Revision::V2026_07_28,
+        client: &client,
+        declare: true,
+        progress: None,
+        log_level: None,
+    };
     let params = params::outbound(Method::Discover, &Object::empty(), stamp);
     let id = link.mint();
     let request = message::write_request(&Id::number(id), Method::Discover.as_str(), params);

@@ -54,12 +54,16 @@ impl Reply {
         }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "it reads better where it is called")]
     pub(crate) fn result(seen: &Seen, result: Value) -> Self {
         Self::json(200, &json!({"jsonrpc":"2.0","id":seen.body["id"],"result":result}))
     }
 
     pub(crate) fn error(status: u16, seen: &Seen, code: i64) -> Self {
-        Self::json(status, &json!({"jsonrpc":"2.0","id":seen.body["id"],"error":{"code":code,"message":"no"}}))
+        Self::json(
+            status,
+            &json!({"jsonrpc":"2.0","id":seen.body["id"],"error":{"code":code,"message":"no"}}),
+        )
     }
 
     pub(crate) fn empty(status: u16) -> Self {
@@ -142,8 +146,8 @@ impl Fake {
                         let (script, seen) = (Arc::clone(&script), Arc::clone(&seen));
                         async move { Ok::<_, Infallible>(answer(request, &*script, &seen).await) }
                     });
-                    let served =
-                        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+                    let served = hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), service);
                     drop(served.await);
                     counts.1.fetch_sub(1, Ordering::SeqCst);
                 });

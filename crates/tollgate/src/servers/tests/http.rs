@@ -143,8 +143,12 @@ async fn a_stream_gives_progress_and_logs_then_the_answer_and_its_connection_bac
     outbound.progress = true;
     outbound.log_level = Some(LogLevel::Warning);
     let mut exchange = server.send(outbound.clone()).await.expect("sent");
-    assert!(matches!(exchange.next().await, Event::Progress(params) if params.slice("progress") == Some(b"1")));
-    assert!(matches!(exchange.next().await, Event::Log(params) if params.string("data").as_deref() == Some("high")));
+    assert!(
+        matches!(exchange.next().await, Event::Progress(params) if params.slice("progress") == Some(b"1"))
+    );
+    assert!(
+        matches!(exchange.next().await, Event::Log(params) if params.string("data").as_deref() == Some("high"))
+    );
     assert!(text(exchange.next().await).contains("end"));
     drop(exchange);
     tokio::time::sleep(Duration::from_millis(50)).await;
@@ -161,7 +165,9 @@ async fn an_input_required_result_is_an_answer() {
     })
     .await;
     let server = start(http_transport(&fake.url), QUICK);
-    let Event::Done(Ok(answer)) = ask(&server, call("t", &client(r#"{"elicitation":{}}"#), "p")).await else { panic!() };
+    let Event::Done(Ok(answer)) = ask(&server, call("t", &client(r#"{"elicitation":{}}"#), "p")).await else {
+        panic!()
+    };
     assert_eq!(answer.kind, tollgate_mcp::translate::ResultType::InputRequired);
     end(&server).await;
 }
@@ -173,7 +179,10 @@ async fn what_answers_wrongly_is_an_error_and_shows_nothing_of_itself() {
         "garbage" => Reply { status: 200, ..Reply::json(200, &json!("garbage s3cret")) },
         "redirect" => Reply::empty(307).with("location", "http://127.0.0.1:1/elsewhere"),
         "unauthorized" => Reply::empty(401).with("www-authenticate", "Bearer s3cret"),
-        "page" => Reply { head: vec![("content-type", "text/html".to_owned())], ..Reply::json(500, &json!("s3cret")) },
+        "page" => Reply {
+            head: vec![("content-type", "text/html".to_owned())],
+            ..Reply::json(500, &json!("s3cret"))
+        },
         "empty" => Reply::empty(202),
         "rpc-error" => Reply::error(400, &seen, -32020),
         "truncated" => {
@@ -203,7 +212,11 @@ async fn what_answers_wrongly_is_an_error_and_shows_nothing_of_itself() {
         let (why, was_sent) = unavailable(ask(&server, call(tool, &client("{}"), "p")).await);
         assert_eq!(was_sent, sent, "{tool}: {why}");
         assert!(!why.contains("s3cret"), "{why}");
-        assert_eq!(fake.seen().iter().filter(|seen| seen.body["params"]["name"] == tool).count(), 1, "{tool}");
+        assert_eq!(
+            fake.seen().iter().filter(|seen| seen.body["params"]["name"] == tool).count(),
+            1,
+            "{tool}"
+        );
     }
     let refused = ask(&server, call("rpc-error", &client("{}"), "p")).await;
     assert!(matches!(refused, Event::Done(Err(error)) if error.code == -32020));
@@ -256,7 +269,7 @@ async fn a_dropped_modern_call_closes_its_stream() {
     let server = start(http_transport(&fake.url), QUICK);
     ready(&server).await;
     let mut exchange = server.send(call("t", &client("{}"), "p")).await.expect("sent");
-    drop(tokio::time::timeout(Duration::from_millis(200), exchange.next()).await.expect_err("nothing yet"));
+    assert!(tokio::time::timeout(Duration::from_millis(200), exchange.next()).await.is_err(), "nothing yet");
     let events = told.try_recv().expect("the call arrived");
     drop(exchange);
     tokio::time::timeout(Duration::from_secs(1), async {
@@ -301,7 +314,8 @@ async fn a_server_that_hangs_times_out_and_progress_keeps_a_call_alive() {
 
 #[tokio::test]
 async fn a_server_that_is_not_there_is_down_and_comes_back() {
-    let spare = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bound").local_addr().expect("address");
+    let spare =
+        tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bound").local_addr().expect("address");
     let server = start(http_transport(&format!("http://{spare}/mcp")), QUICK);
     let (why, sent) = unavailable(ask(&server, call("t", &client("{}"), "p")).await);
     assert!(why.contains("cannot connect") && !sent, "{why}");
@@ -343,9 +357,10 @@ async fn an_inconclusive_probe_is_tried_again_and_never_taken_for_an_era() {
 async fn lists_are_read_page_by_page_within_limits() {
     let fake = modern(|seen| match seen.method() {
         "tools/list" => {
-            let page = seen.body["params"]["cursor"].as_str().map_or(0, |cursor| cursor.len());
+            let page = seen.body["params"]["cursor"].as_str().map_or(0, str::len);
             let tools: Vec<Value> = (0..2).map(|n| json!({"name":format!("t{page}{n}")})).collect();
-            let mut result = json!({"resultType":"complete","tools":tools,"ttlMs":1000 - page,"cacheScope":"private"});
+            let mut result =
+                json!({"resultType":"complete","tools":tools,"ttlMs":1000 - page,"cacheScope":"private"});
             if page < 3 {
                 result["nextCursor"] = json!("x".repeat(page + 1));
             }
@@ -401,10 +416,18 @@ async fn a_modern_change_stream_tells_changes_and_follows_subscriptions() {
     let (wanted, events) = streams.lock().expect("lock").last().expect("a stream").clone();
     assert_eq!(wanted, json!({"toolsListChanged":true,"resourceSubscriptions":["file:///a"]}));
     events.message(&json!({"jsonrpc":"2.0","method":"notifications/tools/list_changed"})).await;
-    events.message(&json!({"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"file:///a"}})).await;
+    events
+        .message(
+            &json!({"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"file:///a"}}),
+        )
+        .await;
     let mut told = Vec::new();
     while told.len() < 2 {
-        match tokio::time::timeout(Duration::from_secs(3), notices.recv()).await.expect("in time").expect("open") {
+        match tokio::time::timeout(Duration::from_secs(3), notices.recv())
+            .await
+            .expect("in time")
+            .expect("open")
+        {
             Notice::Changed(listing) => told.push(format!("{listing:?}")),
             Notice::Updated(uri) => told.push(uri),
             Notice::Ready | Notice::Down => {}
@@ -438,20 +461,25 @@ async fn a_legacy_server_gets_its_session_version_and_clean_params() {
     assert_eq!(seen.header("mcp-method"), None);
     assert_eq!(seen.body["params"]["_meta"], json!({"x/y":1}));
     end(&server).await;
-    assert_eq!(fake.seen().last().map(|seen| (seen.verb.clone(), seen.header("mcp-session-id").map(str::to_owned))), Some(("DELETE".to_owned(), Some("s1".to_owned()))));
+    assert_eq!(
+        fake.seen().last().map(|seen| (seen.verb.clone(), seen.header("mcp-session-id").map(str::to_owned))),
+        Some(("DELETE".to_owned(), Some("s1".to_owned())))
+    );
 }
 
 #[tokio::test]
 async fn a_dead_session_is_made_anew_and_the_call_sent_once_more() {
     let fake = legacy(|seen| {
-        (seen.method() == "tools/call" && seen.header("mcp-session-id") == Some("s1")).then(|| Reply::empty(404))
+        (seen.method() == "tools/call" && seen.header("mcp-session-id") == Some("s1"))
+            .then(|| Reply::empty(404))
     })
     .await;
     let server = start(http_transport(&fake.url), QUICK);
     ready(&server).await;
     let mut notices = server.notices();
     text(ask(&server, call("t", &client("{}"), "p")).await);
-    let sessions: Vec<_> = fake.saw("tools/call").iter().map(|seen| seen.header("mcp-session-id").map(str::to_owned)).collect();
+    let sessions: Vec<_> =
+        fake.saw("tools/call").iter().map(|seen| seen.header("mcp-session-id").map(str::to_owned)).collect();
     assert_eq!(sessions, [Some("s1".to_owned()), Some("s2".to_owned())]);
     assert!(matches!(notices.try_recv(), Ok(Notice::Ready)), "what was listed may have changed");
     end(&server).await;
@@ -465,9 +493,14 @@ async fn sessions_that_can_ask_are_one_principals_with_what_it_declared() {
     for (client, principal) in [(&asks, "p"), (&asks, "q"), (&asks, "p"), (&silent, "p"), (&silent, "q")] {
         text(ask(&server, call("t", client, principal)).await);
     }
-    let used: Vec<_> = fake.saw("tools/call").iter().map(|seen| seen.header("mcp-session-id").unwrap_or_default().to_owned()).collect();
+    let used: Vec<_> = fake
+        .saw("tools/call")
+        .iter()
+        .map(|seen| seen.header("mcp-session-id").unwrap_or_default().to_owned())
+        .collect();
     assert_eq!(used, ["s2", "s3", "s2", "s1", "s1"]);
-    let declared: Vec<_> = fake.saw("initialize").iter().map(|seen| seen.body["params"]["capabilities"].clone()).collect();
+    let declared: Vec<_> =
+        fake.saw("initialize").iter().map(|seen| seen.body["params"]["capabilities"].clone()).collect();
     assert_eq!(declared, [json!({}), json!({"elicitation":{}}), json!({"elicitation":{}})]);
     end(&server).await;
 }
@@ -499,19 +532,33 @@ async fn a_legacy_servers_question_is_asked_answered_and_the_call_goes_on() {
     })
     .await;
     // Waiting for a human takes longer than a call may.
-    let server = start(http_transport(&fake.url), Timeout { call: Duration::from_millis(400), idle: Duration::from_millis(400), ..QUICK });
+    let server = start(
+        http_transport(&fake.url),
+        Timeout { call: Duration::from_millis(400), idle: Duration::from_millis(400), ..QUICK },
+    );
     ready(&server).await;
     let mut exchange = server.send(call("t", &client(r#"{"elicitation":{}}"#), "p")).await.expect("sent");
     let Event::Asked(questions) = exchange.next().await else { panic!() };
     assert_eq!(questions.len(), 1, "roots were not declared");
     assert_eq!(questions[0].method, "elicitation/create");
     assert_eq!(exchange.open_questions().len(), 1);
-    drop(tokio::time::timeout(Duration::from_secs(1), exchange.next()).await.expect_err("time stands still"));
+    assert!(
+        tokio::time::timeout(Duration::from_secs(1), exchange.next()).await.is_err(),
+        "time stands still"
+    );
     let accept = Reaction::Result(object(r#"{"action":"accept"}"#));
-    exchange.answer(vec![("nonsense".to_owned(), Reaction::Withdrawn), (questions[0].key.clone(), accept)]).await;
+    exchange
+        .answer(vec![("nonsense".to_owned(), Reaction::Withdrawn), (questions[0].key.clone(), accept)])
+        .await;
     assert!(exchange.open_questions().is_empty());
     assert!(text(finish(&mut exchange).await).contains("accept"));
-    let reply = |id: Value| fake.seen().into_iter().find(|seen| seen.body["id"] == id && seen.method().is_empty()).expect("replied").body;
+    let reply = |id: Value| {
+        fake.seen()
+            .into_iter()
+            .find(|seen| seen.body["id"] == id && seen.method().is_empty())
+            .expect("replied")
+            .body
+    };
     assert_eq!(reply(json!(8))["error"]["code"], -32601);
     assert_eq!(reply(json!(9))["result"], json!({}));
     assert_eq!(reply(json!(10))["error"]["code"], -32601);
@@ -587,7 +634,9 @@ async fn a_standing_stream_tells_changes_and_its_questions_find_the_one_call() {
     let fake = legacy(move |seen| {
         if seen.verb == "GET" {
             let (reply, events) = Reply::stream();
-            kept.lock().expect("lock").push((seen.header("mcp-session-id").unwrap_or_default().to_owned(), events));
+            kept.lock()
+                .expect("lock")
+                .push((seen.header("mcp-session-id").unwrap_or_default().to_owned(), events));
             return Some(reply);
         }
         (seen.method() == "tools/call").then(Reply::hang)
@@ -604,13 +653,22 @@ async fn a_standing_stream_tells_changes_and_its_questions_find_the_one_call() {
     };
     stream("s1").message(&json!({"jsonrpc":"2.0","method":"notifications/tools/list_changed"})).await;
     assert!(matches!(notices.recv().await, Ok(Notice::Changed(Listing::Tools))));
-    stream("s1").message(&json!({"jsonrpc":"2.0","id":60,"method":"sampling/createMessage","params":{}})).await;
-    stream("s2").message(&json!({"jsonrpc":"2.0","id":61,"method":"sampling/createMessage","params":{}})).await;
+    stream("s1")
+        .message(&json!({"jsonrpc":"2.0","id":60,"method":"sampling/createMessage","params":{}}))
+        .await;
+    stream("s2")
+        .message(&json!({"jsonrpc":"2.0","id":61,"method":"sampling/createMessage","params":{}}))
+        .await;
     let Event::Asked(questions) = exchange.next().await else { panic!() };
     assert_eq!(questions.len(), 1);
     exchange.answer(vec![(questions[0].key.clone(), Reaction::Withdrawn)]).await;
     tokio::time::sleep(Duration::from_millis(100)).await;
-    let code = |id: u64| fake.seen().iter().find(|seen| seen.body["id"] == id && seen.method().is_empty()).map(|seen| seen.body["error"]["code"].clone());
+    let code = |id: u64| {
+        fake.seen()
+            .iter()
+            .find(|seen| seen.body["id"] == id && seen.method().is_empty())
+            .map(|seen| seen.body["error"]["code"].clone())
+    };
     assert_eq!(code(60), Some(json!(-32601)), "nothing was declared in the shared session");
     assert_eq!(code(61), Some(json!(-1)));
     end(&server).await;
@@ -626,7 +684,8 @@ async fn a_legacy_log_level_is_set_once_and_resources_are_subscribed_once() {
         outbound.log_level = Some(level);
         text(ask(&server, outbound).await);
     }
-    let levels: Vec<_> = fake.saw("logging/setLevel").iter().map(|seen| seen.body["params"]["level"].clone()).collect();
+    let levels: Vec<_> =
+        fake.saw("logging/setLevel").iter().map(|seen| seen.body["params"]["level"].clone()).collect();
     assert_eq!(levels, ["warning", "debug"]);
     let (one, two) = (
         server.subscribe("a:b", &client("{}"), &Arc::from("p")).await.expect("subscribed"),
@@ -666,7 +725,10 @@ async fn a_missing_secret_is_named_and_nothing_is_sent() {
     let fake = modern(|_| Reply::empty(500)).await;
     let mut transport = http_transport(&fake.url);
     if let crate::config::Transport::Http { auth, .. } = &mut transport {
-        *auth = Some(crate::config::Auth::Bearer(crate::config::Template(vec![crate::config::Piece::Secret("missing".to_owned())])));
+        *auth =
+            Some(crate::config::Auth::Bearer(crate::config::Template(vec![crate::config::Piece::Secret(
+                "missing".to_owned(),
+            )])));
     }
     let server = start(transport, QUICK);
     let (why, _) = unavailable(ask(&server, call("t", &client("{}"), "p")).await);
@@ -693,7 +755,7 @@ async fn a_changed_secret_applies_at_once_and_ends_no_call() {
     let server = super::start_with(http_transport(&fake.url), QUICK, Arc::clone(&resolve));
     ready(&server).await;
     let mut slow = server.send(call("slow", &client("{}"), "p")).await.expect("sent");
-    drop(tokio::time::timeout(Duration::from_millis(100), slow.next()).await.expect_err("not yet"));
+    assert!(tokio::time::timeout(Duration::from_millis(100), slow.next()).await.is_err(), "not yet");
     resolve.0.send_replace(1);
     tokio::time::sleep(Duration::from_millis(50)).await;
     text(ask(&server, call("t", &client("{}"), "p")).await);
@@ -721,7 +783,9 @@ async fn completion_context_and_params_go_through() {
     let server = start(http_transport(&fake.url), QUICK);
     let mut outbound = call("t", &client("{}"), "p");
     outbound.method = Method::Complete;
-    outbound.params = object(r#"{"ref":{"type":"ref/prompt","name":"x"},"argument":{"name":"a","value":123456789012345678901234567890},"context":{}}"#);
+    outbound.params = object(
+        r#"{"ref":{"type":"ref/prompt","name":"x"},"argument":{"name":"a","value":123456789012345678901234567890},"context":{}}"#,
+    );
     text(ask(&server, outbound).await);
     assert!(fake.saw("completion/complete")[0].body["params"]["context"].is_object());
     end(&server).await;

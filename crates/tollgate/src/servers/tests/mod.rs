@@ -1,4 +1,5 @@
 //! Servers as agents' calls meet them: both eras over both transports, with servers that misbehave.
+#![expect(clippy::wildcard_enum_match_arm, reason = "a test wants one thing and shows whatever else came")]
 
 mod fake;
 mod http;
@@ -89,7 +90,10 @@ pub(crate) fn program(script: &str, share: Share) -> Transport {
     Transport::Stdio {
         command: vec!["python3".to_owned(), "-u".to_owned(), "-c".to_owned(), script.to_owned()],
         cwd: None,
-        env: BTreeMap::from([("API_TOKEN".to_owned(), Template(vec![Piece::Secret("child-token".to_owned())]))]),
+        env: BTreeMap::from([(
+            "API_TOKEN".to_owned(),
+            Template(vec![Piece::Secret("child-token".to_owned())]),
+        )]),
         processes: Processes { share, max: 4, idle: Duration::from_mins(10) },
     }
 }
@@ -130,7 +134,9 @@ pub(crate) fn client(capabilities: &str) -> Arc<Client> {
 pub(crate) fn call(tool: &str, client: &Arc<Client>, principal: &str) -> Outbound {
     Outbound {
         method: Method::ToolsCall,
-        params: object(&format!(r#"{{"name":"{tool}","arguments":{{"a":1}},"_meta":{{"x/y":1,"io.modelcontextprotocol/forged":1}}}}"#)),
+        params: object(&format!(
+            r#"{{"name":"{tool}","arguments":{{"a":1}},"_meta":{{"x/y":1,"io.modelcontextprotocol/forged":1}}}}"#
+        )),
         client: Arc::clone(client),
         principal: Arc::from(principal),
         progress: false,

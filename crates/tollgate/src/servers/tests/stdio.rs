@@ -112,7 +112,10 @@ async fn a_modern_program_is_shared_by_all_even_those_who_can_be_asked() {
     let first = say(&server, "pid", "{}", "p").await;
     assert_eq!(say(&server, "pid", r#"{"elicitation":{}}"#, "q").await, first);
     let meta = say(&server, "meta", r#"{"elicitation":{}}"#, "p").await;
-    assert!(meta.contains("2026-07-28") && meta.contains("elicitation") && !meta.contains("forged"), "{meta}");
+    assert!(
+        meta.contains("2026-07-28") && meta.contains("elicitation") && !meta.contains("forged"),
+        "{meta}"
+    );
     let seen = say(&server, "seen", "{}", "p").await;
     assert!(!seen.contains("\"initialize\"") && seen.contains("toolsListChanged"), "{seen}");
     let mut notices = server.notices();
@@ -142,7 +145,10 @@ async fn shared_by_all_means_nothing_is_declared() {
 
 #[tokio::test]
 async fn a_silent_or_dying_first_answer_means_legacy() {
-    let dies = LEGACY.replace("    if k == \"initialize\"", "    if k == \"server/discover\": os._exit(1)\n    if k == \"initialize\"");
+    let dies = LEGACY.replace(
+        "    if k == \"initialize\"",
+        "    if k == \"server/discover\": os._exit(1)\n    if k == \"initialize\"",
+    );
     let server = run(&dies, Share::Auto, QUICK);
     assert_eq!(ready(&server).await.revision, Revision::V2025_06_18);
     end(&server).await;
@@ -160,8 +166,10 @@ async fn a_process_that_can_ask_is_one_principals() {
     let (p, q) = (say(&server, "pid", asks, "p").await, say(&server, "pid", asks, "q").await);
     assert!(base != p && p != q && q != base);
     // What is declared decides what exists.
-    let (few, _) = server.list(Listing::Tools, &client("{}"), &std::sync::Arc::from("p")).await.expect("listed");
-    let (more, _) = server.list(Listing::Tools, &client(asks), &std::sync::Arc::from("p")).await.expect("listed");
+    let (few, _) =
+        server.list(Listing::Tools, &client("{}"), &std::sync::Arc::from("p")).await.expect("listed");
+    let (more, _) =
+        server.list(Listing::Tools, &client(asks), &std::sync::Arc::from("p")).await.expect("listed");
     assert_eq!((few.len(), more.len()), (1, 2));
     end(&server).await;
 }
@@ -242,7 +250,8 @@ async fn a_crash_ends_calls_at_once_and_the_server_comes_back() {
     let mut hanging = open(&server, "hang", "{}", "p").await;
     let (_, sent) = unavailable(ask(&server, call("die", &client("{}"), "q")).await);
     assert!(sent);
-    let (_, sent) = unavailable(tokio::time::timeout(Duration::from_secs(1), hanging.next()).await.expect("at once"));
+    let (_, sent) =
+        unavailable(tokio::time::timeout(Duration::from_secs(1), hanging.next()).await.expect("at once"));
     assert!(sent);
     assert!(matches!(notices.recv().await, Ok(Notice::Down)));
     let Health::Down { why } = server.health() else { panic!("{:?}", server.health()) };
@@ -281,7 +290,7 @@ async fn a_dropped_call_is_cancelled_and_a_hanging_one_times_out() {
     let server = run(LEGACY, Share::Auto, Timeout { call: Duration::from_millis(500), ..QUICK });
     ready(&server).await;
     let mut exchange = open(&server, "hang", "{}", "p").await;
-    drop(tokio::time::timeout(Duration::from_millis(100), exchange.next()).await.expect_err("it hangs"));
+    assert!(tokio::time::timeout(Duration::from_millis(100), exchange.next()).await.is_err(), "it hangs");
     drop(exchange);
     let end_of = ask(&server, call("hang", &client("{}"), "p")).await;
     assert!(matches!(end_of, Event::Failed(Failure::Timeout { .. })), "{end_of:?}");
@@ -298,7 +307,9 @@ async fn logs_reach_only_who_must_have_caused_them() {
     let mut outbound = call("log", &client("{}"), "p");
     outbound.log_level = Some(LogLevel::Warning);
     let mut exchange = server.send(outbound).await.expect("sent");
-    assert!(matches!(exchange.next().await, Event::Log(params) if params.string("data").as_deref() == Some("high")));
+    assert!(
+        matches!(exchange.next().await, Event::Log(params) if params.string("data").as_deref() == Some("high"))
+    );
     text(exchange.next().await);
     let mut outbound = call("level", &client("{}"), "p");
     outbound.log_level = Some(LogLevel::Error);
@@ -325,7 +336,8 @@ async fn logs_reach_only_who_must_have_caused_them() {
 
 #[tokio::test]
 async fn stderr_is_data_and_a_flood_of_it_hurts_nobody() {
-    let flood = LEGACY.replace("serve(handle)", "sys.stderr.write('{\"audit\":1}\\n' * 400000)\nserve(handle)");
+    let flood =
+        LEGACY.replace("serve(handle)", "sys.stderr.write('{\"audit\":1}\\n' * 400000)\nserve(handle)");
     let server = run(&flood, Share::Auto, QUICK);
     assert_eq!(say(&server, "hello", "{}", "p").await, "hello");
     end(&server).await;
