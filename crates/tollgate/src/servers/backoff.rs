@@ -25,7 +25,7 @@ impl Backoff {
         self.next = full.saturating_mul(2).min(LONGEST);
         // Many servers may fail at once; they need not come back at once. The wall clock's low bits are chance enough for that.
         let chance = u32::try_from(self.clock.now_ms().wrapping_mul(0x9E37_79B9) % 1_000).unwrap_or(0);
-        full - (full / 2 / 1_000).saturating_mul(chance)
+        full.saturating_sub((full / 2 / 1_000).saturating_mul(chance))
     }
 
     /// The attempts were successful.

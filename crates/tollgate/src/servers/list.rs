@@ -80,14 +80,17 @@ pub(super) async fn all(
     if !server.introduction().await?.has(listing.capability()) {
         return Ok((Vec::new(), None));
     }
-    let refused = |why: String| Failure::Unavailable { server: Arc::clone(&server.config.alias), why, sent: true };
+    let refused =
+        |why: String| Failure::Unavailable { server: Arc::clone(&server.config.alias), why, sent: true };
     let mut listed = Listed::default();
     let mut cursor: Option<String> = None;
     for _page in 0..PAGES_MAX {
         let (object, ttl_ms) = match page(server, listing, cursor.as_deref(), client, principal).await? {
             Page::Items(object, ttl_ms) => (object, ttl_ms),
             Page::Missing => return Ok((Vec::new(), None)),
-            Page::Odd => return Err(refused(format!("`{}` did not answer with a list", listing.method().as_str()))),
+            Page::Odd => {
+                return Err(refused(format!("`{}` did not answer with a list", listing.method().as_str())));
+            }
         };
         listed.take(&object, ttl_ms, listing).map_err(refused)?;
         if listed.bytes > BYTES_MAX {
@@ -96,7 +99,10 @@ pub(super) async fn all(
         // An empty string is a cursor, too.
         let Some(next) = object.string("nextCursor") else { return Ok((listed.items, listed.ttl_ms)) };
         if !listed.seen.insert(next.clone().into_owned()) {
-            return Err(refused(format!("`{}` came to a cursor for the second time", listing.method().as_str())));
+            return Err(refused(format!(
+                "`{}` came to a cursor for the second time",
+                listing.method().as_str()
+            )));
         }
         cursor = Some(next.into_owned());
     }
@@ -106,8 +112,11 @@ pub(super) async fn all(
 impl Listed {
     fn take(&mut self, object: &Object, ttl_ms: Option<u64>, listing: Listing) -> Result<(), String> {
         let method = listing.method().as_str();
-        let array = object.get(listing.member()).ok_or_else(|| format!("`{method}` answered without `{}`", listing.member()))?;
-        let items = elements(&array).map_err(|_| format!("`{method}` answered with `{}` that is no array", listing.member()))?;
+        let array = object
+            .get(listing.member())
+            .ok_or_else(|| format!("`{method}` answered without `{}`", listing.member()))?;
+        let items = elements(&array)
+            .map_err(|_| format!("`{method}` answered with `{}` that is no array", listing.member()))?;
         if self.items.len() + items.len() > listing.items_max() {
             return Err(format!("`{method}` has more than {} items", listing.items_max()));
         }
@@ -121,6 +130,7 @@ impl Listed {
     }
 }
 
+#[expect(clippy::large_enum_variant, reason = "one for each page, on the stack")]
 enum Page {
     /// Its result and its `ttlMs`.
     Items(Object, Option<u64>),
@@ -138,7 +148,8 @@ async fn page(
     principal: &Arc<str>,
 ) -> Result<Page, Failure> {
     let params = cursor.map(|cursor| format!(r#"{{"cursor":{}}}"#, quote(cursor)));
-    let params = params.and_then(|params| Object::scan(Bytes::from(params)).ok()).unwrap_or_else(Object::empty);
+    let params =
+        params.and_then(|params| Object::scan(Bytes::from(params)).ok()).unwrap_or_else(Object::empty);
     let mut exchange = server
         .send(Outbound {
             method: listing.method(),
@@ -154,7 +165,9 @@ async fn page(
         match exchange.next().await {
             Event::Done(Ok(answer)) => {
                 return Ok(match answer.kind {
-                    ResultType::Complete => Page::Items(answer.object, answer.cache.map(|cache| cache.ttl_ms)),
+                    ResultType::Complete => {
+                        Page::Items(answer.object, answer.cache.map(|cache| cache.ttl_ms))
+                    }
                     ResultType::InputRequired | ResultType::Task => Page::Odd,
                 });
             }

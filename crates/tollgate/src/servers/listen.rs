@@ -84,13 +84,10 @@ async fn follow(live: &Arc<Live>, bulletin: &Arc<Bulletin>, uris: &Arc<Uris>, mu
                     carrier.cancel();
                     return;
                 };
-                match open(live, params, uris).await {
-                    Ok(next) => std::mem::replace(&mut carrier, next).cancel(),
-                    Err(_) => {
-                        carrier.cancel();
-                        return;
-                    }
-                }
+                let next = open(live, params, uris).await;
+                carrier.cancel();
+                let Ok(next) = next else { return };
+                carrier = next;
             }
         }
     }

@@ -49,6 +49,9 @@ mod backoff;
 /// The servers' own credentials.
 mod credential;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Arc, LazyLock};
 
 use tollgate_mcp::capability::Capabilities;
@@ -67,7 +70,12 @@ pub use subscribe::Subscription;
 
 /// Stands where no agent's program does: it declares nothing.
 static NOBODY: LazyLock<Arc<Client>> = LazyLock::new(|| {
-    Arc::new(Client { revision: Revision::LATEST, info: None, label: None, capabilities: Capabilities::none() })
+    Arc::new(Client {
+        revision: Revision::LATEST,
+        info: None,
+        label: None,
+        capabilities: Capabilities::none(),
+    })
 });
 
 fn nobody() -> Arc<Client> {

@@ -85,6 +85,22 @@ impl Live {
         }
     }
 
+    /// Whether it was started with a credential that is another one now.
+    fn is_outdated(&self, room: &Room) -> bool {
+        match self {
+            Self::Http(http) => http.is_outdated(room),
+            Self::Stdio(stdio) => stdio.is_outdated(),
+        }
+    }
+
+    /// Whether it is known to be lost, even if its supervisor has not come to that yet.
+    fn is_over(&self) -> bool {
+        match self {
+            Self::Http(http) => http.is_over(),
+            Self::Stdio(stdio) => stdio.is_over(),
+        }
+    }
+
     /// Waits until what was subscribed has to be subscribed again.
     async fn renewed(&self) {
         match self {
@@ -212,12 +228,14 @@ impl Server {
     /// starting server up to its start limit. Nothing is ever sent twice.
     pub async fn send(self: &Arc<Self>, outbound: Outbound) -> Result<Exchange, Failure> {
         let flight = self.flights.enter();
-        let live = self.live().await?;
-        let limit = Limit::new(self.room.clock.instant(), self.config.timeout);
-        let Ok(opened) = tokio::time::timeout(self.config.timeout.call, live.open(&outbound)).await else {
-            return Err(self.unavailable("it could not be reached in time"));
-        };
-        let (id, carrier) = opened?;
+        let mut live = self.live().await?;
+        let mut opened = self.open(&live, &outbound).await;
+        if matches!(opened, Err(Failure::Unavailable { sent: false, .. })) && live.is_over() {
+            // It was lost just now, and nothing was sent: the next attempt is near.
+            live = self.next_live(&live).await?;
+            opened = self.open(&live, &outbound).await;
+        }
+        let (limit, id, carrier) = opened?;
         let opening = Opening {
             server: Arc::clone(&self.config.alias),
             revision: live.introduction().revision,
@@ -231,6 +249,14 @@ impl Server {
         Ok(Exchange::new(opening, &outbound))
     }
 
+    async fn open(&self, live: &Live, outbound: &Outbound) -> Result<(Limit, u64, Carrier), Failure> {
+        let limit = Limit::new(self.room.clock.instant(), self.config.timeout);
+        match tokio::time::timeout(self.config.timeout.call, live.open(outbound)).await {
+            Ok(opened) => opened.map(|(id, carrier)| (limit, id, carrier)),
+            Err(_elapsed) => Err(self.unavailable("it could not be reached in time")),
+        }
+    }
+
     /// All pages of one list as `client` of `principal` would get it, within `threats.md`'s limits: the items' texts, and the least `ttlMs`.
     /// A server that does not have that list (-32601, or an undeclared capability) has an empty one.
     pub async fn list(
@@ -240,10 +266,9 @@ impl Server {
         principal: &Arc<str>,
     ) -> Result<(Vec<Bytes>, Option<u64>), Failure> {
         // Who can't be asked sees what everyone sees.
-        let (client, principal) = match client.capabilities.interactive() || client.capabilities.tasks {
-            true => (Arc::clone(client), Arc::clone(principal)),
-            false => (nobody(), Arc::from("")),
-        };
+        let own = client.capabilities.interactive() || client.capabilities.tasks;
+        let (client, principal) =
+            if own { (Arc::clone(client), Arc::clone(principal)) } else { (nobody(), Arc::from("")) };
         let limit = self.config.timeout.call.saturating_add(self.config.timeout.start);
         match tokio::time::timeout(limit, list::all(self, listing, &client, &principal)).await {
             Ok(listed) => listed,
@@ -291,7 +316,8 @@ impl Server {
         if !self.uris.remove(&uri) {
             return;
         }
-        let legacy = self.live.load().as_ref().is_some_and(|live| live.introduction().revision.era() == Era::Legacy);
+        let legacy =
+            self.live.load().as_ref().is_some_and(|live| live.introduction().revision.era() == Era::Legacy);
         if let (true, Ok(runtime)) = (legacy, tokio::runtime::Handle::try_current()) {
             let server = Arc::clone(self);
             runtime.spawn(async move {
@@ -356,6 +382,17 @@ impl Server {
         }
     }
 
+    /// The one after `old`, which is over.
+    async fn next_live(&self, old: &Arc<Live>) -> Result<Arc<Live>, Failure> {
+        let is_old = || self.live.load().as_ref().is_some_and(|live| Arc::ptr_eq(live, old));
+        let mut health = self.health.subscribe();
+        let replaced = health.wait_for(|_| !is_old());
+        if tokio::time::timeout(self.config.timeout.start, replaced).await.is_err() {
+            return Err(self.unavailable("it was lost just now"));
+        }
+        self.live().await
+    }
+
     fn unavailable(&self, why: &str) -> Failure {
         Failure::Unavailable { server: Arc::clone(&self.config.alias), why: why.to_owned(), sent: false }
     }
@@ -411,8 +448,16 @@ impl Server {
                         new.adopt(old);
                     }
                     let since = clock.instant();
-                    let why = self.tend(&live).await;
-                    previous = Some(live);
+                    let (why, outdated) = self.tend(&live).await;
+                    previous = (!outdated).then(|| Arc::clone(&live));
+                    if outdated {
+                        // Its calls may finish; what they run in ends with the last of them.
+                        let (flights, longest) = (Arc::clone(&self.flights), self.config.timeout.call);
+                        tokio::spawn(async move {
+                            drop(tokio::time::timeout(longest.saturating_mul(10), flights.over()).await);
+                            drop(live);
+                        });
+                    }
                     if clock.instant().saturating_duration_since(since) > STEADY {
                         backoff.reset();
                     }
@@ -453,8 +498,8 @@ impl Server {
         }
     }
 
-    /// Looks after a server that is up, until it is not; says why.
-    async fn tend(self: &Arc<Self>, live: &Arc<Live>) -> String {
+    /// Looks after a server that is up, until it is not: says why, and whether it is because its credential changed.
+    async fn tend(self: &Arc<Self>, live: &Arc<Live>) -> (String, bool) {
         let introduction = live.introduction();
         tracing::info!(server = %self.config.alias, revision = %introduction.revision, "server is ready");
         self.live.store(Some(Arc::clone(live)));
@@ -472,9 +517,15 @@ impl Server {
             }
         }
         let mut tick = tokio::time::interval(TICK);
+        let mut changes = self.room.resolve.changes();
         loop {
             tokio::select! {
-                why = live.lost() => return why,
+                why = live.lost() => return (why, false),
+                Ok(()) = changes.changed() => {
+                    if live.is_outdated(&self.room) {
+                        return ("its credential was changed".to_owned(), true);
+                    }
+                }
                 () = live.renewed() => {
                     beside.spawn(Arc::clone(self).resubscribe());
                 }

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use sha2::{Digest, Sha256};
+use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 use crate::config::{self, Auth, Piece, Template};
@@ -20,6 +22,9 @@ mod tests;
 pub(super) trait Resolve: Send + Sync + std::fmt::Debug {
     /// The value, or why there is none (naming the reference, never a value).
     fn resolve(&self, template: &Template) -> Result<Secret<String>, String>;
+
+    /// Moves when values may have changed.
+    fn changes(&self) -> watch::Receiver<u64>;
 }
 
 /// Resolves from the vault and our own environment.
@@ -29,6 +34,10 @@ pub(super) struct Vaulted(pub(super) Arc<Vault>);
 impl Resolve for Vaulted {
     fn resolve(&self, template: &Template) -> Result<Secret<String>, String> {
         join(template, |name| self.0.get(name).map_err(|why| why.to_string()))
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.0.changes()
     }
 }
 
@@ -116,9 +125,14 @@ impl Environment {
     /// The minimal environment and what the configuration adds.
     pub(super) fn of(resolve: &dyn Resolve, added: &BTreeMap<String, Template>) -> Result<Self, String> {
         let inherited = INHERITED.iter().filter(|name| !added.contains_key(**name));
+<<<<<<< HEAD
         let mut variables: Vec<(String, Secret<String>)> = inherited
             .filter_map(|name| Some(((*name).to_owned(), Secret::new(config::env(name)?))))
             .collect();
+=======
+        let mut variables: Vec<(String, Secret<String>)> =
+            inherited.filter_map(|name| Some(((*name).to_owned(), Secret::new(variable(name)?)))).collect();
+>>>>>>> servers
         let mut hidden = Vec::new();
         for (name, template) in added {
             if template.0.iter().any(|piece| !matches!(piece, Piece::Text(_))) {
@@ -127,6 +141,18 @@ impl Environment {
             variables.push((name.clone(), resolve.resolve(template)?));
         }
         Ok(Self { variables, hidden })
+    }
+
+    /// Equal for equal environments.
+    pub(super) fn digest(&self) -> [u8; 32] {
+        let mut digest = Sha256::new();
+        for (name, value) in &self.variables {
+            for part in [name.as_str(), value.expose().as_str()] {
+                digest.update(part.len().to_le_bytes());
+                digest.update(part);
+            }
+        }
+        digest.finalize().into()
     }
 
     /// The same text with every secret value in it blanked out: for what a child prints.

@@ -44,6 +44,7 @@ pub struct Question {
 
 /// The answer to a [`Question`].
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "answers are few and short-lived")]
 pub enum Reaction {
     /// A result, as the agent gave it.
     Result(Object),
@@ -267,7 +268,9 @@ impl Exchange {
                     (true, true) => RpcError::new(INTERNAL_ERROR, "too many open questions"),
                     (false, _) => RpcError::new(INTERNAL_ERROR, "no request in flight can carry this"),
                     // A mode that was not declared is a bad param; all else was never offered.
-                    (true, false) if method == "elicitation/create" && self.client.capabilities.interactive() => {
+                    (true, false)
+                        if method == "elicitation/create" && self.client.capabilities.interactive() =>
+                    {
                         RpcError::new(INVALID_PARAMS, "not declared by the client")
                     }
                     (true, false) => RpcError::new(METHOD_NOT_FOUND, "not declared by the client"),

@@ -90,11 +90,11 @@ impl Watch {
         self.until_over();
         self.signal(Signal::TERM);
         let until = self.clock.instant() + GRACE;
-        while !self.gone() && self.clock.instant() < until {
+        while !gone() && self.clock.instant() < until {
             self.pause(Duration::from_millis(20));
         }
         let until = self.clock.instant() + KILLING;
-        while !self.gone() && self.clock.instant() < until {
+        while !gone() && self.clock.instant() < until {
             self.signal(Signal::KILL);
             self.pause(Duration::from_millis(10));
         }
@@ -157,10 +157,6 @@ impl Watch {
         }
     }
 
-    fn gone(&self) -> bool {
-        tree::descendants(getpid()).is_empty()
-    }
-
     fn signal(&self, signal: Signal) {
         if self.code.is_none() {
             // It may have ended just now.
@@ -170,6 +166,10 @@ impl Watch {
             rustix::process::kill_process(pid, signal).ok();
         }
     }
+}
+
+fn gone() -> bool {
+    tree::descendants(getpid()).is_empty()
 }
 
 fn drain(mut stream: &UnixStream) -> bool {

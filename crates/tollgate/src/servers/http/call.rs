@@ -16,6 +16,7 @@ use tollgate_mcp::sse;
 use super::body::Body;
 use super::flight::{Broken, Flight};
 use super::{Ask, Poster, RESULT_MAX, Session, Sessions, Side, Wire, head};
+use crate::servers::registry::Place;
 use crate::servers::{Failure, introduction};
 
 /// The most bytes one stream may bring in all.
@@ -200,7 +201,8 @@ impl Line {
         if let Some(seat) = &self.seat
             && seat.session.interactive()
         {
-            self.new_side = seat.session.calls.enter(self.ask.id, seat.askable, false).ok();
+            let place = Place { askable: seat.askable, ..Place::default() };
+            self.new_side = seat.session.calls.enter(self.ask.id, place).ok();
         }
     }
 
@@ -246,7 +248,8 @@ impl Line {
             }
             Stage::Events(decoder) => {
                 if let Some(event) = decoder.next().map_err(|_| too_large(&self.wire))? {
-                    return self.event(event);
+                    self.event(event);
+                    return Ok(());
                 }
                 let chunk = match &mut self.flight {
                     Some(flight) => flight.chunk().await,
@@ -289,7 +292,10 @@ impl Line {
                     }
                     Ok(parts) => {
                         self.resumes = RESUMES_MAX;
-                        self.ended(&format!("the stream could not be taken up again (HTTP {})", parts.status.as_u16()))
+                        self.ended(&format!(
+                            "the stream could not be taken up again (HTTP {})",
+                            parts.status.as_u16()
+                        ))
                     }
                     Err(Broken { why, sent: _ }) => self.ended(&why),
                 }
@@ -309,7 +315,9 @@ impl Line {
                 Ok(())
             }
             200 if is_json(&parts.headers) => self.expect_body(status, RESULT_MAX),
-            200..=299 => Err(self.wire.unavailable(format!("it answered HTTP {status} without JSON or events"), true)),
+            200..=299 => {
+                Err(self.wire.unavailable(format!("it answered HTTP {status} without JSON or events"), true))
+            }
             300..=399 => Err(self.wire.unavailable(introduction::redirect(status), false)),
             401 | 403 => {
                 let why = introduction::refused_credential(status);
@@ -352,7 +360,12 @@ impl Line {
         let (status, text) = match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Body { status, first, rest } if rest.is_empty() => (status, first),
             Stage::Body { status, rest, .. } => (status, rest.freeze()),
-            Stage::Head | Stage::Events(_) | Stage::Resume(_) | Stage::Resumed | Stage::Revive | Stage::Over => {
+            Stage::Head
+            | Stage::Events(_)
+            | Stage::Resume(_)
+            | Stage::Resumed
+            | Stage::Revive
+            | Stage::Over => {
                 return Ok(());
             }
         };
@@ -361,10 +374,8 @@ impl Line {
             matches!(message, Message::Response(response) if matches!(response.outcome, Outcome::Error(_)))
         });
         if status == 200 {
-            return match read {
-                true => Ok(()),
-                false => Err(self.wire.unavailable("its answer is not a JSON-RPC message", true)),
-            };
+            let bad = || self.wire.unavailable("its answer is not a JSON-RPC message", true);
+            return read.then_some(()).ok_or_else(bad);
         }
         if refused {
             return Ok(());
@@ -378,10 +389,10 @@ impl Line {
 
     /// Takes one message, or a batch (2025-03-26); false if it is neither.
     fn take(&mut self, text: &Bytes) -> bool {
-        let texts = match message::is_batch(text) {
-            true => elements(text).unwrap_or_default(),
-            false => return self.take_one(text),
-        };
+        if !message::is_batch(text) {
+            return self.take_one(text);
+        }
+        let texts = elements(text).unwrap_or_default();
         let mut all = !texts.is_empty();
         for text in &texts {
             all &= self.take_one(text);
@@ -399,7 +410,7 @@ impl Line {
         }
     }
 
-    fn event(&mut self, event: sse::Event) -> Result<(), Failure> {
+    fn event(&mut self, event: sse::Event) {
         if let Some(retry) = event.retry {
             self.retry = Duration::from_millis(retry).min(RETRY_MAX);
         }
@@ -412,7 +423,6 @@ impl Line {
         if ours && !event.data.is_empty() && !self.take(&event.data) {
             tracing::warn!(server = %self.wire.alias, "an event that is not a JSON-RPC message is ignored");
         }
-        Ok(())
     }
 
     /// The stream is gone: takes it up again where the server can (only legacy ones give their events ids).

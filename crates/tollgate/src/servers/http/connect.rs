@@ -33,10 +33,11 @@ impl Http {
         let (sessions, introduction) = match found {
             Finding::Modern(introduction) => (None, introduction),
             Finding::Legacy => {
-                let (sessions, introduction) = Sessions::open(&wire).await.map_err(|failure| match failure {
-                    Failure::Unavailable { why, .. } => why,
-                    Failure::Timeout { .. } | Failure::TooLarge { .. } => failure.to_string(),
-                })?;
+                let (sessions, introduction) =
+                    Sessions::open(&wire).await.map_err(|failure| match failure {
+                        Failure::Unavailable { why, .. } => why,
+                        Failure::Timeout { .. } | Failure::TooLarge { .. } => failure.to_string(),
+                    })?;
                 (Some(sessions), introduction)
             }
             Finding::Unfit(why) | Finding::Inconclusive(why) => return Err(why),
@@ -56,8 +57,13 @@ async fn discover(wire: &Arc<Wire>) -> Finding {
 /// Sends `server/discover`: the HTTP status, and the JSON-RPC outcome where there was one.
 async fn probe(wire: &Arc<Wire>) -> Result<(u16, Option<Outcome>), String> {
     let client = nobody();
-    let stamp =
-        Stamp { revision: Revision::V2026_07_28, client: &client, declare: true, progress: None, log_level: None };
+    let stamp = Stamp {
+        revision: Revision::V2026_07_28,
+        client: &client,
+        declare: true,
+        progress: None,
+        log_level: None,
+    };
     let params = params::outbound(Method::Discover, &Object::empty(), stamp);
     let mut head = wire.post_head();
     head::modern(&mut head, Method::Discover, &Object::empty(), &[])?;

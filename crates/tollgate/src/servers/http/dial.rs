@@ -56,12 +56,11 @@ impl Target {
             None => host.clone(),
         };
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let tls = match secure {
-            true => {
-                let name = ServerName::try_from(host.clone()).map_err(|why| why.to_string())?;
-                Some((connector(ca)?, name))
-            }
-            false => None,
+        let tls = if secure {
+            let name = ServerName::try_from(host.clone()).map_err(|why| why.to_string())?;
+            Some((connector(ca)?, name))
+        } else {
+            None
         };
         let path = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
         Ok(Self {
@@ -101,8 +100,7 @@ fn connector(ca: Option<&Path>) -> Result<TlsConnector, String> {
         None => Verifier::new(Arc::clone(&provider)),
         Some(path) => {
             let unreadable = |why| format!("cannot read `{}`: {why}", path.display());
-            let roots: Result<Vec<_>, _> =
-                CertificateDer::pem_file_iter(path).map_err(unreadable)?.collect();
+            let roots: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).map_err(unreadable)?.collect();
             Verifier::new_with_extra_roots(roots.map_err(unreadable)?, Arc::clone(&provider))
         }
     };

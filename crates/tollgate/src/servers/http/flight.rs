@@ -87,7 +87,10 @@ impl Flight {
         }
     }
 
-    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response<Incoming>, TrySendError<Request<Body>>>> {
+    fn poll_head(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Response<Incoming>, TrySendError<Request<Body>>>> {
         if let Some(conn) = &mut self.conn {
             conn.drive(cx);
         }

@@ -81,10 +81,7 @@ async fn once(wire: &Arc<Wire>, session: &Weak<Session>, place: &mut Place) -> E
         head.insert(head::LAST_EVENT.clone(), last.clone());
     }
     let Ok(mut flight) = wire.start(Verb::GET, head, Body::empty()).await else { return End::Lost };
-    let parts = match flight.head().await {
-        Ok(parts) => parts,
-        Err(_) => return End::Lost,
-    };
+    let Ok(parts) = flight.head().await else { return End::Lost };
     match parts.status.as_u16() {
         200 if is_stream(&parts.headers) => {}
         404 if session.upgrade().is_some_and(|session| session.id.is_some()) => return End::Dead,
@@ -117,10 +114,7 @@ async fn once(wire: &Arc<Wire>, session: &Weak<Session>, place: &mut Place) -> E
 }
 
 fn take(wire: &Arc<Wire>, session: &Arc<Session>, data: &bytes::Bytes) {
-    let texts = match message::is_batch(data) {
-        true => elements(data).unwrap_or_default(),
-        false => vec![data.clone()],
-    };
+    let texts = if message::is_batch(data) { elements(data).unwrap_or_default() } else { vec![data.clone()] };
     for text in texts.iter().filter(|text| !text.is_empty()) {
         match message::read_server(text) {
             Ok(Message::Notification(notification)) => match notification.method.as_str() {
@@ -132,7 +126,9 @@ fn take(wire: &Arc<Wire>, session: &Arc<Session>, data: &bytes::Bytes) {
             Ok(Message::Request(request)) => asked(wire, session, request),
             // Answers never come here but on a resumed stream, which is the call's own.
             Ok(Message::Response(_)) => {}
-            Err(_) => tracing::warn!(server = %wire.alias, "an event that is not a JSON-RPC message is ignored"),
+            Err(_) => {
+                tracing::warn!(server = %wire.alias, "an event that is not a JSON-RPC message is ignored");
+            }
         }
     }
 }

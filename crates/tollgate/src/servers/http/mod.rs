@@ -63,8 +63,7 @@ impl Wire {
     /// For one configured server; resolves its credential, sends nothing.
     pub(super) fn new(room: &Room, url: &str, transport: Transport<'_>) -> Result<Arc<Self>, String> {
         let target = Target::new(url, transport.ca)?;
-        let credentials =
-            super::credential::headers(&*room.resolve, transport.headers, transport.auth)?;
+        let credentials = super::credential::headers(&*room.resolve, transport.headers, transport.auth)?;
         Ok(Arc::new(Self {
             alias: Arc::clone(&room.config.alias),
             pool: Arc::new(Pool::new(target, room.clock.clone())),
@@ -121,12 +120,10 @@ impl Wire {
 
     /// The server has to be probed again.
     pub(super) fn lose(&self, why: &str) {
-        self.lost.send_if_modified(|lost| match lost {
-            Some(_) => false,
-            None => {
-                *lost = Some(why.to_owned());
-                true
-            }
+        self.lost.send_if_modified(|lost| {
+            let first = lost.is_none();
+            lost.get_or_insert_with(|| why.to_owned());
+            first
         });
     }
 
@@ -215,6 +212,21 @@ impl Http {
             Ok(why) => why.clone().unwrap_or_default(),
             Err(_closed) => String::new(),
         }
+    }
+
+    /// Whether its credential is another one now.
+    pub(super) fn is_outdated(&self, room: &Room) -> bool {
+        match &room.config.transport {
+            config::Transport::Http { headers, auth, .. } => {
+                let now = super::credential::headers(&*room.resolve, headers, auth.as_ref());
+                now.is_ok_and(|now| now != self.wire.credentials)
+            }
+            config::Transport::Stdio { .. } => false,
+        }
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.wire.lost.borrow().is_some()
     }
 
     /// Ends what has been unused for long.

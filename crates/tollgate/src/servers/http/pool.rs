@@ -27,6 +27,7 @@ const HEADERS_MAX: usize = 32 * 1024;
 pub(super) struct Pool {
     pub(super) target: Target,
     clock: Clock,
+    #[expect(clippy::vec_box, reason = "a connection is large, and moves at each use")]
     idle: Mutex<Vec<Box<Conn>>>,
     open: Arc<AtomicUsize>,
     returned: Notify,
@@ -110,10 +111,7 @@ impl Pool {
 
     fn count(&self) -> Option<Counted> {
         let counted = Counted(Arc::clone(&self.open));
-        match self.open.fetch_add(1, Ordering::AcqRel) < CONNECTIONS_MAX {
-            true => Some(counted),
-            false => None,
-        }
+        (self.open.fetch_add(1, Ordering::AcqRel) < CONNECTIONS_MAX).then_some(counted)
     }
 
     async fn connect(&self, counted: Counted) -> Result<Box<Conn>, String> {
@@ -129,10 +127,8 @@ impl Pool {
             unused_since: self.clock.instant(),
             _counted: counted,
         });
-        match poll_fn(|cx| Poll::Ready(conn.is_ready(cx))).await {
-            true => Ok(conn),
-            false => Err("the connection was closed at once".to_owned()),
-        }
+        let ready = poll_fn(|cx| Poll::Ready(conn.is_ready(cx))).await;
+        ready.then_some(conn).ok_or_else(|| "the connection was closed at once".to_owned())
     }
 
     /// Takes a connection back whose exchange is over.

@@ -28,7 +28,7 @@ use crate::servers::registry::Registry;
 use crate::servers::{Failure, Notice};
 
 /// An interactive session unused for so long is deleted.
-const IDLE: Duration = Duration::from_secs(600);
+const IDLE: Duration = Duration::from_mins(10);
 
 /// The most sessions with one server.
 const SESSIONS_MAX: usize = 256;
@@ -150,7 +150,11 @@ impl Sessions {
     }
 
     /// The session for this program of this principal.
-    pub(super) async fn lease(&self, client: &Arc<Client>, principal: &Arc<str>) -> Result<Arc<Session>, Failure> {
+    pub(super) async fn lease(
+        &self,
+        client: &Arc<Client>,
+        principal: &Arc<str>,
+    ) -> Result<Arc<Session>, Failure> {
         let slot = self.slot(client, principal)?;
         let session = match slot.current.load_full().filter(|session| !session.is_dead()) {
             Some(session) => session,
@@ -168,7 +172,8 @@ impl Sessions {
         let slot = {
             let keyed = self.keyed.lock().unwrap_or_else(PoisonError::into_inner);
             let mut all = keyed.values().chain([&self.base]);
-            all.find(|slot| slot.current.load().as_ref().is_some_and(|current| Arc::ptr_eq(current, dead))).cloned()
+            all.find(|slot| slot.current.load().as_ref().is_some_and(|current| Arc::ptr_eq(current, dead)))
+                .cloned()
         };
         match slot {
             Some(slot) => self.make(&slot, Some(dead)).await,
@@ -237,7 +242,8 @@ impl Sessions {
             let mut head = self.wire.post_head();
             session.stamp(&mut head);
             let id = self.wire.mint();
-            let body = message::write_request(&Id::number(id), "logging/setLevel", Rope::from(Bytes::from(params)));
+            let body =
+                message::write_request(&Id::number(id), "logging/setLevel", Rope::from(Bytes::from(params)));
             let mut call = Call::modern(Arc::clone(&self.wire), Ask { id, head, body }).await?;
             outcome(&mut call, id).await
         };
@@ -246,7 +252,8 @@ impl Sessions {
 
     /// Deletes interactive sessions that have been unused for long.
     pub(super) async fn reap(&self) {
-        let before = self.wire.clock.now_ms().saturating_sub(u64::try_from(IDLE.as_millis()).unwrap_or(u64::MAX));
+        let before =
+            self.wire.clock.now_ms().saturating_sub(u64::try_from(IDLE.as_millis()).unwrap_or(u64::MAX));
         let old: Vec<Arc<Session>> = {
             let mut keyed = self.keyed.lock().unwrap_or_else(PoisonError::into_inner);
             let mut old = Vec::new();
@@ -327,10 +334,7 @@ async fn initialize(
 /// `initialize`'s params.
 pub(in crate::servers) fn initialize_params(revision: Revision, declared: &Bytes, info: &[u8]) -> Rope {
     let mut params = Rope::new();
-    params.push(Bytes::from(format!(
-        r#"{{"protocolVersion":{},"capabilities":"#,
-        quote(revision.as_str())
-    )));
+    params.push(Bytes::from(format!(r#"{{"protocolVersion":{},"capabilities":"#, quote(revision.as_str()))));
     params.push(declared.clone());
     params.push(Bytes::from_static(br#","clientInfo":"#));
     params.push(Bytes::copy_from_slice(info));

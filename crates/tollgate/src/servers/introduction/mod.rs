@@ -37,6 +37,7 @@ impl Introduction {
 
 /// What the answer to `server/discover` means.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "made once for each start of a server")]
 pub(super) enum Finding {
     /// It speaks 2026-07-28.
     Modern(Introduction),
@@ -108,10 +109,10 @@ fn refused(error: &RpcError) -> Finding {
 }
 
 fn legacy_among(versions: &[Revision]) -> Finding {
-    match versions.iter().any(|version| version.era() == Era::Legacy) {
-        true => Finding::Legacy,
-        false => Finding::Unfit("it speaks no revision of ours".to_owned()),
+    if versions.iter().any(|version| version.era() == Era::Legacy) {
+        return Finding::Legacy;
     }
+    Finding::Unfit("it speaks no revision of ours".to_owned())
 }
 
 fn revisions(array: &Bytes) -> Vec<Revision> {

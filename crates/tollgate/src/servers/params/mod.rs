@@ -17,7 +17,8 @@ mod tests;
 const OWN: &str = "io.modelcontextprotocol/";
 
 /// Our own introduction, where no agent's program stands behind a request.
-pub(super) const SELF: &str = concat!(r#"{"name":"tollgate","version":""#, env!("CARGO_PKG_VERSION"), r#""}"#);
+pub(super) const SELF: &str =
+    concat!(r#"{"name":"tollgate","version":""#, env!("CARGO_PKG_VERSION"), r#""}"#);
 
 /// What is stamped onto one request.
 #[derive(Clone, Copy, Debug)]
@@ -66,11 +67,9 @@ fn modern(meta: Option<&Object>, stamp: Stamp<'_>) -> Bytes {
         r#""io.modelcontextprotocol/clientInfo""#,
         stamp.client.info.as_deref().unwrap_or(SELF.as_bytes()),
     );
-    let declared = match stamp.declare {
-        true => declared(&stamp.client.capabilities, stamp.revision),
-        false => Bytes::from_static(b"{}"),
-    };
-    out.put(r#""io.modelcontextprotocol/clientCapabilities""#, &declared);
+    let nothing = || Bytes::from_static(b"{}");
+    let declared = stamp.declare.then(|| declared(&stamp.client.capabilities, stamp.revision));
+    out.put(r#""io.modelcontextprotocol/clientCapabilities""#, &declared.unwrap_or_else(nothing));
     if let Some(level) = stamp.log_level {
         out.put(r#""io.modelcontextprotocol/logLevel""#, quote(level.as_str()).as_bytes());
     }
@@ -102,10 +101,10 @@ fn legacy(meta: Option<&Object>, progress: Option<u64>) -> Legacy {
 
 /// What is declared to a server of `revision`, without asking the translator for the common case.
 pub(super) fn declared(capabilities: &Capabilities, revision: Revision) -> Bytes {
-    match capabilities.interactive() || capabilities.tasks {
-        true => capabilities.declare(revision),
-        false => Bytes::from_static(b"{}"),
+    if capabilities.interactive() || capabilities.tasks {
+        return capabilities.declare(revision);
     }
+    Bytes::from_static(b"{}")
 }
 
 /// The raw keys (with quotes) and values of an object.

@@ -38,8 +38,18 @@ pub(super) enum Attached {
 #[derive(Debug)]
 struct Entry {
     to: mpsc::Sender<Inbound>,
-    askable: bool,
-    logs: bool,
+    place: Place,
+}
+
+/// How a call stands among the others.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Place {
+    /// It can be asked something.
+    pub(super) askable: bool,
+    /// It asked for log messages.
+    pub(super) logs: bool,
+    /// It is a stream that stands beside the calls.
+    pub(super) standing: bool,
 }
 
 #[derive(Debug, Default)]
@@ -47,6 +57,12 @@ struct Inner {
     calls: HashMap<u64, Entry>,
     held: Vec<Request>,
     closed: Option<Failure>,
+}
+
+impl Inner {
+    fn in_flight(&self) -> usize {
+        self.calls.values().filter(|entry| !entry.place.standing).count()
+    }
 }
 
 /// The calls in flight.
@@ -67,18 +83,18 @@ impl Registry {
     }
 
     /// Enters a call; held questions become its own if it can be asked.
-    pub(super) fn enter(&self, id: u64, askable: bool, logs: bool) -> Result<mpsc::Receiver<Inbound>, Failure> {
+    pub(super) fn enter(&self, id: u64, place: Place) -> Result<mpsc::Receiver<Inbound>, Failure> {
         let (to, from) = mpsc::channel(WAITING);
         let mut inner = self.lock();
         if let Some(failure) = &inner.closed {
             return Err(failure.clone());
         }
-        if askable {
+        if place.askable {
             for request in inner.held.drain(..) {
                 drop(to.try_send(Ok(Message::Request(request))));
             }
         }
-        inner.calls.insert(id, Entry { to, askable, logs });
+        inner.calls.insert(id, Entry { to, place });
         Ok(from)
     }
 
@@ -89,7 +105,7 @@ impl Registry {
 
     /// How many calls are in flight.
     pub(super) fn len(&self) -> usize {
-        self.lock().calls.len()
+        self.lock().in_flight()
     }
 
     /// Hands an answer to its call; false if nobody waits for it.
@@ -109,8 +125,8 @@ impl Registry {
     /// Hands a log message to the call that it must stem from; drops it if that is not certain.
     pub(super) fn log(&self, notification: Notification) {
         let inner = self.lock();
-        let mut wanting = inner.calls.values().filter(|entry| entry.logs);
-        if (self.private || inner.calls.len() == 1)
+        let mut wanting = inner.calls.values().filter(|entry| entry.place.logs);
+        if (self.private || inner.in_flight() == 1)
             && let Some(entry) = wanting.next()
         {
             offer(entry, Message::Notification(notification), FOR_QUESTIONS);
@@ -119,7 +135,7 @@ impl Registry {
 
     /// Hands a withdrawal of a question to the calls that can be asked.
     pub(super) fn withdraw(&self, notification: &Notification) {
-        for entry in self.lock().calls.values().filter(|entry| entry.askable) {
+        for entry in self.lock().calls.values().filter(|entry| entry.place.askable) {
             offer(entry, Message::Notification(notification.clone()), FOR_THE_ANSWER);
         }
     }
@@ -127,12 +143,11 @@ impl Registry {
     /// Attaches a server's request that names no call.
     pub(super) fn ask(&self, request: Request) -> Attached {
         let mut inner = self.lock();
-        let mut askable = inner.calls.values().filter(|entry| entry.askable);
+        let mut askable = inner.calls.values().filter(|entry| entry.place.askable);
         match (askable.next(), askable.next()) {
-            (Some(only), None) => match offer(only, Message::Request(request), FOR_THE_ANSWER) {
-                true => Attached::Delivered,
-                false => Attached::Refused,
-            },
+            (Some(only), None) if offer(only, Message::Request(request.clone()), FOR_THE_ANSWER) => {
+                Attached::Delivered
+            }
             (None, _) if request.method == "roots/list" && inner.held.len() < HELD_MAX => {
                 inner.held.push(request);
                 Attached::Held
@@ -151,9 +166,9 @@ impl Registry {
 
     /// An answer was too large to read: if one call is in flight, it was its.
     pub(super) fn overflow(&self, failure: Failure) {
-        let mut inner = self.lock();
-        if inner.calls.len() == 1
-            && let Some((_, entry)) = inner.calls.drain().next()
+        let inner = self.lock();
+        if inner.in_flight() == 1
+            && let Some(entry) = inner.calls.values().find(|entry| !entry.place.standing)
         {
             drop(entry.to.try_send(Err(failure)));
         }
@@ -167,7 +182,9 @@ impl Registry {
         }
         inner.held.clear();
         inner.closed = Some(match failure {
-            Failure::Unavailable { server, why, sent: _ } => Failure::Unavailable { server, why, sent: false },
+            Failure::Unavailable { server, why, sent: _ } => {
+                Failure::Unavailable { server, why, sent: false }
+            }
             Failure::Timeout { .. } | Failure::TooLarge { .. } => failure,
         });
     }

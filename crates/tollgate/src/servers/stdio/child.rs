@@ -68,7 +68,8 @@ pub(super) fn start(room: &Room, program: Program<'_>) -> Result<Started, String
         command.current_dir(cwd);
     }
     let mut child = command.spawn().map_err(|why| format!("cannot start its guard: {why}"))?;
-    let (Some(input), Some(output), Some(errors)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
+    let (Some(input), Some(output), Some(errors)) =
+        (child.stdin.take(), child.stdout.take(), child.stderr.take())
     else {
         return Err("its pipes are missing".to_owned());
     };
@@ -102,10 +103,10 @@ impl Body {
             }
         };
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        match last.is_empty() {
-            true => how,
-            false => format!("{how}: {}", last.iter().map(String::as_str).collect::<Vec<_>>().join(" | ")),
+        if last.is_empty() {
+            return how;
         }
+        format!("{how}: {}", last.iter().map(String::as_str).collect::<Vec<_>>().join(" | "))
     }
 }
 

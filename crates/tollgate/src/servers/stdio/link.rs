@@ -15,9 +15,9 @@ use tollgate_mcp::message::{self, Message, Notification, Request};
 use tollgate_mcp::object::{elements, quote};
 use tollgate_mcp::rope::Rope;
 
-use super::super::bulletin::Bulletin;
-use super::super::registry::{Attached, Inbound, Registry};
 use super::super::Failure;
+use super::super::bulletin::Bulletin;
+use super::super::registry::{Attached, Inbound, Place, Registry};
 
 /// The longest line.
 const LINE_MAX: usize = 16 * 1024 * 1024;
@@ -93,8 +93,8 @@ impl Link {
         place: Place,
         turn: Option<OwnedSemaphorePermit>,
     ) -> Result<Call, Failure> {
-        let from = self.calls.enter(id, place.askable, place.logs)?;
-        let call = Call { link: Arc::clone(self), from, id, cancels: place.cancels, over: false, _turn: turn };
+        let from = self.calls.enter(id, place)?;
+        let call = Call { link: Arc::clone(self), from, id, cancels: true, over: false, _turn: turn };
         match self.write(request).await {
             Ok(()) => Ok(call),
             Err(why) => Err(self.unavailable(why, false)),
@@ -126,7 +126,11 @@ impl Link {
     }
 
     /// Writes what is queued, as much as there is at once, until told to stop; then the input is closed.
-    pub(super) async fn write_all(&self, mut waiting: mpsc::Receiver<Rope>, mut input: impl AsyncWrite + Unpin) {
+    pub(super) async fn write_all(
+        &self,
+        mut waiting: mpsc::Receiver<Rope>,
+        mut input: impl AsyncWrite + Unpin,
+    ) {
         let mut batch = BytesMut::with_capacity(4096);
         loop {
             let first = tokio::select! {
@@ -228,11 +232,13 @@ impl Link {
                 }
             }
             // A modern server ends a subscription so; a legacy one takes a question back.
-            "notifications/cancelled" => match (self.asking.get(), notification.params.slice("requestId").and_then(number)) {
-                (Some(Asking::Never), Some(id)) => self.calls.notify(id, notification),
-                (Some(Asking::Never), None) => {}
-                (Some(Asking::Declared) | None, _) => self.calls.withdraw(&notification),
-            },
+            "notifications/cancelled" => {
+                match (self.asking.get(), notification.params.slice("requestId").and_then(number)) {
+                    (Some(Asking::Never), Some(id)) => self.calls.notify(id, notification),
+                    (Some(Asking::Never), None) => {}
+                    (Some(Asking::Declared) | None, _) => self.calls.withdraw(&notification),
+                }
+            }
             _ => {
                 self.bulletin.take(&notification);
             }
@@ -273,22 +279,6 @@ impl Link {
     }
 }
 
-/// How a call stands on its link.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
-    /// It can be asked something.
-    pub(super) askable: bool,
-    /// It asked for log messages.
-    pub(super) logs: bool,
-    /// It may be cancelled (`initialize` never is).
-    pub(super) cancels: bool,
-}
-
-impl Place {
-    /// For our own requests.
-    pub(super) const OURS: Self = Self { askable: false, logs: false, cancels: true };
-}
-
 /// One request on a link.
 #[derive(Debug)]
 pub(in crate::servers) struct Call {
@@ -322,6 +312,12 @@ impl Call {
 
     pub(in crate::servers) fn finish(&mut self) {
         self.over = true;
+    }
+
+    /// Never tells the process that nobody waits: for what it may not know, and for `initialize`.
+    pub(super) fn uncancellable(mut self) -> Self {
+        self.cancels = false;
+        self
     }
 
     /// Takes the call out and tells the process.

@@ -9,10 +9,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::OnceCell;
 use tollgate_mcp::message::{self, Id};
+use tollgate_mcp::method::Method;
 use tollgate_mcp::revision::Era;
 
+use super::credential::Environment;
 use super::introduction::Introduction;
 use super::params::{self, Stamp, declared};
+use super::registry::Place;
 use super::server::Room;
 use super::{Failure, Outbound, nobody};
 use crate::call::Client;
@@ -25,7 +28,6 @@ mod process;
 pub(super) use link::{Call, Link};
 
 use child::Program;
-use link::Place;
 use process::Process;
 
 /// How often to look for a free process when all are in use.
@@ -47,6 +49,8 @@ pub(super) struct Stdio {
     processes: Processes,
     /// Always on; nothing is declared to it.
     base: Arc<Process>,
+    /// Of the environment that it was started with.
+    environment: [u8; 32],
     keyed: Mutex<HashMap<Key, Slot>>,
 }
 
@@ -57,11 +61,13 @@ impl Stdio {
             return Err("it is not a program".to_owned());
         };
         let client = nobody();
+        let environment = Environment::of(&*room.resolve, program.env)?.digest();
         let base = process::introduce(room, program, &client, false, era).await?;
         Ok(Self {
             room: Arc::clone(room),
             processes: processes.clone(),
             base: Arc::new(base),
+            environment,
             keyed: Mutex::default(),
         })
     }
@@ -87,11 +93,14 @@ impl Stdio {
         process.used_ms.store(self.room.clock.now_ms(), Ordering::Relaxed);
         let turn = match &process.turn {
             Some(turn) if outbound.method.may_ask() => {
-                let waiting = tokio::time::timeout(self.room.config.timeout.call, Arc::clone(turn).acquire_owned());
+                let waiting =
+                    tokio::time::timeout(self.room.config.timeout.call, Arc::clone(turn).acquire_owned());
                 match waiting.await {
                     Ok(Ok(turn)) => Some(turn),
                     Ok(Err(_)) | Err(_) => {
-                        return Err(process.link.unavailable("another call of the same caller is still open", false));
+                        return Err(process
+                            .link
+                            .unavailable("another call of the same caller is still open", false));
                     }
                 }
             }
@@ -113,7 +122,11 @@ impl Stdio {
         };
         let params = params::outbound(outbound.method, &outbound.params, stamp);
         let request = message::write_request(&Id::number(id), outbound.method.as_str(), params);
-        let place = Place { askable: process.turn.is_some() && outbound.method.may_ask(), logs, cancels: true };
+        let place = Place {
+            askable: process.turn.is_some() && outbound.method.may_ask(),
+            logs,
+            standing: outbound.method == Method::Listen,
+        };
         Ok((id, process.link.open(id, request, place, turn).await?))
     }
 
@@ -161,9 +174,10 @@ impl Stdio {
                 self.forget(&key);
                 Err(self.base.link.unavailable(why, false))
             }
-            Err(_elapsed) => {
-                Err(self.base.link.unavailable(format!("no process of its {} was free", self.processes.max), false))
-            }
+            Err(_elapsed) => Err(self
+                .base
+                .link
+                .unavailable(format!("no process of its {} was free", self.processes.max), false)),
         }
     }
 
@@ -194,7 +208,9 @@ impl Stdio {
         let mut era = Some(self.base.introduction.revision.era());
         // A process that nothing interactive is declared to gets nothing interactive to answer.
         let client = match key.declared.as_ref() {
-            b"{}" => Arc::new(Client { capabilities: nobody().capabilities.clone(), ..Client::clone(client) }),
+            b"{}" => {
+                Arc::new(Client { capabilities: nobody().capabilities.clone(), ..Client::clone(client) })
+            }
             _ => Arc::clone(client),
         };
         process::introduce(&self.room, program, &client, true, &mut era).await.map(Arc::new)
@@ -210,6 +226,16 @@ impl Stdio {
     /// Why the base process ended.
     pub(super) async fn lost(&self) -> String {
         self.base.ended().await
+    }
+
+    /// Whether a secret in its environment is another one now.
+    pub(super) fn is_outdated(&self) -> bool {
+        let now = program(&self.room).map(|(program, _)| Environment::of(&*self.room.resolve, program.env));
+        matches!(now, Some(Ok(now)) if now.digest() != self.environment)
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.base.is_over()
     }
 
     /// Ends processes of principals that have been unused for long.

@@ -13,11 +13,12 @@ use tollgate_mcp::revision::{Era, Revision};
 use tollgate_mcp::rope::Rope;
 
 use super::child::{self, Program, Started};
-use super::link::{Asking, Call, Link, Place};
+use super::link::{Asking, Call, Link};
 use crate::call::{Client, LogLevel};
 use crate::servers::http::initialize_params;
 use crate::servers::introduction::{self, Finding, Introduction};
 use crate::servers::params::{self, SELF, Stamp, declared};
+use crate::servers::registry::Place;
 use crate::servers::server::Room;
 use crate::servers::{Failure, nobody};
 
@@ -71,7 +72,7 @@ impl Process {
         let params = Rope::from(Bytes::from(format!(r#"{{"level":{}}}"#, quote(level.as_str()))));
         let request = message::write_request(&Id::number(id), Method::SetLevel.as_str(), params);
         let setting = async {
-            let mut call = self.link.open(id, request, Place::OURS, None).await?;
+            let mut call = self.link.open(id, request, Place::default(), None).await?;
             outcome(&mut call).await
         };
         drop(tokio::time::timeout(LEVEL, setting).await);
@@ -125,27 +126,19 @@ pub(super) async fn introduce(
     let mut raw = spawn(room, program, client, private)?;
     let met = match *era {
         Some(Era::Legacy) => None,
-        Some(Era::Modern) | None => match discover(&raw.link).await? {
-            Some(introduction) => Some(introduction),
-            None => {
-                // Some old servers die of a first request that is not `initialize`.
-                if raw.link.calls.is_closed() {
-                    raw = spawn(room, program, client, private)?;
-                }
-                None
-            }
-        },
+        Some(Era::Modern) | None => discover(&raw.link).await?,
     };
     *era = None;
-    let introduced = match met {
-        Some(introduction) => {
-            raw.link.settle(Asking::Never);
-            Ok(introduction)
-        }
-        None => {
-            raw.link.settle(Asking::Declared);
-            initialize(&raw.link, client).await
-        }
+    if met.is_none() && raw.link.calls.is_closed() {
+        // Some old servers die of a first request that is not `initialize`.
+        raw = spawn(room, program, client, private)?;
+    }
+    let introduced = if let Some(introduction) = met {
+        raw.link.settle(Asking::Never);
+        Ok(introduction)
+    } else {
+        raw.link.settle(Asking::Declared);
+        initialize(&raw.link, client).await
     };
     let introduction = match introduced {
         Ok(introduction) => introduction,
@@ -168,7 +161,9 @@ pub(super) async fn introduce(
 async fn explain(mut raw: Raw, why: String) -> String {
     let ended = raw.link.calls.is_closed();
     raw.link.stop();
-    if ended && let Ok(Ok(told)) = tokio::time::timeout(Duration::from_secs(5), raw.ended.wait_for(Option::is_some)).await
+    if ended
+        && let Ok(Ok(told)) =
+            tokio::time::timeout(Duration::from_secs(5), raw.ended.wait_for(Option::is_some)).await
     {
         return told.clone().unwrap_or(why);
     }
@@ -178,15 +173,19 @@ async fn explain(mut raw: Raw, why: String) -> String {
 /// `server/discover`: `None` = it is a legacy server.
 async fn discover(link: &Arc<Link>) -> Result<Option<Introduction>, String> {
     let client = nobody();
-    let stamp =
-        Stamp { revision: Revision::V2026_07_28, client: &client, declare: true, progress: None, log_level: None };
+    let stamp = Stamp {
+        revision: Revision::V2026_07_28,
+        client: &client,
+        declare: true,
+        progress: None,
+        log_level: None,
+    };
     let params = params::outbound(Method::Discover, &Object::empty(), stamp);
     let id = link.mint();
     let request = message::write_request(&Id::number(id), Method::Discover.as_str(), params);
     let asking = async {
         // Cancelling a method that it may not know would only confuse it.
-        let place = Place { cancels: false, ..Place::OURS };
-        let mut call = link.open(id, request, place, None).await?;
+        let mut call = link.open(id, request, Place::default(), None).await?.uncancellable();
         outcome(&mut call).await
     };
     let Ok(Ok(outcome)) = tokio::time::timeout(PROBE, asking).await else { return Ok(None) };
@@ -203,12 +202,11 @@ async fn initialize(link: &Arc<Link>, client: &Client) -> Result<Introduction, S
     let revision = Revision::LATEST_LEGACY;
     let params = initialize_params(revision, &declared(&client.capabilities, revision), info);
     let request = message::write_request(&Id::number(id), Method::Initialize.as_str(), params);
-    let place = Place { cancels: false, ..Place::OURS };
     let why = |failure| match failure {
         Failure::Unavailable { why, .. } => why,
         Failure::Timeout { .. } | Failure::TooLarge { .. } => "it did not answer `initialize`".to_owned(),
     };
-    let mut call = link.open(id, request, place, None).await.map_err(why)?;
+    let mut call = link.open(id, request, Place::default(), None).await.map_err(why)?.uncancellable();
     let introduction = match outcome(&mut call).await.map_err(why)? {
         Outcome::Result(result) => introduction::initialized(&result)?,
         Outcome::Error(error) => return Err(format!("it refused `initialize` with {}", error.code)),
