@@ -106,9 +106,9 @@ impl Entry {
     }
 
     /// Writes the close record, then makes the last part: the only way to one, beside [`unrecorded`]. If the record cannot be
-    /// written, the answer is withheld and the agent gets an error; only a refusal before any effect still goes out as it is.
+    /// written, the answer is withheld and the agent gets an error; only a refusal still goes out as it is, for nothing has happened.
     pub async fn close(mut self, close: Close, ending: Ending) -> Reply {
-        let had_effect = matches!(self.state, State::Begun { .. }) || close.outcome != Outcome::Refused;
+        let refused = close.outcome == Outcome::Refused;
         let settled = match self.end(&close) {
             Ok(seq) => self.ledger.shared().settle(seq).await,
             Err(Unwritten::Refused(error) | Unwritten::Waiting(_, error)) => Err(error.into()),
@@ -117,11 +117,11 @@ impl Entry {
             Ok(()) => Reply::new(ending),
             Err(error) => {
                 tracing::error!(id = %self.facts.id, error = ?error, "an entry is not closed on the disk");
-                if had_effect {
+                if refused {
+                    Reply::new(ending)
+                } else {
                     self.ledger.shared().note_undelivered(self.facts.id);
                     Reply::new(Ending::Error(withheld()))
-                } else {
-                    Reply::new(ending)
                 }
             }
         }

@@ -108,6 +108,11 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// For an entry that nobody closed: a panic is no decision.
+    pub(super) fn of_dropped() -> Self {
+        if std::thread::panicking() { Self::Abandoned } else { Self::Cancelled }
+    }
+
     /// Every outcome.
     pub const ALL: [Self; 9] = [
         Self::Ok,

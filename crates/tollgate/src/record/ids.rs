@@ -50,6 +50,8 @@ mod tests {
         let ids = super::Ids::new().unwrap();
         let made: std::collections::HashSet<_> = (0..10_000).map(|_| ids.id(1_785_240_896_789)).collect();
         assert_eq!(made.len(), 10_000);
-        assert!(made.iter().all(|id| id.get_version_num() == 7 && id.to_string().starts_with("019fa8a6-4515")));
+        assert!(
+            made.iter().all(|id| id.get_version_num() == 7 && id.to_string().starts_with("019fa8a6-4515"))
+        );
     }
 }

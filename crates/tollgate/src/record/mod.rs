@@ -33,6 +33,7 @@ mod line;
 mod recover;
 mod reply;
 mod retain;
+mod shared;
 mod stamp;
 mod writer;
 

@@ -2,9 +2,10 @@
 
 use std::io;
 
-use super::ledger::{Shared, Unavailable};
+use super::ledger::Unavailable;
 use super::line;
 use super::read::{Backward, Record};
+use super::shared::Shared;
 use super::stamp;
 use super::writer::{files, flush};
 

@@ -61,12 +61,14 @@ async fn a_disk_that_fails_lets_nothing_pass_and_gets_everything_later() {
     assert!(!ledger.is_writable());
     let reply = entry.close(Close::of(Outcome::Ok), ending()).await;
     assert_eq!(told(reply), "the answer is withheld: the ledger cannot be written");
-    drop(first);
+    // A refusal goes out as it is, though its begin has its place and its close must wait.
+    let refusal = Close::with(Outcome::Refused, "ledger.unavailable", "");
+    assert_eq!(told(first.close(refusal, ending()).await), "as it came");
     disk.faults.writes.store(false, Ordering::SeqCst);
     call(&ledger, "a/after").await;
     assert!(ledger.is_writable());
     // The begin that had its place before the disk failed is closed like any other.
-    assert_eq!(outcomes(&tail(state.path())), ["ok", "cancelled", "ok"]);
+    assert_eq!(outcomes(&tail(state.path())), ["ok", "refused", "ok"]);
     let written = lines(&segments(state.path())[0]);
     assert_eq!(written.iter().filter(|line| line.contains("\"note\":\"undelivered\"")).count(), 1);
     assert_whole(state.path());

@@ -58,6 +58,7 @@ fn told(reply: Reply) -> String {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "most facts are optional")]
 fn text(value: &str) -> Option<Arc<str>> {
     Some(Arc::from(value))
 }

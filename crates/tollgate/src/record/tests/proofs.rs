@@ -65,7 +65,7 @@ async fn a_cut_end_is_found() {
     let state = finished().await;
     let (first, second) = (segments(state.path()).remove(0), segments(state.path()).remove(1));
     let (one, two) = (lines(&first), lines(&second));
-    let head = |line: &str| line[line.len() - 66..line.len() - 2].to_owned();
+    let head = |line: &str| line.get(line.len() - 66..line.len() - 2).unwrap().to_owned();
     let reader = Reader::new(state.path());
     assert!(reader.verify(Some(&head(two.last().unwrap()))).unwrap().is_whole());
     // The second chain has seen the end of the first.

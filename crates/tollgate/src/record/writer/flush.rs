@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::chain::{Class, Dirty, Unwritten};
 use crate::config::Durability;
-use crate::record::ledger::Shared;
+use crate::record::shared::Shared;
 use crate::record::{encode, retain};
 
 /// `commit`: flushed within a second, the flush's own time included.
