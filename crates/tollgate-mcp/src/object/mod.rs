@@ -11,6 +11,8 @@ use std::ops::Range;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
+mod brackets;
+
 mod edit;
 pub use edit::Edit;
 

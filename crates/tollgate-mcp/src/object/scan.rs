@@ -5,6 +5,7 @@ use std::ops::Range;
 use memchr::memchr2;
 use smallvec::SmallVec;
 
+use super::brackets::Brackets;
 use super::{Broken, Member};
 
 /// More members than any protocol object has: places are larger than what they point at.
@@ -314,36 +315,4 @@ fn equal(word: u64, byte: u8) -> u64 {
     const LOW: u64 = ONES * 0x7f;
     let difference = word ^ (ONES * u64::from(byte));
     !(((difference & LOW) + LOW) | difference | LOW)
-}
-
-/// The kinds of the open brackets, a bit each: true is a brace.
-#[derive(Default)]
-struct Brackets {
-    depth: usize,
-    word: u64,
-    full: SmallVec<[u64; 4]>,
-}
-
-impl Brackets {
-    fn push(&mut self, brace: bool) {
-        if self.depth != 0 && self.depth.is_multiple_of(64) {
-            self.full.push(self.word);
-        }
-        self.word = (self.word << 1) | u64::from(brace);
-        self.depth += 1;
-    }
-
-    fn pop(&mut self) -> Option<bool> {
-        self.depth = self.depth.checked_sub(1)?;
-        let brace = self.word & 1 == 1;
-        self.word >>= 1;
-        if self.depth != 0 && self.depth.is_multiple_of(64) {
-            self.word = self.full.pop().unwrap_or_default();
-        }
-        Some(brace)
-    }
-
-    fn is_empty(&self) -> bool {
-        self.depth == 0
-    }
 }
