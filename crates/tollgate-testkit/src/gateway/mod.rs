@@ -16,6 +16,9 @@ use crate::json::Json;
 use crate::wire::http;
 use crate::{Failure, Result};
 
+#[cfg(test)]
+mod tests;
+
 /// The binary under test: `$TOLLGATE_BIN`, else `tollgate` beside this executable or one or two folders up.
 #[expect(clippy::disallowed_methods, reason = "where tests find their programs; not part of the gateway")]
 pub fn binary() -> Result<PathBuf> {
@@ -205,10 +208,14 @@ impl Running {
         if let Some(pid) = child.id() {
             signal(pid, rustix::process::Signal::TERM)?;
         }
-        let status = tokio::time::timeout(patience, child.wait())
-            .await
-            .map_err(|_| Failure::new(format!("still there {patience:?} after SIGTERM:\n{}", self.log())))??;
-        if status.success() { Ok(()) } else { Err(Failure::new(format!("ended with {status}:\n{}", self.log()))) }
+        let status = tokio::time::timeout(patience, child.wait()).await.map_err(|_| {
+            Failure::new(format!("still there {patience:?} after SIGTERM:\n{}", self.log()))
+        })??;
+        if status.success() {
+            Ok(())
+        } else {
+            Err(Failure::new(format!("ended with {status}:\n{}", self.log())))
+        }
     }
 
     /// SIGKILL, at once.
