@@ -1,5 +1,5 @@
 //! Scripted agents of every revision, over HTTP and stdio. A call runs by itself: its questions come out one by one and wait for an answer,
-//! its notifications are collected, its end is a [`Reply`].
+//! its notifications are collected, its end is a `Reply`.
 //! *Never* repairs what it receives: an answer of the wrong shape is the test's to see.
 
 use std::sync::Arc;
