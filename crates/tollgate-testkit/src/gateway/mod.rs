@@ -114,7 +114,8 @@ impl Running {
         Ok(std::fs::rename(beside, self.config())?)
     }
 
-    /// Writes a configuration and waits until the log says what became of it (a line that has `configuration` and `applied` or `kept`).
+    /// Writes a configuration and waits until the log says what became of it (a line that says that the
+    /// configuration applies, or that the old one stays).
     pub async fn reload(&self, config: Json) -> Result<()> {
         let before = self.log().len();
         self.write(config)?;
@@ -122,7 +123,7 @@ impl Running {
             let log = self.log();
             let fresh = log.get(before..).unwrap_or_default();
             if fresh.lines().any(|line| {
-                line.contains("configuration") && (line.contains("applied") || line.contains("kept"))
+                line.contains("configuration") && (line.contains("applies") || line.contains("stays"))
             }) {
                 return Ok(());
             }
