@@ -1,5 +1,5 @@
 //! Scripted agents of every revision, over HTTP and stdio. A call runs by itself: its questions come out one by one and wait for an answer,
-//! its notifications are collected, its end is a [`Reply`].
+//! its notifications are collected, its end is a `Reply`.
 //! *Never* repairs what it receives: an answer of the wrong shape is the test's to see.
 
 use std::sync::Arc;
@@ -45,7 +45,8 @@ impl Setup {
     /// An agent of `revision` that can be asked with a form (where the revision has forms) and presents no key.
     pub fn of(revision: &str) -> Self {
         let forms = revision >= "2025-06-18";
-        let capabilities = if forms { Json::object().with("elicitation", Json::object()) } else { Json::object() };
+        let capabilities =
+            if forms { Json::object().with("elicitation", Json::object()) } else { Json::object() };
         Self { revision: revision.to_owned(), capabilities, key: None, headers: Vec::new(), log_level: None }
     }
 
@@ -320,7 +321,14 @@ impl Agent {
             }
         });
         let carrier = Arc::clone(&self.0);
-        Pending { id, events, questions: std::collections::VecDeque::new(), notified: Vec::new(), task, carrier }
+        Pending {
+            id,
+            events,
+            questions: std::collections::VecDeque::new(),
+            notified: Vec::new(),
+            task,
+            carrier,
+        }
     }
 
     /// Starts a tool call.

@@ -47,7 +47,10 @@ async fn round(kind: Kind) {
     assert_eq!(call.notified().first().unwrap().0, "notifications/message");
 
     let calls = server.take_calls(4, PATIENCE).await;
-    assert_eq!(calls.first().unwrap().summary(), Json::parse(&format!(r#"{{"name":"echo","arguments":{big}}}"#)).unwrap());
+    assert_eq!(
+        calls.first().unwrap().summary(),
+        Json::parse(&format!(r#"{{"name":"echo","arguments":{big}}}"#)).unwrap()
+    );
 
     let call = agent.call("slow", json!({}));
     assert_eq!(server.take_calls(1, PATIENCE).await.len(), 1);
@@ -55,7 +58,10 @@ async fn round(kind: Kind) {
     let cancelled = server.take_calls(1, PATIENCE).await;
     assert_eq!(cancelled.first().unwrap().summary(), json!({ "cancelled": "slow" }).into());
 
-    assert!(matches!(agent.call("nothing", json!({})).reply(PATIENCE).await.unwrap().outcome, Outcome::Error(_)));
+    assert!(matches!(
+        agent.call("nothing", json!({})).reply(PATIENCE).await.unwrap().outcome,
+        Outcome::Error(_)
+    ));
     assert_eq!(server.faults(), Vec::<String>::new());
 }
 

@@ -26,7 +26,9 @@ fn run(arguments: &[String]) -> Result<()> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["--carry", address] => stdio::carry(address, false),
-        ["--carry", address, "--stubborn"] | ["--stubborn", "--carry", address] => stdio::carry(address, true),
+        ["--carry", address, "--stubborn"] | ["--stubborn", "--carry", address] => {
+            stdio::carry(address, true)
+        }
         [] => serve("legacy-stdio", None),
         [kind] => serve(kind, None),
         [kind, script] => serve(kind, Some(script)),
@@ -39,10 +41,13 @@ fn serve(kind: &str, script: Option<&str>) -> Result<()> {
     let script = match script {
         None => Script::default(),
         Some(path) => {
-            let value: serde_json::Value =
-                serde_saphyr::from_str(&std::fs::read_to_string(path)?).map_err(|e| Failure::new(e.to_string()))?;
+            let value: serde_json::Value = serde_saphyr::from_str(&std::fs::read_to_string(path)?)
+                .map_err(|e| Failure::new(e.to_string()))?;
             Script::read(&Json::from(value))?
         }
     };
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(stdio::serve_here(kind, script))
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(stdio::serve_here(kind, script))
 }

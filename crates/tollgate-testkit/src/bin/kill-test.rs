@@ -29,15 +29,18 @@ const ORPHANED: Duration = Duration::from_secs(2);
 fn main() -> ExitCode {
     let times = std::env::args().nth(1).map_or(Ok(5), |n| n.parse::<usize>());
     let run = times.map_err(|e| Failure::new(e.to_string())).and_then(|times| {
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(run(times))
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()?
+            .block_on(run(times))
     });
     let (text, code) = match run {
         Ok(text) => (text, ExitCode::SUCCESS),
         Err(failure) => (format!("kill-test: {failure}\n"), ExitCode::FAILURE),
     };
-    use std::io::Write as _;
     // Nobody may be reading.
-    drop(std::io::stdout().write_all(text.as_bytes()));
+    drop(std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes()));
     code
 }
 
@@ -51,7 +54,8 @@ struct Told {
 async fn run(times: usize) -> Result<String> {
     let web = Server::start(Kind::ModernHttp, Script::default()).await?;
     let pipe = Server::start(Kind::LegacyStdio, Script::default()).await?;
-    let command: Vec<_> = pipe.command(&stdio::carrier()?).into_iter().chain(["--stubborn".to_owned()]).collect();
+    let command: Vec<_> =
+        pipe.command(&stdio::carrier()?).into_iter().chain(["--stubborn".to_owned()]).collect();
     let config = json!({
         "servers": { "web": { "url": web.url() }, "pipe": { "command": command } },
         "policy": { "default": "allow" },
@@ -62,7 +66,8 @@ async fn run(times: usize) -> Result<String> {
     let mut report = String::new();
     for round in 1..=times {
         let instant = Duration::from_millis(50 + random() % 700);
-        let load: Vec<_> = (0..AGENTS).map(|_| tokio::spawn(load(gateway.url("/mcp"), Arc::clone(&told)))).collect();
+        let load: Vec<_> =
+            (0..AGENTS).map(|_| tokio::spawn(load(gateway.url("/mcp"), Arc::clone(&told)))).collect();
         tokio::time::sleep(instant).await;
         gateway.kill().await?;
         for agent in load {
@@ -143,7 +148,10 @@ async fn judge(gateway: &Running, servers: &[&Server], told: &Told) -> Result<us
     }
     for text in told.answered.lock().map_err(|_| "a poisoned lock")?.iter() {
         if outcomes.get(text.as_str()).map(Vec::as_slice) != Some(["ok"].as_slice()) {
-            return Err(Failure::new(format!("`{text}` was answered, the ledger says {:?}", outcomes.get(text.as_str()))));
+            return Err(Failure::new(format!(
+                "`{text}` was answered, the ledger says {:?}",
+                outcomes.get(text.as_str())
+            )));
         }
     }
     match gateway.run(&["ledger", "verify"]).await? {

@@ -55,7 +55,9 @@ pub(crate) fn streams(state: &State, method: &str, params: &Json) -> bool {
     let tool = find(&script.tools, params);
     let streaming =
         |tool: &Tool| matches!(tool.like.as_str(), "ask" | "sample" | "roots" | "progress" | "log" | "slow");
-    script.events || method == "subscriptions/listen" || (method == "tools/call" && tool.is_some_and(streaming))
+    script.events
+        || method == "subscriptions/listen"
+        || (method == "tools/call" && tool.is_some_and(streaming))
 }
 
 fn find<'a>(tools: &'a [Tool], params: &Json) -> Option<&'a Tool> {
@@ -64,7 +66,13 @@ fn find<'a>(tools: &'a [Tool], params: &Json) -> Option<&'a Tool> {
 }
 
 /// Answers one request.
-pub(crate) async fn answer(state: &Arc<State>, session: &Session, method: &str, params: &Json, port: &Port) -> Ended {
+pub(crate) async fn answer(
+    state: &Arc<State>,
+    session: &Session,
+    method: &str,
+    params: &Json,
+    port: &Port,
+) -> Ended {
     let delay = lock(&state.script).delay;
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
@@ -95,7 +103,10 @@ pub(crate) async fn answer(state: &Arc<State>, session: &Session, method: &str, 
         "resources/read" => read(state, params),
         "completion/complete" => {
             let typed = params.at(&["argument", "value"]).and_then(Json::as_str).unwrap_or_default();
-            Ended::Result(json!({ "completion": { "values": [format!("{typed}-one"), format!("{typed}-two")] } }).into())
+            Ended::Result(
+                json!({ "completion": { "values": [format!("{typed}-one"), format!("{typed}-two")] } })
+                    .into(),
+            )
         }
         "tools/call" => {
             let tool = find(&lock(&state.script).tools, params).cloned();
@@ -144,7 +155,9 @@ fn capabilities() -> serde_json::Value {
 }
 
 fn discover() -> Json {
-    Json::from(json!({ "supportedVersions": [MODERN], "capabilities": capabilities(), "instructions": "a fake" }))
+    Json::from(
+        json!({ "supportedVersions": [MODERN], "capabilities": capabilities(), "instructions": "a fake" }),
+    )
 }
 
 /// Answers a handshake, and keeps what was agreed.
@@ -176,7 +189,8 @@ fn page(state: &State, list: &str, all: Vec<Json>, params: &Json) -> Ended {
 }
 
 fn prompt() -> Json {
-    json!({ "name": "greet", "description": "Greets", "arguments": [{ "name": "name", "required": true }] }).into()
+    json!({ "name": "greet", "description": "Greets", "arguments": [{ "name": "name", "required": true }] })
+        .into()
 }
 
 fn get_prompt(params: &Json) -> Ended {
@@ -200,7 +214,9 @@ fn read(state: &State, params: &Json) -> Ended {
     let known = lock(&state.script).resources.iter().any(|known| known == uri) || uri.starts_with("note:");
     if known {
         let text = format!("what {uri} says");
-        return Ended::Result(json!({ "contents": [{ "uri": uri, "mimeType": "text/plain", "text": text }] }).into());
+        return Ended::Result(
+            json!({ "contents": [{ "uri": uri, "mimeType": "text/plain", "text": text }] }).into(),
+        );
     }
     let code = if state.kind.is_modern() { -32602 } else { -32002 };
     let data = Json::object().with("uri", uri);
@@ -226,7 +242,10 @@ async fn call(state: &Arc<State>, session: &Session, tool: &Tool, params: &Json,
             if let Some(token) = params.at(&["_meta", "progressToken"]) {
                 for step in 1..=3_u64 {
                     let params = Json::object().with("progressToken", token.clone()).with("progress", step);
-                    port.notify("notifications/progress", params.with("total", 3_u64).with("message", "working"));
+                    port.notify(
+                        "notifications/progress",
+                        params.with("total", 3_u64).with("message", "working"),
+                    );
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
             }
@@ -258,7 +277,8 @@ async fn call(state: &Arc<State>, session: &Session, tool: &Tool, params: &Json,
         "structured" => {
             let content = json!([{ "type": "text", "text": "{}" }, { "type": "x-hologram", "depth": 3 }]);
             let result = Json::object().with("content", content).with("structuredContent", arguments.clone());
-            let meta = Json::object().with("com.example/kept", Json::Number("1.0000000000000000001".to_owned()));
+            let meta =
+                Json::object().with("com.example/kept", Json::Number("1.0000000000000000001".to_owned()));
             Ended::Result(result.with("x-future", arguments).with("_meta", meta))
         }
         _ => match (&tool.says, arguments.get("text").and_then(Json::as_str)) {
@@ -273,7 +293,8 @@ async fn call(state: &Arc<State>, session: &Session, tool: &Tool, params: &Json,
 fn question(tool: &Tool) -> (&'static str, Json, &'static str) {
     match tool.like.as_str() {
         "sample" => {
-            let message = json!({ "role": "user", "content": { "type": "text", "text": "One word, please." } });
+            let message =
+                json!({ "role": "user", "content": { "type": "text", "text": "One word, please." } });
             ("sampling/createMessage", json!({ "messages": [message], "maxTokens": 10 }).into(), "sampling")
         }
         "roots" => ("roots/list", Json::object(), "roots"),
@@ -293,7 +314,8 @@ async fn ask(state: &Arc<State>, session: &Session, tool: &Tool, params: &Json, 
     }
     if lock(&session.capabilities).get(capability).is_none() {
         return Ended::Result(
-            json!({ "content": [{ "type": "text", "text": "there is nobody to ask" }], "isError": true }).into(),
+            json!({ "content": [{ "type": "text", "text": "there is nobody to ask" }], "isError": true })
+                .into(),
         );
     }
     let id = state.next_id();
@@ -321,7 +343,8 @@ fn ask_by_result(
     capability: &str,
     answered: impl Fn(&Json) -> Ended,
 ) -> Ended {
-    let declared = params.at(&["_meta", &format!("{RESERVED}clientCapabilities")]).cloned().unwrap_or_default();
+    let declared =
+        params.at(&["_meta", &format!("{RESERVED}clientCapabilities")]).cloned().unwrap_or_default();
     if declared.get(capability).is_none() {
         let needed = Json::object().with(capability, Json::object());
         let data = Json::object().with("requiredCapabilities", needed);

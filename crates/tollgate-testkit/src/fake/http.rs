@@ -34,7 +34,8 @@ impl Body for Events {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         self.0.poll_recv(cx).map(|message| {
-            message.map(|message| Ok(Frame::data(Bytes::from(format!("event: message\ndata: {message}\n\n")))))
+            message
+                .map(|message| Ok(Frame::data(Bytes::from(format!("event: message\ndata: {message}\n\n")))))
         })
     }
 }
@@ -48,7 +49,11 @@ pub(super) async fn accept(listener: TcpListener, state: Arc<State>) {
                 async move { Ok::<_, Infallible>(serve(&state, request).await) }
             });
             // A peer that hangs up is no news here.
-            drop(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
+            drop(
+                hyper::server::conn::http1::Builder::new()
+                    .serve_connection(TokioIo::new(stream), service)
+                    .await,
+            );
         });
         state.track(&task);
     }
@@ -58,7 +63,9 @@ fn plain(status: u16, body: &str) -> Reply {
     let mut response = Response::new(Full::new(Bytes::from(body.to_owned())).boxed());
     *response.status_mut() = hyper::StatusCode::from_u16(status).unwrap_or_default();
     if body.starts_with('{') {
-        response.headers_mut().insert("content-type", hyper::header::HeaderValue::from_static("application/json"));
+        response
+            .headers_mut()
+            .insert("content-type", hyper::header::HeaderValue::from_static("application/json"));
     }
     response
 }
@@ -79,7 +86,8 @@ struct Headers(Vec<(String, String)>);
 
 impl Headers {
     fn of(request: &Request<Incoming>) -> Self {
-        let value = |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let value =
+            |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         Self(request.headers().iter().map(|(name, v)| (name.as_str().to_owned(), value(v))).collect())
     }
 
@@ -110,7 +118,11 @@ async fn serve(state: &Arc<State>, request: Request<Incoming>) -> Reply {
     for key in message.duplicates() {
         state.fault(format!("key `{key}` stands twice in a request"));
     }
-    if state.kind.is_modern() { modern(state, &headers, message).await } else { legacy(state, &headers, message).await }
+    if state.kind.is_modern() {
+        modern(state, &headers, message).await
+    } else {
+        legacy(state, &headers, message).await
+    }
 }
 
 /// GET and DELETE of a session.
@@ -276,7 +288,8 @@ fn mirrored(state: &State, headers: &Headers, method: &str, params: &Json) -> Re
     let Some(tool) = script.tools.iter().find(|tool| Some(tool.name()) == params.text("name")) else {
         return Ok(());
     };
-    let properties = tool.definition.at(&["inputSchema", "properties"]).map(Json::members).unwrap_or_default();
+    let properties =
+        tool.definition.at(&["inputSchema", "properties"]).map(Json::members).unwrap_or_default();
     for (property, schema) in properties {
         let Some(mark) = schema.text("x-mcp-header") else { continue };
         let wanted = match params.at(&["arguments", property]) {

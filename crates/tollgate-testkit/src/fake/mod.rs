@@ -92,10 +92,11 @@ impl Received {
     /// is a further round of a call, not a call.
     pub fn is_call(&self) -> bool {
         let again = self.params.get("inputResponses").is_some() && self.method != "cancelled";
-        !again && matches!(
-            self.method.as_str(),
-            "tools/call" | "resources/read" | "prompts/get" | "completion/complete" | "cancelled"
-        )
+        !again
+            && matches!(
+                self.method.as_str(),
+                "tools/call" | "resources/read" | "prompts/get" | "completion/complete" | "cancelled"
+            )
     }
 
     /// As a scenario writes it: the params without what belongs to the hop.

@@ -59,10 +59,8 @@ impl Tool {
     pub fn stock(name: &str) -> Option<Self> {
         let (name, description, properties) = STOCK.into_iter().find(|(n, _, _)| *n == name)?;
         let schema = json!({ "type": "object", "properties": serde_json::from_str::<serde_json::Value>(properties).ok()? });
-        let definition = Json::object()
-            .with("name", name)
-            .with("description", description)
-            .with("inputSchema", schema);
+        let definition =
+            Json::object().with("name", name).with("description", description).with("inputSchema", schema);
         Some(Self { like: name.to_owned(), definition, says: None })
     }
 
@@ -75,7 +73,8 @@ impl Tool {
     /// into its definition.
     fn read(json: &Json) -> Result<Self> {
         if let Some(name) = json.as_str() {
-            return Self::stock(name).ok_or_else(|| Failure::new(format!("no stock tool is called `{name}`")));
+            return Self::stock(name)
+                .ok_or_else(|| Failure::new(format!("no stock tool is called `{name}`")));
         }
         let name = json.text("name").ok_or("a tool needs a `name`")?;
         let like = json.text("like").unwrap_or(name);
@@ -127,4 +126,3 @@ impl Script {
         Ok(script)
     }
 }
-

@@ -26,7 +26,9 @@ pub fn carrier() -> Result<Vec<String>> {
         .map(|folder| folder.join("fake-server"))
         .find(|path| path.is_file())
         .map(|path| vec![path.to_string_lossy().into_owned()])
-        .ok_or_else(|| Failure::new("no `fake-server` beside this test: cargo build -p tollgate-testkit --bins"))
+        .ok_or_else(|| {
+            Failure::new("no `fake-server` beside this test: cargo build -p tollgate-testkit --bins")
+        })
 }
 
 /// The environment variable that a stubborn child's own child carries: the fake's address.
@@ -57,7 +59,8 @@ pub fn carry(address: &str, stubborn: bool) -> Result<()> {
     let socket = std::net::TcpStream::connect(address)?;
     socket.set_nodelay(true)?;
     let (mut up, mut down) = (socket.try_clone()?, socket);
-    let names: Vec<String> = std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned()).collect();
+    let names: Vec<String> =
+        std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned()).collect();
     let hello = json!({ "pid": std::process::id(), "env": names });
     up.write_all(format!("{hello}\n").as_bytes())?;
     let mut grandchild = if stubborn {

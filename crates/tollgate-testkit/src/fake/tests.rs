@@ -16,7 +16,10 @@ fn scripts_take_stock_tools_and_own_ones() {
     );
     let script = Script::read(&json.unwrap()).unwrap();
     let weird = script.tools.last().unwrap();
-    assert_eq!((weird.name(), weird.like.as_str(), weird.says.as_deref()), ("Weird Name!", "delete_file", Some("gone")));
+    assert_eq!(
+        (weird.name(), weird.like.as_str(), weird.says.as_deref()),
+        ("Weird Name!", "delete_file", Some("gone"))
+    );
     assert!(weird.definition.get("annotations").is_some() && weird.definition.get("like").is_none());
     assert!(Script::read(&Json::parse(r#"{"tools":["no such"]}"#).unwrap()).is_err());
     assert!(Script::read(&Json::parse(r#"{"tolls":[]}"#).unwrap()).is_err());

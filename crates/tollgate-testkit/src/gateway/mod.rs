@@ -16,6 +16,9 @@ use crate::json::Json;
 use crate::wire::http;
 use crate::{Failure, Result};
 
+#[cfg(test)]
+mod tests;
+
 /// The binary under test: `$TOLLGATE_BIN`, else `tollgate` beside this executable or one or two folders up.
 #[expect(clippy::disallowed_methods, reason = "where tests find their programs; not part of the gateway")]
 pub fn binary() -> Result<PathBuf> {
@@ -111,7 +114,8 @@ impl Running {
         Ok(std::fs::rename(beside, self.config())?)
     }
 
-    /// Writes a configuration and waits until the log says what became of it (a line that has `configuration` and `applied` or `kept`).
+    /// Writes a configuration and waits until the log says what became of it (a line that says that the
+    /// configuration applies, or that the old one stays).
     pub async fn reload(&self, config: Json) -> Result<()> {
         let before = self.log().len();
         self.write(config)?;
@@ -119,7 +123,7 @@ impl Running {
             let log = self.log();
             let fresh = log.get(before..).unwrap_or_default();
             if fresh.lines().any(|line| {
-                line.contains("configuration") && (line.contains("applied") || line.contains("kept"))
+                line.contains("configuration") && (line.contains("applies") || line.contains("stays"))
             }) {
                 return Ok(());
             }
@@ -205,10 +209,14 @@ impl Running {
         if let Some(pid) = child.id() {
             signal(pid, rustix::process::Signal::TERM)?;
         }
-        let status = tokio::time::timeout(patience, child.wait())
-            .await
-            .map_err(|_| Failure::new(format!("still there {patience:?} after SIGTERM:\n{}", self.log())))??;
-        if status.success() { Ok(()) } else { Err(Failure::new(format!("ended with {status}:\n{}", self.log()))) }
+        let status = tokio::time::timeout(patience, child.wait()).await.map_err(|_| {
+            Failure::new(format!("still there {patience:?} after SIGTERM:\n{}", self.log()))
+        })??;
+        if status.success() {
+            Ok(())
+        } else {
+            Err(Failure::new(format!("ended with {status}:\n{}", self.log())))
+        }
     }
 
     /// SIGKILL, at once.

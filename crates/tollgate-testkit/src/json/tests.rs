@@ -2,7 +2,8 @@ use super::Json;
 
 #[test]
 fn big_numbers_order_and_duplicates_survive() {
-    let text = r#"{"z":123456789012345678901234567890,"a":1e400,"z":0.30000000000000004,"n":[null,true,"\u00e9"]}"#;
+    let text =
+        r#"{"z":123456789012345678901234567890,"a":1e400,"z":0.30000000000000004,"n":[null,true,"\u00e9"]}"#;
     let json = Json::parse(text).unwrap();
     assert_eq!(
         json.to_string(),

@@ -11,9 +11,11 @@ pub(super) enum Mode {
 
 /// Where and how `actual` differs from `expected`; `None` = it does not.
 pub(super) fn difference(expected: &Json, actual: &Json, mode: Mode) -> Option<String> {
-    differ(expected, actual, mode, "").map(|(path, what)| {
-        if path.is_empty() { what } else { format!("at {path}: {what}") }
-    })
+    differ(expected, actual, mode, "").map(
+        |(path, what)| {
+            if path.is_empty() { what } else { format!("at {path}: {what}") }
+        },
+    )
 }
 
 fn differ(expected: &Json, actual: &Json, mode: Mode, path: &str) -> Option<(String, String)> {
@@ -35,7 +37,9 @@ fn differ(expected: &Json, actual: &Json, mode: Mode, path: &str) -> Option<(Str
             }
             let extra = came.iter().find(|(key, _)| expected.get(key).is_none());
             match (mode, extra) {
-                (Mode::Exact, Some((key, value))) => Some((format!("{path}/{key}"), format!("unexpected {value}"))),
+                (Mode::Exact, Some((key, value))) => {
+                    Some((format!("{path}/{key}"), format!("unexpected {value}")))
+                }
                 (Mode::Exact | Mode::Partial, _) => None,
             }
         }
@@ -78,12 +82,18 @@ pub(super) fn blessed(expected: Option<&Json>, actual: &Json, mode: Mode) -> Jso
     match actual {
         Json::Object(came) => {
             let wanted = |key: &str| expected.and_then(|expected| expected.get(key));
-            let kept = came.iter().filter(|(key, _)| mode == Mode::Exact || expected.is_none() || wanted(key).is_some());
-            Json::Object(kept.map(|(key, value)| (key.clone(), masked(key, wanted(key), value, mode))).collect())
+            let kept = came
+                .iter()
+                .filter(|(key, _)| mode == Mode::Exact || expected.is_none() || wanted(key).is_some());
+            Json::Object(
+                kept.map(|(key, value)| (key.clone(), masked(key, wanted(key), value, mode))).collect(),
+            )
         }
         Json::Array(came) => {
             let wanted = |place: usize| expected.and_then(|expected| expected.elements().get(place));
-            Json::Array(came.iter().enumerate().map(|(place, value)| blessed(wanted(place), value, mode)).collect())
+            Json::Array(
+                came.iter().enumerate().map(|(place, value)| blessed(wanted(place), value, mode)).collect(),
+            )
         }
         Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => actual.clone(),
     }

@@ -30,7 +30,7 @@ mod run;
 mod tests;
 
 pub use over::{Speaks, Variant};
-pub use parse::{Block, Scenario, Step};
+pub use parse::{Block, Check, Request, Scenario, Step};
 pub use run::play;
 
 /// What a run needs beside the file.

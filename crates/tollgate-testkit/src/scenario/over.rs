@@ -36,7 +36,8 @@ impl Speaks {
             None => (false, text),
         };
         // 2024-11-05 has no streamable HTTP.
-        let known = revision == MODERN || LEGACY.iter().skip(usize::from(!stdio)).any(|known| *known == revision);
+        let known =
+            revision == MODERN || LEGACY.iter().skip(usize::from(!stdio)).any(|known| *known == revision);
         known.then(|| Self { revision: revision.to_owned(), stdio })
     }
 

@@ -47,18 +47,8 @@ pub enum Step {
     Killed,
     /// `yaml agent`: says how an agent speaks.
     Agent(String),
-    /// `json agent calls`: `{tool, arguments}`.
-    Calls(String),
-    /// `json agent lists`: `{list, full}`.
-    Lists(String),
-    /// `json agent reads`: `{uri}`.
-    Reads(String),
-    /// `json agent prompts`: `{prompt, arguments}`.
-    Prompts(String),
-    /// `json agent completes`: `{ref, argument}`.
-    Completes(String),
-    /// `json agent sends`: `{method, params}`.
-    Sends(String),
+    /// An agent starts a request.
+    Requests(Request, String),
     /// `json agent answers`: the result that answers a question.
     Answers(String),
     /// `text agent cancels`: gives up the oldest call.
@@ -69,42 +59,48 @@ pub enum Step {
     Returns(String),
     /// `yaml server NAME offers`: another script, and the news of it.
     Offers(String),
-    /// Checked: `json agent gets`.
+    /// Compared with what came, or rewritten by bless.
+    Checks(Check),
+}
+
+/// A request of an agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// `json agent calls`: `{tool, arguments}`.
+    Calls,
+    /// `json agent lists`: `{list, full}`.
+    Lists,
+    /// `json agent reads`: `{uri}`.
+    Reads,
+    /// `json agent prompts`: `{prompt, arguments}`.
+    Prompts,
+    /// `json agent completes`: `{ref, argument}`.
+    Completes,
+    /// `json agent sends`: `{method, params}`.
+    Sends,
+}
+
+/// What is checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// `json agent gets`: the end of its oldest call.
     Gets(String),
-    /// Checked: `json agent is asked`.
+    /// `json agent is asked`.
     Asked(String),
-    /// Checked: `json agent sees`: notifications on a call.
+    /// `json agent sees`: notifications on a call.
     Sees(String),
-    /// Checked: `json server NAME receives`.
+    /// `json server NAME receives`.
     Receives(String),
-    /// Checked: `json ledger`: the entries since the last such block.
+    /// `json ledger`: the entries since the last such block.
     Ledger,
-    /// Checked: `text metrics`: lines that must be there.
+    /// `text metrics`: lines that must be there.
     Metrics,
 }
 
 impl Step {
     /// Whether bless rewrites it.
     pub fn is_checked(&self) -> bool {
-        match self {
-            Self::Gets(_) | Self::Asked(_) | Self::Sees(_) | Self::Receives(_) | Self::Ledger | Self::Metrics => true,
-            Self::Gateway
-            | Self::Reloads
-            | Self::Restarts
-            | Self::Killed
-            | Self::Agent(_)
-            | Self::Calls(_)
-            | Self::Lists(_)
-            | Self::Reads(_)
-            | Self::Prompts(_)
-            | Self::Completes(_)
-            | Self::Sends(_)
-            | Self::Answers(_)
-            | Self::Cancels(_)
-            | Self::Crashes(_)
-            | Self::Returns(_)
-            | Self::Offers(_) => false,
-        }
+        matches!(self, Self::Checks(_))
     }
 
     /// Reads a fence's words after the language.
@@ -115,9 +111,9 @@ impl Step {
             ["gateway", "reloads"] => Self::Reloads,
             ["gateway", "restarts"] => Self::Restarts,
             ["gateway", "is", "killed"] => Self::Killed,
-            ["ledger"] => Self::Ledger,
-            ["metrics"] => Self::Metrics,
-            ["server", name, "receives"] => Self::Receives((*name).to_owned()),
+            ["ledger"] => Self::Checks(Check::Ledger),
+            ["metrics"] => Self::Checks(Check::Metrics),
+            ["server", name, "receives"] => Self::Checks(Check::Receives((*name).to_owned())),
             ["server", name, "crashes"] => Self::Crashes((*name).to_owned()),
             ["server", name, "returns"] => Self::Returns((*name).to_owned()),
             ["server", name, "offers"] => Self::Offers((*name).to_owned()),
@@ -133,17 +129,17 @@ impl Step {
             let name = name.to_owned();
             Some(match words {
                 [] => Self::Agent(name),
-                ["calls"] => Self::Calls(name),
-                ["lists"] => Self::Lists(name),
-                ["reads"] => Self::Reads(name),
-                ["prompts"] => Self::Prompts(name),
-                ["completes"] => Self::Completes(name),
-                ["sends"] => Self::Sends(name),
+                ["calls"] => Self::Requests(Request::Calls, name),
+                ["lists"] => Self::Requests(Request::Lists, name),
+                ["reads"] => Self::Requests(Request::Reads, name),
+                ["prompts"] => Self::Requests(Request::Prompts, name),
+                ["completes"] => Self::Requests(Request::Completes, name),
+                ["sends"] => Self::Requests(Request::Sends, name),
                 ["answers"] => Self::Answers(name),
                 ["cancels"] => Self::Cancels(name),
-                ["gets"] => Self::Gets(name),
-                ["sees"] => Self::Sees(name),
-                ["is", "asked"] => Self::Asked(name),
+                ["gets"] => Self::Checks(Check::Gets(name)),
+                ["sees"] => Self::Checks(Check::Sees(name)),
+                ["is", "asked"] => Self::Checks(Check::Asked(name)),
                 _ => return None,
             })
         };
@@ -156,17 +152,10 @@ impl Step {
     pub fn agent(&self) -> Option<&str> {
         match self {
             Self::Agent(name)
-            | Self::Calls(name)
-            | Self::Lists(name)
-            | Self::Reads(name)
-            | Self::Prompts(name)
-            | Self::Completes(name)
-            | Self::Sends(name)
+            | Self::Requests(_, name)
             | Self::Answers(name)
             | Self::Cancels(name)
-            | Self::Gets(name)
-            | Self::Asked(name)
-            | Self::Sees(name) => Some(name),
+            | Self::Checks(Check::Gets(name) | Check::Asked(name) | Check::Sees(name)) => Some(name),
             Self::Gateway
             | Self::Reloads
             | Self::Restarts
@@ -174,9 +163,7 @@ impl Step {
             | Self::Crashes(_)
             | Self::Returns(_)
             | Self::Offers(_)
-            | Self::Receives(_)
-            | Self::Ledger
-            | Self::Metrics => None,
+            | Self::Checks(Check::Receives(_) | Check::Ledger | Check::Metrics) => None,
         }
     }
 }

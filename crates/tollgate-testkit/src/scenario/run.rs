@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::compare::{Mode, blessed, difference};
 use super::over::Variant;
-use super::parse::{Block, DEFAULT_AGENT, Scenario, Step};
+use super::parse::{Block, Check, DEFAULT_AGENT, Request, Scenario, Step};
 use super::seat::{Place, Seat, key, key_variable};
 use super::{Options, yaml};
 use crate::agent::PATIENCE;
@@ -91,19 +91,13 @@ impl Run<'_> {
                 let config = yaml(&block.body)?;
                 self.seat(name).configure(&config)
             }
-            Step::Calls(name)
-            | Step::Lists(name)
-            | Step::Reads(name)
-            | Step::Prompts(name)
-            | Step::Completes(name)
-            | Step::Sends(name) => self.act(&name.clone(), block).await,
+            Step::Requests(request, name) => self.act(*request, name, &block.body).await,
             Step::Answers(name) => {
                 let answer = Json::parse(&block.body)?;
                 self.seat(name).answer(answer).await
             }
             Step::Cancels(name) => self.seat(name).cancel().await,
-            Step::Gets(_) | Step::Asked(_) | Step::Sees(_) | Step::Receives(_) | Step::Ledger => self.check(block).await,
-            Step::Metrics => self.metrics(block).await,
+            Step::Checks(check) => self.check(check, block).await,
         }
     }
 
@@ -128,7 +122,8 @@ impl Run<'_> {
                 _ => continue,
             };
             let place = self.fake(name, &script).await?;
-            let mut server = if server.as_str().is_some() { Json::object() } else { server.clone().without("fake") };
+            let mut server =
+                if server.as_str().is_some() { Json::object() } else { server.clone().without("fake") };
             for (key, value) in place.members() {
                 server.set(key, value.clone());
             }
@@ -159,7 +154,8 @@ impl Run<'_> {
         }
         let server = self.server(name)?;
         Ok(if kind.is_stdio() {
-            let command = server.command(&self.options.carrier).into_iter().map(Json::from).collect::<Vec<_>>();
+            let command =
+                server.command(&self.options.carrier).into_iter().map(Json::from).collect::<Vec<_>>();
             Json::object().with("command", command)
         } else {
             Json::object().with("url", server.url())
@@ -167,8 +163,8 @@ impl Run<'_> {
     }
 
     /// Starts what an agent does.
-    async fn act(&mut self, name: &str, block: &Block) -> Result<()> {
-        let body = Json::parse(&block.body)?;
+    async fn act(&mut self, request: Request, name: &str, body: &str) -> Result<()> {
+        let body = Json::parse(body)?;
         let member = |key: &str| body.get(key).cloned();
         let renamed = |from: &str| {
             let name = member(from).ok_or_else(|| Failure::new(format!("`{from}` is missing")));
@@ -178,21 +174,19 @@ impl Run<'_> {
             let rest = body.members().iter().filter(|(key, _)| key != taken);
             rest.fold(params, |params, (key, value)| params.with(key, value.clone()))
         };
-        let (method, params) = match &block.step {
-            Step::Calls(_) => ("tools/call", with_rest(renamed("tool")?, "tool")),
-            Step::Prompts(_) => ("prompts/get", with_rest(renamed("prompt")?, "prompt")),
-            Step::Reads(_) => ("resources/read", body.clone()),
-            Step::Completes(_) => ("completion/complete", body.clone()),
-            Step::Sends(_) => (
-                body.text("method").ok_or("`method` is missing")?,
-                member("params").unwrap_or_default(),
-            ),
-            Step::Lists(_) => {
+        let (method, params) = match request {
+            Request::Calls => ("tools/call", with_rest(renamed("tool")?, "tool")),
+            Request::Prompts => ("prompts/get", with_rest(renamed("prompt")?, "prompt")),
+            Request::Reads => ("resources/read", body.clone()),
+            Request::Completes => ("completion/complete", body.clone()),
+            Request::Sends => {
+                (body.text("method").ok_or("`method` is missing")?, member("params").unwrap_or_default())
+            }
+            Request::Lists => {
                 let list = body.text("list").or(body.as_str()).ok_or("`list` is missing")?.to_owned();
                 let full = body.get("full") == Some(&Json::Bool(true));
                 return self.with_seat(name, async |seat, place| seat.list(&place, &list, full).await).await;
             }
-            other => return Err(Failure::new(format!("{other:?} is no request"))),
         };
         let method = method.to_owned();
         self.with_seat(name, async |seat, place| seat.start(&place, &method, params).await).await
@@ -215,29 +209,38 @@ impl Run<'_> {
     }
 
     /// Compares a checked block, or rewrites it.
-    async fn check(&mut self, block: &Block) -> Result<()> {
-        let expected = if block.is_nothing() { Vec::new() } else { Json::parse_many(&block.body)? };
+    async fn check(&mut self, check: &Check, block: &Block) -> Result<()> {
+        let expected = if block.is_nothing() || *check == Check::Metrics {
+            Vec::new()
+        } else {
+            Json::parse_many(&block.body)?
+        };
         // A list of values may be written as an array or one after another.
-        let expected = match (&block.step, expected.as_slice()) {
-            (Step::Receives(_) | Step::Sees(_) | Step::Ledger, [Json::Array(elements)]) => elements.clone(),
+        let expected = match (check, expected.as_slice()) {
+            (Check::Receives(_) | Check::Sees(_) | Check::Ledger, [Json::Array(elements)]) => {
+                elements.clone()
+            }
             _ => expected,
         };
-        let patience = if expected.is_empty() && !self.options.bless { SILENCE } else { Duration::from_secs(5) };
-        let (mode, actual) = match &block.step {
-            Step::Gets(name) if block.is_nothing() => {
+        let patience =
+            if expected.is_empty() && !self.options.bless { SILENCE } else { Duration::from_secs(5) };
+        let (mode, actual) = match check {
+            Check::Gets(name) if block.is_nothing() => {
                 tokio::time::sleep(SILENCE).await;
                 return if self.seat(name).is_waiting() { Ok(()) } else { Err("the call is over".into()) };
             }
-            Step::Gets(name) => (Mode::Exact, vec![self.seat(name).get().await?]),
-            Step::Asked(name) => (Mode::Partial, self.seat(name).question(patience).await.into_iter().collect()),
-            Step::Sees(name) => (Mode::Exact, self.seen(&name.clone(), expected.len(), patience).await),
-            Step::Receives(name) => {
+            Check::Gets(name) => (Mode::Exact, vec![self.seat(name).get().await?]),
+            Check::Asked(name) => {
+                (Mode::Partial, self.seat(name).question(patience).await.into_iter().collect())
+            }
+            Check::Sees(name) => (Mode::Exact, self.seen(&name.clone(), expected.len(), patience).await),
+            Check::Receives(name) => {
                 let patience = if expected.is_empty() { SILENCE } else { patience };
                 let calls = self.server(name)?.take_calls(expected.len(), patience).await;
                 (Mode::Exact, calls.iter().map(crate::fake::Received::summary).collect())
             }
-            Step::Ledger => (Mode::Partial, self.entries(&expected, patience).await?),
-            other => return Err(Failure::new(format!("{other:?} is not checked"))),
+            Check::Ledger => (Mode::Partial, self.entries(&expected, patience).await?),
+            Check::Metrics => return self.metrics(block).await,
         };
         if self.options.bless {
             self.bless(block, &expected, &actual, mode);
@@ -281,7 +284,8 @@ impl Run<'_> {
         let mut lines = Vec::new();
         for wanted in block.body.lines().filter(|line| !line.trim().is_empty()) {
             let name = wanted.rsplit_once(' ').map_or(wanted, |(name, _)| name);
-            let there = text.lines().find(|line| line.rsplit_once(' ').is_some_and(|(there, _)| there == name));
+            let there =
+                text.lines().find(|line| line.rsplit_once(' ').is_some_and(|(there, _)| there == name));
             match there {
                 Some(there) if bless || there == wanted || wanted.ends_with(" [n]") => {
                     lines.push(if wanted.ends_with(" [n]") { wanted } else { there }.to_owned());
@@ -298,13 +302,15 @@ impl Run<'_> {
 
     fn bless(&mut self, block: &Block, expected: &[Json], actual: &[Json], mode: Mode) {
         let fresh_ledger = |entry: &Json| {
-            ["tool", "agent", "verdict", "outcome"].iter().fold(Json::object(), |short, key| match entry.get(key) {
-                Some(value) => short.with(key, value.clone()),
-                None => short,
+            ["tool", "agent", "verdict", "outcome"].iter().fold(Json::object(), |short, key| {
+                match entry.get(key) {
+                    Some(value) => short.with(key, value.clone()),
+                    None => short,
+                }
             })
         };
         let value = |(place, value): (usize, &Json)| match (expected.get(place), &block.step) {
-            (None, Step::Ledger) => fresh_ledger(value),
+            (None, Step::Checks(Check::Ledger)) => fresh_ledger(value),
             (expected, _) => blessed(expected, value, mode),
         };
         let lines: Vec<_> = actual.iter().enumerate().map(value).map(|value| value.pretty(110)).collect();
@@ -336,10 +342,13 @@ impl Run<'_> {
 
     /// What the fakes found wrong, one a line.
     fn faults(&self) -> String {
-        let of = |(name, server): (&String, &Server)| {
-            server.faults().into_iter().map(|fault| format!("\nserver {name} found a fault: {fault}")).collect::<String>()
-        };
-        self.servers.iter().map(of).collect()
+        let mut told = String::new();
+        for (name, server) in &self.servers {
+            for fault in server.faults() {
+                told.extend(["\nserver ", name, " found a fault: ", &fault]);
+            }
+        }
+        told
     }
 }
 

@@ -67,7 +67,8 @@ impl Seat {
             let text = value.as_str().unwrap_or_default();
             match name.as_str() {
                 "speaks" => {
-                    let speaks = Speaks::parse(text).ok_or_else(|| Failure::new(format!("no agent speaks `{text}`")))?;
+                    let speaks = Speaks::parse(text)
+                        .ok_or_else(|| Failure::new(format!("no agent speaks `{text}`")))?;
                     *self = Self { endpoint: self.endpoint.clone(), ..Self::new(&self.name, &speaks) };
                 }
                 "capabilities" => self.setup.capabilities = value.clone(),
@@ -77,7 +78,9 @@ impl Seat {
                         "own" => Some(key(&self.name)),
                         "none" => None,
                         "wrong" => Some("tgk_wrong_0123456789abcdef0123456789abcdef".to_owned()),
-                        other => return Err(Failure::new(format!("a key is own, none or wrong, not `{other}`"))),
+                        other => {
+                            return Err(Failure::new(format!("a key is own, none or wrong, not `{other}`")));
+                        }
                     }
                 }
                 "headers" => {
@@ -100,7 +103,8 @@ impl Seat {
         }
         let agent = match place {
             Place::Gateway(gateway) if self.speaks.stdio => {
-                let env: Vec<_> = self.setup.key.iter().map(|key| ("TOLLGATE_KEY".to_owned(), key.clone())).collect();
+                let env: Vec<_> =
+                    self.setup.key.iter().map(|key| ("TOLLGATE_KEY".to_owned(), key.clone())).collect();
                 Agent::stdio(&gateway.stdio_command(), &env, self.setup.clone()).await?
             }
             Place::Gateway(gateway) => Agent::silent(&gateway.url(&self.endpoint), self.setup.clone()),
@@ -140,7 +144,8 @@ impl Seat {
                 return Ok(());
             }
         };
-        let (mut all, mut params, mut reply) = (Vec::new(), Json::object(), agent.request(&method, Json::object()).await?);
+        let (mut all, mut params, mut reply) =
+            (Vec::new(), Json::object(), agent.request(&method, Json::object()).await?);
         while let Outcome::Result(result) = &reply.outcome {
             all.extend(result.get(member).map(Json::elements).unwrap_or_default().iter().cloned());
             match result.get("nextCursor") {
@@ -151,7 +156,11 @@ impl Seat {
         }
         if let Outcome::Result(_) = &reply.outcome {
             let whole = Json::object().with(member, all);
-            let told = if full { whole } else { told::reply(&Reply { outcome: Outcome::Result(whole), ..reply.clone() }, true) };
+            let told = if full {
+                whole
+            } else {
+                told::reply(&Reply { outcome: Outcome::Result(whole), ..reply.clone() }, true)
+            };
             reply.outcome = Outcome::Result(told);
         }
         self.calls.push_back(Call::Over(reply));
@@ -160,12 +169,17 @@ impl Seat {
 
     /// The end of the oldest call.
     pub(super) async fn get(&mut self) -> Result<Json> {
-        let call = self.calls.pop_front().ok_or_else(|| Failure::new(format!("{} has no call on its way", self.name)))?;
+        let call = self
+            .calls
+            .pop_front()
+            .ok_or_else(|| Failure::new(format!("{} has no call on its way", self.name)))?;
         let reply = match call {
             Call::Over(reply) => reply,
             Call::Running(mut pending) => {
                 let reply = pending.reply(PATIENCE).await?;
-                self.seen.extend(pending.take_notified().iter().map(|(method, params)| told::notification(method, params)));
+                self.seen.extend(
+                    pending.take_notified().iter().map(|(method, params)| told::notification(method, params)),
+                );
                 reply
             }
         };
@@ -191,7 +205,8 @@ impl Seat {
         if self.asked.is_none() {
             self.question(PATIENCE).await;
         }
-        let question = self.asked.take().ok_or_else(|| Failure::new(format!("{} is asked nothing", self.name)))?;
+        let question =
+            self.asked.take().ok_or_else(|| Failure::new(format!("{} is asked nothing", self.name)))?;
         question.answer(answer)
     }
 
@@ -213,7 +228,9 @@ impl Seat {
         let mut seen = std::mem::take(&mut self.seen);
         for call in &mut self.calls {
             if let Call::Running(pending) = call {
-                seen.extend(pending.take_notified().iter().map(|(method, params)| told::notification(method, params)));
+                seen.extend(
+                    pending.take_notified().iter().map(|(method, params)| told::notification(method, params)),
+                );
             }
         }
         seen

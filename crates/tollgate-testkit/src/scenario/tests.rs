@@ -79,7 +79,8 @@ async fn what_does_not_hold_is_told_with_its_line() {
     let body = "```json agent calls\n{ \"tool\": \"echo\", \"arguments\": { \"text\": \"a\" } }\n```\n```json agent gets\n{ \"text\": \"b\" }\n```\n";
     let failure = run(&format!("{GATEWAY}{body}")).await.unwrap_err().to_string();
     assert!(failure.contains("stage/promise.md:11: at /text: \"a\" instead of \"b\""), "{failure}");
-    let body = "```json agent calls\n{ \"tool\": \"echo\" }\n```\n```json server files receives\nnothing\n```\n";
+    let body =
+        "```json agent calls\n{ \"tool\": \"echo\" }\n```\n```json server files receives\nnothing\n```\n";
     let failure = run(&format!("{GATEWAY}{body}")).await.unwrap_err().to_string();
     assert!(failure.contains("1 came instead of 0"), "{failure}");
 }
@@ -170,14 +171,25 @@ fn comparison_is_partial_or_exact_and_knows_what_never_comes_twice() {
     let entry = json(
         r#"{"id":"0190","at":"2026-01-01T00:00:00.000Z","latency_ms":3,"hash":"sha256:0123456789abcdef","tool":"files/echo","approval":{"by":"agent","via":"form"}}"#,
     );
-    let partial = json(r#"{"tool":"files/echo","approval":{"by":"agent"},"latency_ms":"[ms]","hash":"[hash]","at":"[time]"}"#);
+    let partial = json(
+        r#"{"tool":"files/echo","approval":{"by":"agent"},"latency_ms":"[ms]","hash":"[hash]","at":"[time]"}"#,
+    );
     assert_eq!(difference(&partial, &entry, Mode::Partial), None);
-    assert_eq!(difference(&partial, &entry, Mode::Exact), Some("at /approval/via: unexpected \"form\"".to_owned()));
+    assert_eq!(
+        difference(&partial, &entry, Mode::Exact),
+        Some("at /approval/via: unexpected \"form\"".to_owned())
+    );
     assert_eq!(
         difference(&json(r#"{"latency_ms":"[id]"}"#), &entry, Mode::Partial),
         Some("at /latency_ms: 3 instead of \"[id]\"".to_owned())
     );
-    assert_eq!(difference(&json("1e400"), &json("1e401"), Mode::Exact), Some("1e401 instead of 1e400".to_owned()));
-    assert_eq!(blessed(Some(&partial), &entry, Mode::Partial).get("approval").unwrap().to_string(), r#"{"by":"agent"}"#);
+    assert_eq!(
+        difference(&json("1e400"), &json("1e401"), Mode::Exact),
+        Some("1e401 instead of 1e400".to_owned())
+    );
+    assert_eq!(
+        blessed(Some(&partial), &entry, Mode::Partial).get("approval").unwrap().to_string(),
+        r#"{"by":"agent"}"#
+    );
     assert_eq!(blessed(None, &entry, Mode::Exact).get("latency_ms").unwrap().as_str(), Some("[ms]"));
 }

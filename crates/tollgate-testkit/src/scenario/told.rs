@@ -34,12 +34,9 @@ fn result(result: &Json, names: bool) -> Json {
         let text = text.clone();
         rest = rest.without("content").with("text", text);
     }
-    for (list, key) in [
-        ("tools", "name"),
-        ("prompts", "name"),
-        ("resources", "uri"),
-        ("resourceTemplates", "uriTemplate"),
-    ] {
+    for (list, key) in
+        [("tools", "name"), ("prompts", "name"), ("resources", "uri"), ("resourceTemplates", "uriTemplate")]
+    {
         if let (true, Some(items)) = (names, rest.get(list)) {
             let names = items.elements().iter().filter_map(|item| item.get(key).cloned()).collect::<Vec<_>>();
             rest.set(list, names);

@@ -91,7 +91,8 @@ fn next_path(text: &str) -> Option<(usize, &'static str)> {
 
 /// The first segment of a path, or of each path in a group.
 fn first_names(text: &str) -> Vec<String> {
-    let identifier = |text: &str| -> String { text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect() };
+    let identifier =
+        |text: &str| -> String { text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect() };
     let Some(group) = text.strip_prefix('{') else { return vec![identifier(text)] };
     let (mut depth, mut names, mut fresh) = (1, Vec::new(), true);
     for (place, c) in group.char_indices() {
@@ -126,7 +127,7 @@ pub(crate) fn bare(text: &str) -> String {
             ('/', Some('/')) => while chars.next_if(|c| *c != '\n').is_some() {},
             ('/', Some('*')) => {
                 let mut last = ' ';
-                while let Some(c) = chars.next() {
+                for c in chars.by_ref() {
                     if last == '*' && c == '/' {
                         break;
                     }

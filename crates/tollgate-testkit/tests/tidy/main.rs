@@ -1,6 +1,6 @@
 //! What no compiler checks and no reviewer should have to: the floors hold, every promise says why, every stage says what it never does.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test's helpers may fall over")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test's helpers may fall over")]
 
 mod imports;
 
@@ -45,7 +45,11 @@ fn a_planted_upward_import_is_caught() {
         ("resolve/mod.rs", "use crate::decide::verdict;", "resolve names decide"),
         ("resolve/deep/x.rs", "fn f() { let x = crate::record::begin(); }", "resolve names record"),
         ("transform/mod.rs", "use crate::{call::Arrival, forward};", "transform names forward"),
-        ("transform/mod.rs", "use crate::{\n    call::{Arrival, Part},\n    path::walk as w,\n};", "transform names path"),
+        (
+            "transform/mod.rs",
+            "use crate::{\n    call::{Arrival, Part},\n    path::walk as w,\n};",
+            "transform names path",
+        ),
         ("authenticate/mod.rs", "use super::approve;", "authenticate names approve"),
         ("authenticate/key.rs", "use super::super::decide::Verdict;", "authenticate names decide"),
         ("servers/pool.rs", "use crate::forward::send;", "servers names forward"),
@@ -60,7 +64,10 @@ fn a_planted_upward_import_is_caught() {
     }
     let allowed = [
         ("forward/mod.rs", "use crate::{call, decide::Permit, servers::Lease};"),
-        ("decide/mod.rs", "use super::Question; use self::record::x; // use crate::record::y;\n/* crate::record */ \"crate::record\""),
+        (
+            "decide/mod.rs",
+            "use super::Question; use self::record::x; // use crate::record::y;\n/* crate::record */ \"crate::record\"",
+        ),
         ("decide/tests.rs", "use super::super::record::begin;"),
         ("servers/credential.rs", "use crate::vault::Vault;"),
         ("servers/mod.rs", "use crate::call::Client;"),
@@ -80,7 +87,8 @@ fn the_ground_floor_has_no_io_and_no_clock() {
         let dependencies = manifest.split("[dependencies]").nth(1).unwrap().split("\n[").next().unwrap();
         for line in dependencies.lines() {
             let crate_name = line.split(['.', ' ', '=']).next().unwrap();
-            let barred = ["tokio", "hyper", "rustix", "time", "rusqlite", "getrandom", "uuid", "tollgate", "tracing"];
+            let barred =
+                ["tokio", "hyper", "rustix", "time", "rusqlite", "getrandom", "uuid", "tollgate", "tracing"];
             assert!(!barred.contains(&crate_name), "{name} depends on {crate_name}");
         }
         for path in files(&folder.join("src"), ".rs") {
@@ -88,7 +96,9 @@ fn the_ground_floor_has_no_io_and_no_clock() {
                 continue;
             }
             let text = imports::bare(&std::fs::read_to_string(&path).unwrap());
-            for barred in ["std::net", "std::fs", "std::process", "std::env", "std::thread", "SystemTime", "Instant::"] {
+            for barred in
+                ["std::net", "std::fs", "std::process", "std::env", "std::thread", "SystemTime", "Instant::"]
+            {
                 assert!(!text.contains(barred), "{} names {barred}", path.display());
             }
         }
@@ -105,7 +115,11 @@ fn every_stage_opens_with_a_promise_and_a_never() {
             let opening: Vec<_> = text.lines().take_while(|line| line.starts_with("//!")).collect();
             let opening = opening.join(" ");
             assert!(opening.split_whitespace().count() >= 8, "{}: no promise", path.display());
-            assert!(opening.contains("*Never*") || opening.contains("*Only*"), "{}: no never", path.display());
+            assert!(
+                opening.contains("*Never*") || opening.contains("*Only*"),
+                "{}: no never",
+                path.display()
+            );
         }
     }
 }
@@ -119,7 +133,17 @@ fn every_scenario_reads_and_says_why() {
     let mut names: Vec<_> = cases.iter().map(|case| &case.name).collect();
     names.dedup();
     assert_eq!(names.len(), cases.len(), "two cases have one name");
-    let stages = ["receive", "authenticate", "resolve", "transform", "decide", "approve", "forward", "record", "config"];
+    let stages = [
+        "receive",
+        "authenticate",
+        "resolve",
+        "transform",
+        "decide",
+        "approve",
+        "forward",
+        "record",
+        "config",
+    ];
     for path in &files {
         let stage = path.parent().unwrap().file_name().unwrap().to_str().unwrap();
         assert!(stages.contains(&stage), "{} is in no stage's folder", path.display());
@@ -129,6 +153,19 @@ fn every_scenario_reads_and_says_why() {
             title.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, ' ' | '-')).collect();
         let name = plain.to_lowercase().replace(' ', "-");
         assert_eq!(path.file_stem().unwrap().to_str().unwrap(), name, "{}", path.display());
+    }
+}
+
+#[test]
+fn every_example_loads_and_tells_what_to_try() {
+    let configs = files(&root().join("examples"), "tollgate.yaml");
+    assert!(configs.len() >= 3, "only {} examples", configs.len());
+    for path in configs {
+        if let Err(problems) = tollgate::config::open(&path) {
+            panic!("{}", problems.render(false));
+        }
+        let readme = std::fs::read_to_string(path.with_file_name("README.md")).unwrap();
+        assert!(readme.contains("\n```sh run\n"), "{}: nothing to try", path.display());
     }
 }
 
