@@ -133,7 +133,7 @@ fn case() -> impl Strategy<Value = Case> {
         (
             select(vec!["coder", "bot", ""]),
             select(vec![None, Some("ana")]),
-            select(vec![None, Some("acme")]),
+            select(vec![None, Some("acme"), Some("other")]),
             prop::bool::ANY,
         ),
         (select(&SERVERS[..]), select(&NAMES[..]), select(&Kind::ALL[..])),
