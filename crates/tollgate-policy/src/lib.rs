@@ -52,10 +52,13 @@
 //!
 //! # How it stays fast
 //!
-//! Cedar evaluates every policy of a set. So a decision first leaves out each rule whose target can't match (a *slice*, built once
-//! for each combination of rules), then each rule with nothing left to evaluate (its target and action were all it said), and asks
-//! Cedar only about the rest, with only the attributes that the rest reads. A verdict depends on nothing but caller, action, target
-//! and approvals unless [`Policy::reads_context`] says otherwise, so it may be kept for as long as the policy and those are the same.
+//! Cedar evaluates every policy of a set. So a decision first leaves out each rule whose target, action or `for` can't match, then
+//! each rule with nothing left to evaluate (it has no `when`), then the permit that an ask implies, and asks Cedar only about the
+//! rest (a *slice*, built once for each combination of rules), with only the attributes that the rest reads. Rules without `when`
+//! never reach Cedar. A test holds that leaving out changes no verdict.
+//!
+//! A verdict depends on nothing but caller, action, target and approvals unless [`Policy::reads_context`] says otherwise, so it may
+//! be kept for as long as the policy and those are the same.
 //!
 //! Nothing a client or server sends is ever parsed as Cedar or as Cedar's JSON: names become string values and entity ids by
 //! construction.

@@ -172,8 +172,10 @@ fn statement(policy: &cedar_policy::Policy, name: &str, line: usize, weight: usi
         },
         force,
         policy,
-        scope: Scope { actions, kinds, target },
+        scope: Scope { actions, kinds, target, callers: None },
         certain: false,
+        permit: None,
+        implied: false,
         weight,
     });
 }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use crate::glob::Glob;
 use crate::problem::{Problem, Problems};
-use crate::request::{Action, Kind};
+use crate::request::{Action, Caller, Kind};
 use crate::room::{WEIGHT_MAX, with_room};
-use crate::source::{Audience, Effect, Source};
+use crate::source::{Audience, Effect, Source, Who};
 
 mod include;
 pub(crate) mod quote;
@@ -34,6 +34,10 @@ pub(crate) struct Statement {
     pub(crate) scope: Scope,
     /// Nothing is left to evaluate: it applies wherever its scope does.
     pub(crate) certain: bool,
+    /// For an ask that also permits what it matches: the permit with the very same scope and conditions.
+    pub(crate) permit: Option<u32>,
+    /// It is such a permit: it follows from its ask and needs no evaluation of its own.
+    pub(crate) implied: bool,
     /// Which attributes it reads.
     pub(crate) reads: Reads,
     /// How much stack it may take: [`crate::room`].
@@ -62,6 +66,31 @@ pub(crate) struct Scope {
     pub(crate) kinds: Set,
     /// These `server/name`.
     pub(crate) target: Glob,
+    /// These callers; `None` = all.
+    pub(crate) callers: Option<Callers>,
+}
+
+/// A rule's `for:`, to match without Cedar.
+#[derive(Clone, Debug)]
+pub(crate) struct Callers {
+    agents: Vec<Glob>,
+    groups: Vec<String>,
+    tenants: Vec<String>,
+}
+
+impl Callers {
+    /// Those who are meant.
+    pub(crate) fn of(who: &Who) -> Self {
+        let agents = who.agents.iter().map(|agent| Glob::new(agent)).collect();
+        Self { agents, groups: who.groups.clone(), tenants: who.tenants.clone() }
+    }
+
+    /// Whether `caller` is.
+    pub(crate) fn mean(&self, caller: &Caller<'_>) -> bool {
+        self.agents.iter().any(|agent| agent.matches(caller.agent))
+            || self.groups.iter().any(|group| caller.groups.iter().any(|own| **own == **group))
+            || self.tenants.iter().any(|tenant| caller.tenant == Some(tenant))
+    }
 }
 
 /// A set of small numbers: of [`Action`]s or [`Kind`]s.

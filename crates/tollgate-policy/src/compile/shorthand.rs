@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Draft, Force, Reads, Scope, Set, Statement, Words, quote};
+use super::{Callers, Draft, Force, Reads, Scope, Set, Statement, Words, quote};
 use crate::condition;
 use crate::glob::Glob;
 use crate::problem::Problem;
@@ -56,6 +56,12 @@ pub(super) fn rule(rule: &Rule, draft: &mut Draft) {
         let id = format!("{}.approved", rule.id);
         draft.take(&id, None, rule.line);
         statement(rule, &id, Force::Permit, &conditions, draft);
+        let index = draft.statements.len().saturating_sub(1).try_into().ok();
+        // One that was too large to compile is a problem by now, and whatever is linked is dropped.
+        if let [.., ask, permit] = draft.statements.as_mut_slice() {
+            ask.permit = index;
+            permit.implied = true;
+        }
     }
 }
 
@@ -270,9 +276,16 @@ fn parsed(rule: &Rule, text: &str, force: Force, actions: Set, draft: &mut Draft
         force,
         reads: Reads::of(&policy),
         policy,
-        scope: Scope { actions, kinds: Set::ALL, target: Glob::new(&rule.target) },
+        scope: Scope {
+            actions,
+            kinds: Set::ALL,
+            target: Glob::new(&rule.target),
+            callers: rule.only_for.as_ref().map(Callers::of),
+        },
         weight,
-        certain: rule.only_for.is_none() && rule.when.is_none(),
+        certain: rule.when.is_none(),
+        permit: None,
+        implied: false,
         words: Words {
             effect: rule.effect,
             file: None,

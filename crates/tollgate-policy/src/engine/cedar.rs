@@ -63,14 +63,14 @@ impl Cedar {
         let kind = self.kinds.get(target.kind as usize).ok_or_else(unknown)?;
         let principal = uid(&self.agent, caller.agent);
         let resource = uid(kind, path);
-        let entities = Entities::from_entities(
-            [
-                entity(principal.clone(), caller_attributes(reads, caller))?,
-                entity(resource.clone(), target_attributes(reads, target, path))?,
-            ],
-            None,
-        )
-        .map_err(|error| error.to_string())?;
+        // An entity of which nothing is read may be absent: comparing looks at ids only.
+        let agent = caller_attributes(reads, caller);
+        let thing = target_attributes(reads, target, path);
+        let agent = (!agent.is_empty()).then(|| entity(principal.clone(), agent)).transpose()?;
+        let thing = (!thing.is_empty()).then(|| entity(resource.clone(), thing)).transpose()?;
+        let entities = Entities::empty()
+            .add_entities(agent.into_iter().chain(thing), None)
+            .map_err(|error| error.to_string())?;
         let request = Request::new(principal, action.clone(), resource, Context::empty(), None)
             .map_err(|error| error.to_string())?;
         Ok(Question { authorizer: &self.authorizer, request, entities })

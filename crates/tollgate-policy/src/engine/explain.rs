@@ -48,8 +48,9 @@ impl Policy {
         let verdict = self.decide(caller, action, target, approved);
         let path = target.path();
         let look = |action: Action| {
-            let indices = self.slices.matching(&self.statements, action, target.kind, &path);
-            (self.weigh(&indices, caller, action, target, &path, approved), indices)
+            let matching =
+                |caller| self.slices.matching(&self.statements, action, target.kind, &path, caller);
+            (self.weigh(&matching(Some(caller)), caller, action, target, &path, approved), matching(None))
         };
         let (mut weighed, mut indices) = look(action);
         if action.follows() && self.refused(&weighed).is_none() {
@@ -123,7 +124,8 @@ fn permits_nearby(near: &[&Statement], path: &str) -> Vec<String> {
         .iter()
         .filter(|statement| match statement.force {
             Force::Permit => true,
-            Force::Forbid | Force::Ask(_) => false,
+            Force::Forbid => false,
+            Force::Ask(_) => statement.permit.is_some(),
         })
         .map(|statement| {
             let words = &statement.words;

@@ -67,15 +67,16 @@ impl Policy {
     ) -> Verdict {
         let path = target.path();
         if !action.follows() {
-            let indices = self.slices.matching(&self.statements, action, target.kind, &path);
+            let indices = self.slices.matching(&self.statements, action, target.kind, &path, Some(caller));
             return self.conclude(&self.weigh(&indices, caller, action, target, &path, approved), approved);
         }
         let used_by = target.kind.used_by();
-        let indices = self.slices.matching(&self.statements, used_by, target.kind, &path);
+        let indices = self.slices.matching(&self.statements, used_by, target.kind, &path, Some(caller));
         match self.conclude(&self.weigh(&indices, caller, used_by, target, &path, &[]), &[]) {
             verdict @ Verdict::Deny { .. } => verdict,
             Verdict::Allow { rules } | Verdict::Ask { rules, .. } => {
-                let mut indices = self.slices.matching(&self.statements, action, target.kind, &path);
+                let mut indices =
+                    self.slices.matching(&self.statements, action, target.kind, &path, Some(caller));
                 indices.retain(|index| self.forbids(*index));
                 self.refused(&self.weigh(&indices, caller, action, target, &path, &[]))
                     .unwrap_or(Verdict::Allow { rules })
@@ -96,7 +97,7 @@ impl Policy {
     pub fn reads_context(&self, target: &Target<'_>) -> bool {
         let path = target.path();
         Action::ALL.into_iter().any(|action| {
-            let indices = self.slices.matching(&self.statements, action, target.kind, &path);
+            let indices = self.slices.matching(&self.statements, action, target.kind, &path, None);
             indices
                 .iter()
                 .any(|index| self.statement(*index).is_some_and(|statement| statement.reads.context))

@@ -8,7 +8,7 @@ use cedar_policy::PolicySet;
 
 use super::Indices;
 use crate::compile::{Force, Reads, Statement};
-use crate::request::{Action, Kind};
+use crate::request::{Action, Caller, Kind};
 
 /// The most slices kept. Beyond, a slice is made for each decision: some microseconds more.
 const KEPT_MAX: usize = 4096;
@@ -83,13 +83,15 @@ impl Slices {
         slices
     }
 
-    /// The statements whose scope has this action, kind and path.
+    /// The statements whose scope has this action, kind and path, for this caller or for any. A permit that its ask implies is
+    /// left out.
     pub(super) fn matching(
         &self,
         statements: &[Statement],
         action: Action,
         kind: Kind,
         path: &str,
+        caller: Option<&Caller<'_>>,
     ) -> Indices {
         let server = path.split_once('/').and_then(|(server, _)| self.by_server.get(server));
         let mut found: Indices = self
@@ -101,7 +103,14 @@ impl Slices {
                 usize::try_from(*index).ok().and_then(|index| statements.get(index)).is_some_and(
                     |statement| {
                         let scope = &statement.scope;
-                        scope.actions.action(action) && scope.kinds.has(kind) && scope.target.matches(path)
+                        !statement.implied
+                            && scope.actions.action(action)
+                            && scope.kinds.has(kind)
+                            && scope.target.matches(path)
+                            && match (&scope.callers, caller) {
+                                (Some(callers), Some(caller)) => callers.mean(caller),
+                                (None, _) | (_, None) => true,
+                            }
                     },
                 )
             })

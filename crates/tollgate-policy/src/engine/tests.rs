@@ -5,10 +5,21 @@ use proptest::sample::select;
 
 use super::slice::Slice;
 use super::{Policy, Verdict};
-use crate::compile::Force;
+use crate::compile::{Force, Reads};
 use crate::{Action, Audience, Caller, Effect, Flags, Include, Kind, Rule, Source, Target, Who};
 
-/// What the engine would say if it gave Cedar every statement and every attribute.
+/// The same policy with nothing left out: every statement is evaluated by Cedar, with every attribute.
+fn whole(source: &Source) -> Policy {
+    let mut policy = Policy::compile(source).unwrap();
+    for statement in &mut policy.statements {
+        statement.certain = false;
+        statement.permit = None;
+        statement.implied = false;
+        statement.reads = Reads::ALL;
+    }
+    policy
+}
+
 fn unsliced(
     policy: &Policy,
     caller: &Caller<'_>,
@@ -17,19 +28,11 @@ fn unsliced(
     approved: &[Audience],
 ) -> Verdict {
     let weigh = |action: Action, forbids_only: bool, approved: &[Audience]| {
-        let statements: Vec<_> = policy
-            .statements
-            .iter()
-            .cloned()
-            .map(|mut statement| {
-                statement.certain = false;
-                statement.reads = crate::compile::Reads::ALL;
-                statement
-            })
-            .collect();
-        let members =
-            (0..).zip(&statements).filter(|(_, statement)| !forbids_only || statement.force == Force::Forbid);
+        let members = (0..)
+            .zip(&policy.statements)
+            .filter(|(_, statement)| !forbids_only || statement.force == Force::Forbid);
         let slice = Slice::of(members).unwrap();
+        assert!(slice.certain.is_empty());
         policy.weigh_slice(&slice, caller, action, target, &target.path(), approved)
     };
     if !action.follows() {
@@ -130,7 +133,7 @@ fn case() -> impl Strategy<Value = Case> {
         (
             select(vec!["coder", "bot", ""]),
             select(vec![None, Some("ana")]),
-            select(vec![None, Some("acme")]),
+            select(vec![None, Some("acme"), Some("other")]),
             prop::bool::ANY,
         ),
         (select(&SERVERS[..]), select(&NAMES[..]), select(&Kind::ALL[..])),
@@ -159,6 +162,7 @@ proptest! {
     #[test]
     fn slicing_changes_no_verdict(source in source(), cases in prop::collection::vec(case(), 24)) {
         let policy = Policy::compile(&source).unwrap();
+        let whole = whole(&source);
         for case in &cases {
             let [destructive, read_only, idempotent, open_world, hinted, pinned] = case.flags;
             let caller = Caller { agent: case.agent, user: case.user, tenant: case.tenant, groups: &case.groups };
@@ -173,7 +177,7 @@ proptest! {
             let sliced = policy.decide(&caller, case.action, &target, approved);
             prop_assert_eq!(
                 &sliced,
-                &unsliced(&policy, &caller, case.action, &target, approved),
+                &unsliced(&whole, &caller, case.action, &target, approved),
                 "{:?}\n{}", case, policy.show()
             );
             let explained = policy.explain(&caller, case.action, &target, approved);
@@ -215,8 +219,13 @@ fn nothing_left_to_evaluate_needs_no_cedar() {
     };
     let policy = Policy::compile(&source).unwrap();
     let open = |server| {
-        let indices =
-            policy.slices.matching(&policy.statements, Action::Call, Kind::Tool, &format!("{server}/x"));
+        let indices = policy.slices.matching(
+            &policy.statements,
+            Action::Call,
+            Kind::Tool,
+            &format!("{server}/x"),
+            None,
+        );
         policy.slices.slice(&policy.statements, &indices).unwrap().open.len()
     };
     assert_eq!((open("jira"), open("files"), open("other")), (0, 1, 0));

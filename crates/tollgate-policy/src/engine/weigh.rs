@@ -106,7 +106,10 @@ impl Policy {
         match statement.force {
             Force::Permit => weighed.permits.push(index),
             Force::Forbid => weighed.forbids.push(index),
-            Force::Ask(_) => weighed.asks.push(index),
+            Force::Ask(_) => {
+                weighed.asks.push(index);
+                weighed.permits.extend(statement.permit);
+            }
         }
     }
 

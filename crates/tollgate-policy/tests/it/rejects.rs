@@ -109,7 +109,7 @@ fn problems_of_files() {
         ),
         (
             "permit (principal, action, resource) when { principal.tenant == \"acme\" };",
-            "a.cedar:1:45: rule `a.cedar:1`: unable to guarantee safety of access to optional attribute `tenant` on entity type `Agent`\n  hint: try testing for the attribute's presence with `principal has tenant && ..`",
+            "a.cedar:1:45: rule `a.cedar:1`: unable to guarantee safety of access to optional attribute `tenant` on entity type `Agent`\n  hint: try testing for the attribute's presence with `e has tenant && ..`",
         ),
         (
             "permit (principal, action == Action::\"cal\", resource);",
@@ -121,7 +121,7 @@ fn problems_of_files() {
         ),
         (
             "forbid (principal, action == Action::\"call\", resource is Prompt);",
-            "a.cedar:1:1: rule `a.cedar:1`: unable to find an applicable action given the policy scope constraints",
+            "a.cedar:1:1: rule `a.cedar:1`: policy is impossible: the policy expression evaluates to false for all valid requests",
         ),
         (
             "forbid (principal, action, resource) when { resource.name == \"x\" && context has args };",
