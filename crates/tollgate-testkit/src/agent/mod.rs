@@ -118,8 +118,9 @@ impl Reply {
     fn read(http: u16, message: &Json, rounds: u64) -> Self {
         let outcome = match (message.get("result"), message.get("error")) {
             (Some(result), _) => Outcome::Result(result.clone()),
-            (None, Some(error)) => Outcome::Error(error.clone()),
-            (None, None) => Outcome::Other(message.to_string()),
+            // An error object has a code; a refusal at the socket may be any JSON.
+            (None, Some(error)) if error.get("code").is_some() => Outcome::Error(error.clone()),
+            (None, _) => Outcome::Other(message.to_string()),
         };
         Self { http, outcome, rounds }
     }

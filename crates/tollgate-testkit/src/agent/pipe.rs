@@ -19,6 +19,7 @@ pub(super) struct Agent {
     pub(super) ids: Ids,
     lines: mpsc::UnboundedSender<Json>,
     waiting: Waiting,
+    complaints: Arc<Mutex<String>>,
     _child: Child,
 }
 
@@ -33,7 +34,7 @@ impl Agent {
             .envs(env.iter().cloned())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .map_err(|e| Failure::from(e).while_doing(program))?;
@@ -49,7 +50,15 @@ impl Agent {
         let waiting = Waiting::default();
         let stdout = child.stdout.take().ok_or("no stdout")?;
         tokio::spawn(read(stdout, Arc::clone(&waiting), lines.clone()));
-        Ok(Self { setup, ids: Ids::default(), lines, waiting, _child: child })
+        let complaints = Arc::<Mutex<String>>::default();
+        let (stderr, kept) = (child.stderr.take().ok_or("no stderr")?, Arc::clone(&complaints));
+        tokio::spawn(async move {
+            let mut lines = BufReader::new(stderr).lines();
+            while let Ok(Some(line)) = lines.next_line().await {
+                lock(&kept).extend([&line, "\n"]);
+            }
+        });
+        Ok(Self { setup, ids: Ids::default(), lines, waiting, complaints, _child: child })
     }
 
     pub(super) async fn initialize(&self) -> Result<Reply> {
@@ -91,7 +100,9 @@ impl Agent {
         let (tx, response) = oneshot::channel();
         lock(&self.waiting).insert(id, (tx, sink));
         self.say(rpc::request(id, method, params))?;
-        let message = response.await.map_err(|_| Failure::new("the child ended without a response"))?;
+        let message = response.await.map_err(|_| {
+            Failure::new(format!("the child ended without a response: {}", lock(&self.complaints)))
+        })?;
         Ok(Reply::read(200, &message, 0))
     }
 }

@@ -83,6 +83,11 @@ impl Running {
         format!("http://{}{path}", self.admin)
     }
 
+    /// What its configuration takes from the environment.
+    pub fn env(&self) -> &[(String, String)] {
+        &self.env
+    }
+
     /// The configuration file.
     pub fn config(&self) -> PathBuf {
         self.folder.path().join("tollgate.yaml")
@@ -114,18 +119,19 @@ impl Running {
         Ok(std::fs::rename(beside, self.config())?)
     }
 
-    /// Writes a configuration and waits until the log says what became of it (a line that says that the
-    /// configuration applies, or that the old one stays).
-    pub async fn reload(&self, config: Json) -> Result<()> {
+    /// Writes a configuration and waits until the log says what became of it: whether it applies (else the old one stays).
+    pub async fn reload(&self, config: Json) -> Result<bool> {
         let before = self.log().len();
         self.write(config)?;
         for _ in 0..250 {
             let log = self.log();
             let fresh = log.get(before..).unwrap_or_default();
-            if fresh.lines().any(|line| {
-                line.contains("configuration") && (line.contains("applies") || line.contains("stays"))
-            }) {
-                return Ok(());
+            let told = fresh.lines().filter(|line| line.contains("configuration")).find_map(|line| {
+                let (applies, stays) = (line.contains("applies"), line.contains("stays"));
+                (applies || stays).then_some(applies)
+            });
+            if let Some(applies) = told {
+                return Ok(applies);
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

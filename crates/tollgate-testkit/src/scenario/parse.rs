@@ -41,6 +41,8 @@ pub enum Step {
     Gateway,
     /// `yaml gateway reloads`: gives it another configuration.
     Reloads,
+    /// `yaml gateway refuses`: gives it another configuration that it must not take.
+    Refuses,
     /// `text gateway restarts`: SIGTERM, exit 0, start.
     Restarts,
     /// `text gateway is killed`: SIGKILL, start.
@@ -109,6 +111,7 @@ impl Step {
         Ok(match words {
             ["gateway"] => Self::Gateway,
             ["gateway", "reloads"] => Self::Reloads,
+            ["gateway", "refuses"] => Self::Refuses,
             ["gateway", "restarts"] => Self::Restarts,
             ["gateway", "is", "killed"] => Self::Killed,
             ["ledger"] => Self::Checks(Check::Ledger),
@@ -158,6 +161,7 @@ impl Step {
             | Self::Checks(Check::Gets(name) | Check::Asked(name) | Check::Sees(name)) => Some(name),
             Self::Gateway
             | Self::Reloads
+            | Self::Refuses
             | Self::Restarts
             | Self::Killed
             | Self::Crashes(_)

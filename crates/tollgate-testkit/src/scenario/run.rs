@@ -64,13 +64,8 @@ impl Run<'_> {
     async fn step(&mut self, block: &Block) -> Result<()> {
         match &block.step {
             Step::Gateway => self.start(&block.body).await,
-            Step::Reloads => {
-                let config = self.config(&block.body).await?;
-                match &self.gateway {
-                    Some(gateway) => gateway.reload(config).await,
-                    None => Ok(()),
-                }
-            }
+            Step::Reloads => self.reload(&block.body, true).await,
+            Step::Refuses => self.reload(&block.body, false).await,
             Step::Restarts => {
                 let gateway = self.gateway()?;
                 gateway.stop(PATIENCE).await?;
@@ -109,6 +104,16 @@ impl Run<'_> {
             self.gateway = Some(Running::start(binary, config, &env).await?);
         }
         Ok(())
+    }
+
+    /// Gives the gateway another configuration, which it must take, or must not.
+    async fn reload(&mut self, body: &str, wanted: bool) -> Result<()> {
+        let config = self.config(body).await?;
+        match self.gateway()?.reload(config).await? {
+            applies if applies == wanted => Ok(()),
+            true => Err("the configuration applies".into()),
+            false => Err("the old configuration stays".into()),
+        }
     }
 
     /// The configuration, with the fakes started and in their places, and a key for every agent of the file.

@@ -103,8 +103,8 @@ impl Seat {
         }
         let agent = match place {
             Place::Gateway(gateway) if self.speaks.stdio => {
-                let env: Vec<_> =
-                    self.setup.key.iter().map(|key| ("TOLLGATE_KEY".to_owned(), key.clone())).collect();
+                let key = self.setup.key.iter().map(|key| ("TOLLGATE_KEY".to_owned(), key.clone()));
+                let env: Vec<_> = gateway.env().iter().cloned().chain(key).collect();
                 Agent::stdio(&gateway.stdio_command(), &env, self.setup.clone()).await?
             }
             Place::Gateway(gateway) => Agent::silent(&gateway.url(&self.endpoint), self.setup.clone()),
