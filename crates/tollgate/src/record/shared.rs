@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::encode::{self, Line};
-use super::facts::{Close, Facts, ParkEnd};
+use super::facts::{Close, Facts, Outcome, ParkEnd};
 use super::failures::Failures;
 use super::ids::Ids;
 use super::ledger::{Tuning, Unavailable};
@@ -35,6 +35,7 @@ pub(super) struct Shared {
     pub(super) ids: Ids,
     pub(super) config: ArcSwap<config::Ledger>,
     pub(super) failures: Failures,
+    pub(super) counts: Counts,
     pub(super) flushed: watch::Sender<Flushed>,
     pub(super) flush_failed: AtomicBool,
     pub(super) disk: Arc<dyn Disk>,
@@ -44,6 +45,22 @@ pub(super) struct Shared {
     wake: Condvar,
     /// Held as long as the chain lives.
     _alive: std::fs::File,
+}
+
+/// Closed entries by outcome: the metrics are these, so they can't disagree with the ledger.
+#[derive(Debug, Default)]
+pub(super) struct Counts([AtomicU64; Outcome::ALL.len()]);
+
+impl Counts {
+    fn add(&self, outcome: Outcome) {
+        if let Some(count) = self.0.get(outcome as usize) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn of(&self, outcome: Outcome) -> u64 {
+        self.0.get(outcome as usize).map_or(0, |count| count.load(Ordering::Relaxed))
+    }
 }
 
 /// How far the medium has it.
@@ -79,6 +96,7 @@ impl Shared {
             ids,
             config: ArcSwap::from_pointee(config),
             failures: Failures::default(),
+            counts: Counts::default(),
             flushed: watch::Sender::new(Flushed::default()),
             flush_failed: AtomicBool::new(false),
             disk,
@@ -219,6 +237,7 @@ impl Shared {
         let now_ms = self.clock.now_ms();
         let payloads = self.config.load().payloads;
         let class = begun.map_or(Class::Free, |_| Class::End(facts.id));
+        self.counts.add(close.outcome);
         self.write(class, now_ms, |out| {
             encode::close(out, facts, payloads, begun, close, now_ms, latency_ms);
         })
