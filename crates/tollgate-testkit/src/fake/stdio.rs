@@ -17,7 +17,7 @@ use crate::{Failure, Result};
 #[expect(clippy::disallowed_methods, reason = "where tests find their programs; not part of the gateway")]
 pub fn carrier() -> Result<Vec<String>> {
     if let Ok(path) = std::env::var("TOLLGATE_FAKE_SERVER") {
-        return Ok(vec![path]);
+        return Ok(vec![std::path::absolute(path)?.to_string_lossy().into_owned()]);
     }
     let here = std::env::current_exe()?;
     here.ancestors()

@@ -23,7 +23,8 @@ mod tests;
 #[expect(clippy::disallowed_methods, reason = "where tests find their programs; not part of the gateway")]
 pub fn binary() -> Result<PathBuf> {
     if let Ok(path) = std::env::var("TOLLGATE_BIN") {
-        return Ok(path.into());
+        // Commands run in a folder of their own.
+        return Ok(std::path::absolute(path)?);
     }
     let here = std::env::current_exe()?;
     here.ancestors()
