@@ -1,12 +1,46 @@
 //! The configuration: raw (serde, unknown fields refused), then checked, with nothing left to ask.
 //! Reports all problems at once, each with line, column and a hint. *Never* reads a secret's value: references stay references
 //! until `servers/credential.rs` resolves them.
+//!
+//! `node` reads YAML into a tree with places; `raw` says what may stand in the file; `check` makes a [`Config`] of it.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+
+mod load;
+pub use load::{embedded, env, load, open};
+
+mod starter;
+pub use starter::{Reach, StarterServer, starter_yaml};
+
+mod watch;
+pub use watch::watch;
+
+mod problem;
+pub use problem::{Problem, Problems, Severity};
+
+mod source;
+pub use source::{Place, Source};
+
+mod raw;
+pub use raw::schema;
+
+mod check;
+mod duration;
+mod node;
+mod read;
+mod similar;
+mod template;
+mod value;
+mod values;
+
+pub(crate) use check::HASH;
+pub use duration::parse as parse_duration;
+pub(crate) use node::join as join_path;
+pub(crate) use template::is_secret_name;
 
 /// A checked configuration.
 #[derive(Clone, Debug)]
@@ -51,8 +85,23 @@ pub struct Config {
     pub vault_key: Option<VaultKey>,
     /// The longest exposed name.
     pub names_max: usize,
-    /// SHA-256 (hex) of the text this came from: the policy version and reload's "unchanged".
+    /// SHA-256 (hex) of the text this came from and of the included files: the policy version and reload's "unchanged".
     pub digest: Arc<str>,
+    /// What is questionable but works.
+    pub warnings: Vec<Problem>,
+    /// Every `${secret:NAME}` and `${env:NAME}` of the file.
+    pub references: Vec<Reference>,
+    /// The text and its places, so that later stages can point at them: `config.source.problem("policy.rules[0].when", …)`.
+    pub source: Arc<Source>,
+}
+
+/// A secret or environment variable that the file names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// Which; never [`Piece::Text`].
+    pub piece: Piece,
+    /// The path of the key that names it, as in `servers.files.env.API_TOKEN`.
+    pub path: String,
 }
 
 /// The log on stderr.
@@ -73,6 +122,8 @@ pub struct Server {
     pub transport: Transport,
     /// Off = not started, not listed.
     pub enabled: bool,
+    /// Labels of all its tools.
+    pub labels: Vec<String>,
     /// The time limits.
     pub timeout: Timeout,
     /// `tools.expose`: globs over original tool names; a leading `!` excludes. Empty = all.
@@ -273,6 +324,8 @@ pub struct Rule {
     pub because: Option<String>,
     /// Line in the file, for messages.
     pub line: usize,
+    /// Its path in the file, as in `policy.rules[0]`, for [`Source::problem`].
+    pub path: String,
 }
 
 /// The ledger.
@@ -320,3 +373,6 @@ pub enum VaultKey {
     /// A command's standard output.
     Command(Vec<String>),
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,473 @@
+//! The file as it is written: one struct a section, whose doc comments become the JSON Schema. *Never* holds a default; those
+//! stand in `check`, beside their reasons.
+
+use std::borrow::Cow;
+
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+use super::Template;
+use super::node::{Kind, Node};
+use super::read::{At, Read, Report, section, words};
+use super::values::{Named, OneOrMany, Time};
+
+/// The JSON Schema (draft 7, which editors know best) of `tollgate.yaml`, for completion and hints.
+pub fn schema() -> String {
+    let schema = SchemaSettings::draft07().into_generator().into_root_schema_for::<Root>();
+    let mut text = format!("{:#}", schema.as_value());
+    text.push('\n');
+    text
+}
+
+section! {
+    /// Tollgate's configuration.
+    Root {
+        /// The agents' listener: address and port. Default 127.0.0.1:8750.
+        listen: String,
+        /// The operators' listener.
+        admin: Admin,
+        /// The state directory: ledger segments and SQLite. Default ./.tollgate.
+        state: String,
+        /// As agents reach the gateway behind a reverse proxy.
+        public_url: String,
+        /// What is allowed beyond loopback and `public_url`.
+        allow: Allow,
+        /// How long calls in flight may take to finish at shutdown. Default 30s.
+        drain: Time,
+        /// The log on stderr.
+        log: Log,
+        /// The MCP servers behind the gateway, by alias (`[a-z][a-z0-9-]{0,23}`).
+        servers: Named<Server>,
+        /// Named subsets of the tools, each at `/mcp/view/{view}`.
+        views: Named<View>,
+        /// How callers are told apart.
+        identity: Identity,
+        /// The agents, by name.
+        agents: Named<Agent>,
+        /// The operators, by name.
+        operators: Named<Operator>,
+        /// What may pass. Without it the starter policy: a destructive tool asks, everything else is allowed.
+        policy: Policy,
+        /// Questions to humans.
+        approvals: Approvals,
+        /// What counts as one conversation.
+        conversation: Conversation,
+        /// The record of every call.
+        ledger: Ledger,
+        /// Credentials at rest.
+        vault: Vault,
+        /// The names that agents see.
+        names: Names,
+    }
+    absent {
+        "tls" => "put a reverse proxy that speaks tls in front and set `public_url`",
+        "reason" => "remove it: no tool asks for a stated reason",
+        "redact" => "remove it; `ledger: { payloads: digest }` keeps arguments out of the ledger",
+        "limits" => "remove it: nothing is limited",
+        "prices" => "remove it: costs are not counted",
+        "telemetry" => "remove it; metrics are at `/metrics` of the admin listener",
+    }
+    foreign { "mcpServers" => "servers stand under `servers`; `tollgate import` converts a client's file", }
+}
+
+section! {
+    /// The operators' listener.
+    Admin {
+        /// Address and port. Default 127.0.0.1:8751.
+        listen: String,
+    }
+    absent { "public_url" => "remove it: questions carry no links", }
+}
+
+section! {
+    /// What is allowed beyond loopback and `public_url`.
+    Allow {
+        /// Further `Host` values.
+        hosts: Vec<At<String>>,
+        /// Further `Origin` values; browser clients get CORS for these only.
+        origins: Vec<At<String>>,
+    }
+}
+
+section! {
+    /// The log on stderr.
+    Log {
+        /// The least severe level that is written. Default info.
+        level: Level,
+        /// Default text.
+        format: Format,
+    }
+}
+
+words! {
+    /// A level of the log.
+    Level { Error = "error", Warn = "warn", Info = "info", Debug = "debug", Trace = "trace", }
+}
+
+words! {
+    /// How the log is written.
+    Format { Text = "text", Json = "json", }
+}
+
+section! {
+    /// One MCP server: either `command` or `url`.
+    Server {
+        /// The program and its arguments, for a server that speaks over stdio.
+        command: Vec<At<String>>,
+        /// Its working directory.
+        cwd: String,
+        /// What it gets beside a minimal environment.
+        env: Named<Template>,
+        /// Its processes.
+        processes: Processes,
+        /// The endpoint, for a server that speaks HTTP.
+        url: String,
+        /// Default auto.
+        transport: Transport,
+        /// Extra headers.
+        headers: Named<Template>,
+        /// The server's own credential.
+        auth: Auth,
+        /// How its certificate is checked.
+        tls: Tls,
+        /// `false`: not started and not listed.
+        enabled: bool,
+        /// Its time limits.
+        timeout: Timeout,
+        /// What policy may know about all its tools.
+        labels: Vec<At<String>>,
+        /// Which of its tools are shown, and how.
+        tools: Tools,
+    }
+    absent { "trust" => "remove it: tools' definitions are not pinned", }
+    foreign {
+        "args" => "the program and its arguments are one list: `command: [\"npx\", \"-y\", …]`",
+        "type" => "a server with `command` speaks over stdio, one with `url` speaks http",
+        "disabled" => "write `enabled: false`",
+    }
+}
+
+section! {
+    /// A server's processes.
+    Processes {
+        /// Who shares one. Default auto: all callers, unless the server could ask a caller something.
+        share: Share,
+        /// The most of them. Default 8.
+        max: usize,
+        /// An interactive one ends after so long unused. Default 10m.
+        idle: Time,
+    }
+}
+
+words! {
+    /// Who shares a server's process.
+    Share { Auto = "auto", Caller = "caller", All = "all", }
+}
+
+words! {
+    /// How an HTTP server is spoken to.
+    Transport { Auto = "auto", Http = "http", }
+    absent { "sse" => "streamable http is spoken, in all revisions: use `http`", }
+}
+
+section! {
+    /// A server's own credential: one of these.
+    Auth {
+        /// `Authorization: Bearer …`.
+        bearer: Template,
+        /// A header of its own.
+        header: Header,
+        /// `Authorization: Basic …`, from `user:password`.
+        basic: Template,
+    }
+    absent {
+        "mtls" => "use `bearer`, `header` or `basic`",
+        "oauth" => "use `bearer` with a token that the server's provider issued",
+    }
+}
+
+section! {
+    /// One header.
+    Header {
+        /// Its name.
+        name: String,
+        /// Its value.
+        value: Template,
+    }
+}
+
+section! {
+    /// How a server's certificate is checked.
+    Tls {
+        /// A further certificate authority: a PEM file.
+        ca: String,
+    }
+}
+
+section! {
+    /// A server's time limits.
+    Timeout {
+        /// From its start to its first listing. Default 60s.
+        start: Time,
+        /// One call, with a hard cap of ten times this despite progress. Default 60s.
+        call: Time,
+        /// Silence within a call; progress resets it. Default 30s.
+        idle: Time,
+    }
+}
+
+section! {
+    /// Which of a server's tools are shown, and how.
+    Tools {
+        /// Globs over the tools' original names; a leading `!` excludes. Default all.
+        expose: Vec<At<String>>,
+        /// What the operator says of single tools, by original name.
+        overrides as "override": Named<Override>,
+    }
+}
+
+section! {
+    /// What the operator says of one tool.
+    Override {
+        /// Another name, after the alias.
+        rename: String,
+        /// Another description.
+        description: String,
+        /// What policy may know about it.
+        labels: Vec<At<String>>,
+        /// Whether it is destructive, whatever the server and its name say.
+        destructive: bool,
+    }
+}
+
+section! {
+    /// A named subset of the tools.
+    View {
+        /// Globs over `server/tool`.
+        tools: Vec<At<String>>,
+        /// For whom; default everyone.
+        only_for as "for": Who,
+    }
+}
+
+section! {
+    /// Callers: any of these.
+    Who {
+        /// Globs over agents' names.
+        agent: OneOrMany,
+        /// Groups.
+        group: OneOrMany,
+        /// Tenants.
+        tenant: OneOrMany,
+    }
+}
+
+section! {
+    /// How callers are told apart.
+    Identity {
+        /// `local`: a loopback caller without a credential is agent `local`. Default local, unless the gateway can be reached from
+        /// elsewhere.
+        anonymous: Anonymous,
+    }
+    absent {
+        "jwt" => "give each agent a key: `tollgate keys create AGENT`",
+        "mtls" => "give each agent a key: `tollgate keys create AGENT`",
+    }
+}
+
+words! {
+    /// What a caller without a credential is.
+    Anonymous { Off = "off", Local = "local", }
+}
+
+section! {
+    /// One agent.
+    Agent {
+        /// Its tenant.
+        tenant: String,
+        /// Its groups.
+        groups: Vec<At<String>>,
+        /// Its keys: `tgk_sha256:…`, as `tollgate keys create --hash` prints it, or `${secret:NAME}` or `${env:NAME}`.
+        keys: Vec<At<Template>>,
+        /// `own`: it may choose its conversations' ids.
+        conversations: Conversations,
+    }
+    foreign { "key" => "keys are a list: `keys: [\"tgk_sha256:…\"]`", }
+}
+
+words! {
+    /// Who chooses conversations' ids.
+    Conversations { Own = "own", }
+}
+
+section! {
+    /// One operator.
+    Operator {
+        /// Its groups.
+        groups: Vec<At<String>>,
+        /// Its keys, as for agents.
+        keys: Vec<At<Template>>,
+    }
+    foreign { "key" => "keys are a list: `keys: [\"tgk_sha256:…\"]`", }
+}
+
+section! {
+    /// What may pass.
+    Policy {
+        /// For calls that no rule speaks of. Default deny.
+        default: Effect,
+        /// Shorthand rules. Deny beats ask beats allow.
+        rules: Vec<At<Rule>>,
+        /// Globs of files in the full language (Cedar).
+        include: Vec<At<String>>,
+    }
+    absent { "facts" => "write the condition in the rule's `when`", }
+}
+
+words! {
+    /// What happens to a call.
+    Effect { Allow = "allow", Ask = "ask", Deny = "deny", }
+}
+
+section! {
+    /// One rule: exactly one of `allow`, `ask` and `deny`.
+    Rule {
+        /// Its name in messages and the ledger. Default `rule-N`.
+        id: String,
+        /// A glob over `server/tool` (prompt name or URI likewise): what it allows.
+        allow: String,
+        /// What it asks about.
+        ask: String,
+        /// What it denies.
+        deny: String,
+        /// For whom; default everyone.
+        only_for as "for": Who,
+        /// A condition, as in `tool.destructive` or `args.path like "/etc/*"`.
+        when: String,
+        /// The reason, shown to agents and approvers.
+        because: String,
+        /// Who is asked: `agent`, the human at the client.
+        of: Of,
+    }
+    absent {
+        "on" => "remove it: a rule covers calls, reads, gets and completions",
+        "shadow" => "remove the rule, or let it count",
+    }
+}
+
+/// Who is asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Of;
+
+impl Read for Of {
+    fn read(node: &Node, report: &mut Report<'_>) -> Option<Self> {
+        if matches!(&node.kind, Kind::Text(text) if text == "agent") {
+            return Some(Self);
+        }
+        let hint = "`agent`, the human at the client, is the one who can be asked";
+        let message = "another approver than `agent` is not available in this version";
+        report.error(&node.mark, message, Some(hint.to_owned()));
+        None
+    }
+}
+
+impl JsonSchema for Of {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed("Of")
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "enum": ["agent"] })
+    }
+}
+
+section! {
+    /// Questions to humans.
+    Approvals {
+        /// How long a question stands. Default 10m.
+        expire: Time,
+    }
+    absent {
+        "hold" => "remove it: a pending question is asked again at once",
+        "webhooks" => "remove it: questions go to the human at the client",
+    }
+}
+
+section! {
+    /// What counts as one conversation.
+    Conversation {
+        /// The `_meta` key that names it, for agents with `conversations: own`. Default dev.tollgate/conversation.
+        meta: String,
+        /// Else a caller's calls within this window. Default 30m.
+        idle: Time,
+    }
+}
+
+section! {
+    /// The record of every call.
+    Ledger {
+        /// When a record is safe. Default commit: written before the call leaves, survives a killed process, flushed within 1 s.
+        durability: Durability,
+        /// What of the arguments is kept. Default digest.
+        payloads: Payloads,
+        /// How long sealed segments stay. Default 90d.
+        retain: Time,
+    }
+}
+
+words! {
+    /// When a record is safe.
+    Durability {
+        /// Written before the call leaves.
+        Commit = "commit",
+        /// Flushed to the medium before the call leaves.
+        Sync = "sync",
+        /// Within 50 ms.
+        Batch = "batch",
+    }
+}
+
+words! {
+    /// What of the arguments the ledger keeps.
+    Payloads {
+        /// Nothing.
+        None = "none",
+        /// A digest.
+        Digest = "digest",
+        /// All, as sent.
+        Full = "full",
+    }
+    absent { "redacted" => "nothing is redacted: use `digest`, or `full` to keep arguments as sent", }
+}
+
+section! {
+    /// Credentials at rest.
+    Vault {
+        /// Where the master key is: one of these. Default STATE/vault.key.
+        key: VaultKey,
+    }
+}
+
+section! {
+    /// Where the master key (64 hexadecimal digits) is: one of these.
+    VaultKey {
+        /// A file, readable by its owner only.
+        file: String,
+        /// An environment variable.
+        env: String,
+        /// A command that prints it.
+        command: Vec<At<String>>,
+    }
+}
+
+section! {
+    /// The names that agents see.
+    Names {
+        /// The longest, from 16 to 128. Default 48.
+        max: usize,
+    }
+}
