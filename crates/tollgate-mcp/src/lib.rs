@@ -29,6 +29,9 @@ pub mod capability;
 /// The header rules of 2026-07-28: the sentinel, `Mcp-Name`, `Mcp-Param-*`.
 pub mod header;
 
+/// The reserved `_meta` keys.
+pub mod meta;
+
 /// Server-sent events, written and read, with a size limit.
 pub mod sse;
 
