@@ -1,0 +1,50 @@
+use std::time::Duration;
+
+use bytes::Bytes;
+use tollgate_mcp::message::{self, Message};
+
+use super::Bulletin;
+use crate::servers::{Listing, Notice};
+
+fn say(bulletin: &std::sync::Arc<Bulletin>, text: &str) -> bool {
+    let Ok(Message::Notification(notification)) = message::read_server(&Bytes::from(text.to_owned())) else {
+        panic!("not one")
+    };
+    bulletin.take(&notification)
+}
+
+#[tokio::test]
+async fn a_flood_is_told_once_a_second_and_its_last_drop_is_not_lost() {
+    let bulletin = Bulletin::new();
+    let mut told = bulletin.listen();
+    for _ in 0..1_000 {
+        assert!(say(&bulletin, r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#));
+    }
+    assert!(matches!(told.try_recv(), Ok(Notice::Changed(Listing::Tools))));
+    assert!(told.try_recv().is_err());
+    let later = tokio::time::timeout(Duration::from_secs(2), told.recv()).await.expect("in time");
+    assert!(matches!(later, Ok(Notice::Changed(Listing::Tools))));
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    assert!(told.try_recv().is_err(), "nothing changed since");
+}
+
+#[tokio::test]
+async fn resources_stand_for_templates_too_and_all_else_is_not_told() {
+    let bulletin = Bulletin::new();
+    let mut told = bulletin.listen();
+    say(&bulletin, r#"{"jsonrpc":"2.0","method":"notifications/resources/list_changed"}"#);
+    assert!(matches!(told.try_recv(), Ok(Notice::Changed(Listing::Resources))));
+    assert!(matches!(told.try_recv(), Ok(Notice::Changed(Listing::Templates))));
+    say(&bulletin, r#"{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"a:b"}}"#);
+    assert!(matches!(told.try_recv(), Ok(Notice::Updated(uri)) if uri == "a:b"));
+    assert!(!say(&bulletin, r#"{"jsonrpc":"2.0","method":"notifications/progress"}"#));
+    for n in 0..5_000 {
+        say(
+            &bulletin,
+            &format!(
+                r#"{{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{{"uri":"a:{n}"}}}}"#
+            ),
+        );
+    }
+    assert!(bulletin.recent.lock().expect("lock").len() <= super::TOPICS_MAX);
+}

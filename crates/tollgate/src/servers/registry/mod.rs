@@ -1,0 +1,200 @@
+//! The calls in flight on one shared channel: which answer is whose, and whose question it can be.
+//! *Never* guesses: what cannot be attributed to exactly one call is refused or dropped.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::mpsc;
+use tollgate_mcp::message::{Message, Notification, Request, Response};
+
+use super::Failure;
+
+#[cfg(test)]
+mod tests;
+
+/// How many messages may wait for one slow call; what comes on top is dropped, so that one call never delays another.
+const WAITING: usize = 72;
+/// Of those, kept free for questions and the answer.
+const FOR_QUESTIONS: usize = 8;
+/// Of those, kept free for the answer.
+const FOR_THE_ANSWER: usize = 2;
+/// How many questions may wait for a call to be attached to.
+const HELD_MAX: usize = 4;
+
+/// What a call waits for.
+pub(super) type Inbound = Result<Message, Failure>;
+
+/// What became of a server's request.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Attached {
+    /// The one call that can be asked has it.
+    Delivered,
+    /// `roots/list` before any call: kept for the next one.
+    Held,
+    /// There is no one, or not exactly one, to ask.
+    Refused,
+}
+
+#[derive(Debug)]
+struct Entry {
+    to: mpsc::Sender<Inbound>,
+    place: Place,
+}
+
+/// How a call stands among the others.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Place {
+    /// It can be asked something.
+    pub(super) askable: bool,
+    /// It asked for log messages.
+    pub(super) logs: bool,
+    /// It is a stream that stands beside the calls.
+    pub(super) standing: bool,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    calls: HashMap<u64, Entry>,
+    held: Vec<Request>,
+    closed: Option<Failure>,
+}
+
+impl Inner {
+    fn in_flight(&self) -> usize {
+        self.calls.values().filter(|entry| !entry.place.standing).count()
+    }
+}
+
+/// The calls in flight.
+#[derive(Debug)]
+pub(super) struct Registry {
+    inner: Mutex<Inner>,
+    /// Whether all calls are one principal's.
+    private: bool,
+}
+
+impl Registry {
+    pub(super) fn new(private: bool) -> Self {
+        Self { inner: Mutex::default(), private }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Enters a call; held questions become its own if it can be asked.
+    pub(super) fn enter(&self, id: u64, place: Place) -> Result<mpsc::Receiver<Inbound>, Failure> {
+        let (to, from) = mpsc::channel(WAITING);
+        let mut inner = self.lock();
+        if let Some(failure) = &inner.closed {
+            return Err(failure.clone());
+        }
+        if place.askable {
+            for request in inner.held.drain(..) {
+                drop(to.try_send(Ok(Message::Request(request))));
+            }
+        }
+        inner.calls.insert(id, Entry { to, place });
+        Ok(from)
+    }
+
+    /// Takes a call out: cancelled, or over.
+    pub(super) fn leave(&self, id: u64) {
+        self.lock().calls.remove(&id);
+    }
+
+    /// How many calls are in flight.
+    pub(super) fn len(&self) -> usize {
+        self.lock().in_flight()
+    }
+
+    /// Hands an answer to its call; false if nobody waits for it.
+    pub(super) fn answer(&self, response: Response) -> bool {
+        let Some(id) = response.id.as_ref().and_then(tollgate_mcp::message::Id::as_u64) else { return false };
+        let entry = self.lock().calls.remove(&id);
+        entry.is_some_and(|entry| entry.to.try_send(Ok(Message::Response(response))).is_ok())
+    }
+
+    /// Hands a notification to the call with this id (its progress token, or its subscription).
+    pub(super) fn notify(&self, id: u64, notification: Notification) {
+        if let Some(entry) = self.lock().calls.get(&id) {
+            offer(entry, Message::Notification(notification), FOR_QUESTIONS);
+        }
+    }
+
+    /// Hands a log message to the call that it must stem from; drops it if that is not certain.
+    pub(super) fn log(&self, notification: Notification) {
+        let inner = self.lock();
+        let mut wanting = inner.calls.values().filter(|entry| entry.place.logs);
+        if (self.private || inner.in_flight() == 1)
+            && let Some(entry) = wanting.next()
+        {
+            offer(entry, Message::Notification(notification), FOR_QUESTIONS);
+        }
+    }
+
+    /// Hands a withdrawal of a question to the calls that can be asked.
+    pub(super) fn withdraw(&self, notification: &Notification) {
+        for entry in self.lock().calls.values().filter(|entry| entry.place.askable) {
+            offer(entry, Message::Notification(notification.clone()), FOR_THE_ANSWER);
+        }
+    }
+
+    /// Attaches a server's request that names no call.
+    pub(super) fn ask(&self, request: Request) -> Attached {
+        let mut inner = self.lock();
+        let mut askable = inner.calls.values().filter(|entry| entry.place.askable);
+        match (askable.next(), askable.next()) {
+            (Some(only), None) if offer(only, Message::Request(request.clone()), FOR_THE_ANSWER) => {
+                Attached::Delivered
+            }
+            (None, _) if request.method == "roots/list" && inner.held.len() < HELD_MAX => {
+                inner.held.push(request);
+                Attached::Held
+            }
+            (None | Some(_), _) => Attached::Refused,
+        }
+    }
+
+    /// Gives up on a held question; false if a call took it in the meantime.
+    pub(super) fn expire(&self, request: &Request) -> bool {
+        let mut inner = self.lock();
+        let before = inner.held.len();
+        inner.held.retain(|held| held.id.text() != request.id.text());
+        inner.held.len() < before
+    }
+
+    /// An answer was too large to read: if one call is in flight, it was its.
+    pub(super) fn overflow(&self, failure: Failure) {
+        let inner = self.lock();
+        if inner.in_flight() == 1
+            && let Some(entry) = inner.calls.values().find(|entry| !entry.place.standing)
+        {
+            drop(entry.to.try_send(Err(failure)));
+        }
+    }
+
+    /// The channel is gone: all calls end with `failure`, and so does whatever enters from now on (as not sent).
+    pub(super) fn close(&self, failure: Failure) {
+        let mut inner = self.lock();
+        for (_, entry) in inner.calls.drain() {
+            drop(entry.to.try_send(Err(failure.clone())));
+        }
+        inner.held.clear();
+        inner.closed = Some(match failure {
+            Failure::Unavailable { server, why, sent: _ } => {
+                Failure::Unavailable { server, why, sent: false }
+            }
+            Failure::Timeout { .. } | Failure::TooLarge { .. } => failure,
+        });
+    }
+
+    /// Whether the channel is gone.
+    pub(super) fn is_closed(&self) -> bool {
+        self.lock().closed.is_some()
+    }
+}
+
+fn offer(entry: &Entry, message: Message, spare: usize) -> bool {
+    entry.to.capacity() > spare && entry.to.try_send(Ok(message)).is_ok()
+}

@@ -1,0 +1,102 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tollgate_mcp::message::{self, Message, Notification, Request};
+
+use super::{Attached, Place, Registry};
+use crate::servers::Failure;
+
+fn request(text: &str) -> Request {
+    let Ok(Message::Request(request)) = message::read_server(&Bytes::from(text.to_owned())) else {
+        panic!("not one")
+    };
+    request
+}
+
+fn log() -> Notification {
+    let text = r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":1}}"#;
+    let Ok(Message::Notification(notification)) = message::read_server(&Bytes::from_static(text.as_bytes()))
+    else {
+        panic!("not one")
+    };
+    notification
+}
+
+fn gone(sent: bool) -> Failure {
+    Failure::Unavailable { server: Arc::from("s"), why: "gone".to_owned(), sent }
+}
+
+const ASKABLE: Place = Place { askable: true, logs: false, standing: false };
+const LOGS: Place = Place { askable: false, logs: true, standing: false };
+
+#[test]
+fn a_question_goes_to_the_only_one_who_can_be_asked() {
+    let registry = Registry::new(true);
+    let ask = || registry.ask(request(r#"{"jsonrpc":"2.0","id":1,"method":"elicitation/create"}"#));
+    assert_eq!(ask(), Attached::Refused);
+    let _list = registry.enter(1, Place::default()).expect("entered");
+    assert_eq!(ask(), Attached::Refused);
+    let mut call = registry.enter(2, ASKABLE).expect("entered");
+    assert_eq!(ask(), Attached::Delivered);
+    assert!(matches!(call.try_recv(), Ok(Ok(Message::Request(_)))));
+    let _second = registry.enter(3, ASKABLE).expect("entered");
+    assert_eq!(ask(), Attached::Refused);
+}
+
+#[test]
+fn roots_wait_for_the_next_call_or_expire() {
+    let registry = Registry::new(true);
+    let roots = request(r#"{"jsonrpc":"2.0","id":"r","method":"roots/list"}"#);
+    assert_eq!(registry.ask(roots.clone()), Attached::Held);
+    let mut list = registry.enter(1, Place::default()).expect("entered");
+    assert!(list.try_recv().is_err());
+    let mut call = registry.enter(2, ASKABLE).expect("entered");
+    assert!(matches!(call.try_recv(), Ok(Ok(Message::Request(_)))));
+    assert!(!registry.expire(&roots), "it has been taken");
+    registry.leave(2);
+    assert_eq!(registry.ask(roots.clone()), Attached::Held);
+    assert!(registry.expire(&roots));
+    for _ in 0..4 {
+        assert_eq!(registry.ask(roots.clone()), Attached::Held);
+    }
+    assert_eq!(registry.ask(roots), Attached::Refused, "no more are kept");
+}
+
+#[test]
+fn a_log_message_goes_to_nobody_it_may_not_belong_to() {
+    for (private, others, expected) in [(true, 1, true), (false, 1, false), (false, 0, true)] {
+        let registry = Registry::new(private);
+        let mut wants = registry.enter(1, LOGS).expect("entered");
+        let _stream = registry.enter(9, Place { standing: true, ..Place::default() }).expect("entered");
+        let _others: Vec<_> = (0..others).map(|n| registry.enter(2 + n, Place::default())).collect();
+        registry.log(log());
+        assert_eq!(wants.try_recv().is_ok(), expected, "private {private}, {others} others");
+    }
+}
+
+#[test]
+fn a_slow_call_loses_notifications_but_never_its_answer() {
+    let registry = Registry::new(true);
+    let mut slow = registry.enter(1, LOGS).expect("entered");
+    for _ in 0..500 {
+        registry.log(log());
+    }
+    let answer = Bytes::from_static(br#"{"jsonrpc":"2.0","id":1,"result":{}}"#);
+    let Ok(Message::Response(response)) = message::read_server(&answer) else { panic!() };
+    assert!(registry.answer(response.clone()));
+    assert!(!registry.answer(response), "an answer is given once");
+    let mut last = None;
+    while let Ok(message) = slow.try_recv() {
+        last = Some(message);
+    }
+    assert!(matches!(last, Some(Ok(Message::Response(_)))));
+}
+
+#[test]
+fn the_end_of_a_channel_reaches_all_and_whoever_comes_later() {
+    let registry = Registry::new(false);
+    let mut call = registry.enter(1, Place::default()).expect("entered");
+    registry.close(gone(true));
+    assert_eq!(call.try_recv().expect("told").expect_err("failed"), gone(true));
+    assert_eq!(registry.enter(2, Place::default()).expect_err("closed"), gone(false));
+}
