@@ -90,11 +90,11 @@ impl Watch {
         self.until_over();
         self.signal(Signal::TERM);
         let until = self.clock.instant() + GRACE;
-        while !self.gone() && self.clock.instant() < until {
+        while !gone() && self.clock.instant() < until {
             self.pause(Duration::from_millis(20));
         }
         let until = self.clock.instant() + KILLING;
-        while !self.gone() && self.clock.instant() < until {
+        while !gone() && self.clock.instant() < until {
             self.signal(Signal::KILL);
             self.pause(Duration::from_millis(10));
         }
@@ -139,7 +139,7 @@ impl Watch {
         }
         let most = most.and_then(|most| Timespec::try_from(most).ok());
         // An interrupted wait is a wait that ended early.
-        drop(poll(&mut fds, most.as_ref()));
+        poll(&mut fds, most.as_ref()).ok();
         let set = |n: usize| fds.get(n).map_or(PollFlags::empty(), PollFd::revents);
         let hangup = set(2).intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL);
         drain(&self.ended);
@@ -157,19 +157,19 @@ impl Watch {
         }
     }
 
-    fn gone(&self) -> bool {
-        tree::descendants(getpid()).is_empty()
-    }
-
     fn signal(&self, signal: Signal) {
         if self.code.is_none() {
             // It may have ended just now.
-            drop(rustix::process::kill_process_group(self.child, signal));
+            rustix::process::kill_process_group(self.child, signal).ok();
         }
         for pid in tree::descendants(getpid()) {
-            drop(rustix::process::kill_process(pid, signal));
+            rustix::process::kill_process(pid, signal).ok();
         }
     }
+}
+
+fn gone() -> bool {
+    tree::descendants(getpid()).is_empty()
 }
 
 fn drain(mut stream: &UnixStream) -> bool {

@@ -1,0 +1,86 @@
+//! What carries one request's messages: an HTTP exchange, or a place on a shared pipe.
+
+use std::sync::Arc;
+
+use tollgate_mcp::error::RpcError;
+use tollgate_mcp::message::Message;
+use tollgate_mcp::rope::Rope;
+
+use super::Failure;
+use super::http;
+use super::stdio;
+
+/// One request's messages, both ways.
+#[derive(Debug)]
+pub(super) enum Carrier {
+    Http(Box<http::Call>),
+    Pipe(stdio::Call),
+}
+
+impl Carrier {
+    /// The next message that belongs to the request. Cancel-safe.
+    pub(super) async fn message(&mut self) -> Result<Message, Failure> {
+        match self {
+            Self::Http(call) => call.message().await,
+            Self::Pipe(call) => call.message().await,
+        }
+    }
+
+    /// Whether nothing but this request's messages can arrive here.
+    pub(super) fn carries_one(&self) -> bool {
+        match self {
+            Self::Http(_) => true,
+            Self::Pipe(_) => false,
+        }
+    }
+
+    /// By what a server's question is answered.
+    pub(super) fn replier(&self) -> Replier {
+        match self {
+            Self::Http(call) => Replier::Http(call.poster()),
+            Self::Pipe(call) => Replier::Pipe(Arc::clone(call.link())),
+        }
+    }
+
+    /// The answer is there: gives back what can be used again.
+    pub(super) fn finish(&mut self) {
+        match self {
+            Self::Http(call) => call.finish(),
+            Self::Pipe(call) => call.finish(),
+        }
+    }
+
+    /// Nobody waits any more: tells the server.
+    pub(super) fn cancel(&mut self) {
+        match self {
+            Self::Http(call) => call.cancel(),
+            Self::Pipe(call) => call.cancel(),
+        }
+    }
+
+    /// An error that a server of the era we took it for does not send: the era is probed again.
+    pub(super) fn contradicted(&self, error: &RpcError) {
+        if error.code == tollgate_mcp::error::UNSUPPORTED_VERSION {
+            match self {
+                Self::Http(call) => call.doubt("it no longer speaks the revision we agreed on"),
+                Self::Pipe(_) => {}
+            }
+        }
+    }
+}
+
+/// Sends responses to a server's requests.
+#[derive(Clone, Debug)]
+pub(super) enum Replier {
+    Http(http::Poster),
+    Pipe(Arc<stdio::Link>),
+}
+
+impl Replier {
+    pub(super) async fn send(&self, reply: Rope) -> Result<(), String> {
+        match self {
+            Self::Http(poster) => poster.send(reply).await,
+            Self::Pipe(link) => link.write(reply).await,
+        }
+    }
+}
