@@ -39,7 +39,7 @@ fn names_and_uris_lead_to_their_server() {
         (Method::ResourcesRead, own(), r#"{"uri":"file:///b"}"#, Ok("mail/file:///b")),
         (Method::Complete, Endpoint::Whole, r#"{"ref":{"type":"ref/resource","uri":"files+file:///{x}"}}"#, Ok("files/file:///{x}")),
         (Method::Complete, Endpoint::Whole, r#"{"ref":{"type":"ref/prompt","name":"nope"}}"#, Err(-32602)),
-        (Method::TasksGet, Endpoint::Whole, r#"{"taskId":"made-up"}"#, Err(-32602)),
+        (Method::TasksGet, Endpoint::Whole, r#"{"taskId":"made-up"}"#, Err(-32021)),
     ];
     for (method, endpoint, params, wanted) in cases {
         let found = resolve(method, endpoint, params).map(|c| c.target.label().to_string());
