@@ -332,10 +332,6 @@ impl Catalog {
                 .filter(|s| !matches!(s.health(), Health::Ready(_) | Health::Disabled))
                 .map(|s| Arc::clone(&s.config.alias))
                 .collect();
-            let known = *key == 0 || offers.known.keys().any(|(_, k)| k == key) || servers.is_empty() || current.contains_key(key);
-            if !known {
-                continue;
-            }
             match current.get(key) {
                 Some(old) if old.is_made_of(&parts, &missing, &config) => {
                     next.insert(*key, Arc::clone(old));
