@@ -45,9 +45,9 @@ pub struct Answered {
 #[derive(Debug)]
 pub enum Unanswered {
     /// The agent is asked: this is its answer for now.
-    Asked(Answer, Prepared),
+    Asked(Answer, Box<Prepared>),
     /// It won't be.
-    Refused(Refused, Prepared),
+    Refused(Refused, Box<Prepared>),
 }
 
 impl Approver {

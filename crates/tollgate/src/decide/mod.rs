@@ -43,7 +43,7 @@ pub enum Verdict {
 #[derive(Debug)]
 pub struct Denial {
     /// The call.
-    pub prepared: Prepared,
+    pub prepared: Box<Prepared>,
     /// What the ledger says, and the agent where it may know.
     pub refused: Refused,
     /// Denied whatever the arguments: the agent is answered as if there were no such thing.
@@ -119,7 +119,7 @@ impl Decider {
     }
 
     /// Decides a call over the very bytes that will leave.
-    pub fn verdict(&self, prepared: Prepared) -> Verdict {
+    pub fn verdict(&self, prepared: Box<Prepared>) -> Verdict {
         let rules = self.rules.load();
         let judged = rules.judge(&prepared);
         let ruling = judged.ruling.clone();
@@ -149,7 +149,7 @@ impl Decider {
     }
 
     /// Turns an approval into a permit, if the policy it was given under still is in force.
-    pub fn again(&self, question: Question, approved: Approved) -> Result<Permit, Box<(Refused, Prepared)>> {
+    pub fn again(&self, question: Question, approved: Approved) -> Result<Permit, Box<(Refused, Box<Prepared>)>> {
         if *approved.policy != *self.rules.load().version {
             let refused = Refused {
                 rule: Some(Arc::clone(question.rule())),

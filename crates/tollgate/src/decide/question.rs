@@ -8,13 +8,13 @@ use crate::transform::Prepared;
 /// A call that waits for an approval. Only `decide` makes one.
 #[derive(Debug)]
 pub struct Question {
-    prepared: Prepared,
+    prepared: Box<Prepared>,
     rule: Arc<str>,
     because: Option<Arc<str>>,
 }
 
 impl Question {
-    pub(super) fn make(prepared: Prepared, rule: Arc<str>, because: Option<Arc<str>>) -> Self {
+    pub(super) fn make(prepared: Box<Prepared>, rule: Arc<str>, because: Option<Arc<str>>) -> Self {
         Self { prepared, rule, because }
     }
 
@@ -24,7 +24,7 @@ impl Question {
     }
 
     /// The call, given up.
-    pub fn into_prepared(self) -> Prepared {
+    pub fn into_prepared(self) -> Box<Prepared> {
         self.prepared
     }
 
@@ -39,7 +39,7 @@ impl Question {
     }
 
     /// No approval: what the agent is told.
-    pub fn refuse(self, code: Code, because: Option<String>) -> (Refused, Prepared) {
+    pub fn refuse(self, code: Code, because: Option<String>) -> (Refused, Box<Prepared>) {
         let refused = Refused {
             code,
             what: Arc::clone(self.prepared.call.target.label()),

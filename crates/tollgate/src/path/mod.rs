@@ -126,10 +126,10 @@ impl Gate {
             | Method::TasksUpdate
             | Method::TasksCancel => self.call(arrival, cancel, out).await,
             Method::ToolsList | Method::PromptsList | Method::ResourcesList | Method::ResourcesTemplatesList => {
-                self.list(arrival).await
+                Box::pin(self.list(arrival)).await
             }
-            Method::Listen => self.listen(arrival, cancel, out).await,
-            Method::Discover => self.discover(arrival).await,
+            Method::Listen => Box::pin(self.listen(arrival, cancel, out)).await,
+            Method::Discover => Box::pin(self.discover(arrival)).await,
             Method::Initialize
             | Method::Ping
             | Method::SetLevel
@@ -175,7 +175,7 @@ impl Gate {
             }
             Verdict::Ask(question, ruling) => {
                 rule(&mut entry, Said::Ask, &ruling);
-                match self.approve(question).await {
+                match Box::pin(self.approve(question)).await {
                     Ok(permit) => permit,
                     Err(unanswered) => {
                         return match *unanswered {
@@ -266,8 +266,8 @@ impl Gate {
                         tracing::trace!("a part found no reader");
                     }
                 }
-                Step::Asked(questions) => match self.asked(&mut entry, &mut flight, questions).await {
-                    Some(questions) => return self.park(entry, flight, &questions).await,
+                Step::Asked(questions) => match Box::pin(self.asked(&mut entry, &mut flight, questions)).await {
+                    Some(questions) => return Box::pin(self.park(entry, flight, &questions)).await,
                     None => {}
                 },
                 Step::End(Ok(answer)) => return self.answer(entry, flight.land(), method, answer).await,
@@ -357,7 +357,7 @@ impl Gate {
         entry.facts_mut().bytes_out = u64::try_from(answer.object.text().len()).ok();
         entry.facts_mut().tokens_est = entry.facts().bytes_out.map(|b| b / 4);
         if answer.kind == ResultType::InputRequired {
-            return self.relay_question(entry, &landed, method, &answer).await;
+            return Box::pin(self.relay_question(entry, &landed, method, &answer)).await;
         }
         let (outcome, error) = match answer.kind {
             ResultType::Task => (Outcome::Accepted, None),
