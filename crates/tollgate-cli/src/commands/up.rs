@@ -112,7 +112,9 @@ fn banner(gateway: &Gateway, file: Option<&std::path::Path>) {
     let Some(addr) = gateway.agents_addr() else { return };
     let url = format!("http://{addr}/mcp");
     match file {
-        Some(file) => printer::line(format_args!("tollgate {} · {}", env!("CARGO_PKG_VERSION"), file.display())),
+        Some(file) => {
+            printer::line(format_args!("tollgate {} · {}", env!("CARGO_PKG_VERSION"), file.display()))
+        }
         None => printer::line(format_args!(
             "tollgate {} · no tollgate.yaml here: a sample server and the starter policy (`tollgate init` writes them out)",
             env!("CARGO_PKG_VERSION")
@@ -123,7 +125,9 @@ fn banner(gateway: &Gateway, file: Option<&std::path::Path>) {
         printer::line(format_args!("  operators           http://{admin}  (/healthz, /readyz, /metrics)"));
     }
     printer::line(format_args!("\n  Claude Code   claude mcp add --transport http tollgate {url}"));
-    printer::line(format_args!("  Cursor        {{ \"mcpServers\": {{ \"tollgate\": {{ \"url\": \"{url}\" }} }} }}   in ~/.cursor/mcp.json"));
+    printer::line(format_args!(
+        "  Cursor        {{ \"mcpServers\": {{ \"tollgate\": {{ \"url\": \"{url}\" }} }} }}   in ~/.cursor/mcp.json"
+    ));
     printer::line(format_args!(
         "  VS Code       {{ \"servers\": {{ \"tollgate\": {{ \"type\": \"http\", \"url\": \"{url}\" }} }} }}   in .vscode/mcp.json"
     ));
@@ -137,7 +141,10 @@ fn banner(gateway: &Gateway, file: Option<&std::path::Path>) {
         .map(|s| s.config.alias.to_string())
         .collect();
     if !starting.is_empty() {
-        printer::line(format_args!("\n  still starting: {}   (`tollgate servers` shows their state)", starting.join(", ")));
+        printer::line(format_args!(
+            "\n  still starting: {}   (`tollgate servers` shows their state)",
+            starting.join(", ")
+        ));
     }
     printer::line("  watch the calls: tollgate ledger tail -f\n");
 }

@@ -89,7 +89,9 @@ impl Approver {
         }
         let now = self.clock.now_ms();
         let store = self.store.clone();
-        let fresh = tokio::task::spawn_blocking(move || store.use_once(nonce.as_bytes(), now + KEEP_USED_MS, now)).await;
+        let fresh =
+            tokio::task::spawn_blocking(move || store.use_once(nonce.as_bytes(), now + KEEP_USED_MS, now))
+                .await;
         match fresh {
             Ok(Ok(true)) => Ok(Answered {
                 question,

@@ -36,7 +36,11 @@ impl Bench {
         let snapshot = snapshot(&config, &[("files", Listing::Tools, &[r#"{"name":"delete_file"}"#])]);
         let call = resolve::call(&self.sealer, self.clock.now_ms(), &config, snapshot, arrival, Uuid::nil())
             .map_err(|stop| stop.1.code)?;
-        let source = Source { default: Effect::Allow, rules: vec![Rule::new("asks", Effect::Ask, "*/*")], include: Vec::new() };
+        let source = Source {
+            default: Effect::Allow,
+            rules: vec![Rule::new("asks", Effect::Ask, "*/*")],
+            include: Vec::new(),
+        };
         let decider = Decider::new(Arc::new(Policy::compile(&source).unwrap()), Arc::from("v1"));
         match decider.verdict(transform::arguments(call).unwrap()) {
             Verdict::Ask(question, _) => Ok(question),

@@ -69,7 +69,9 @@ impl Refused {
         let rule = self.rule.as_deref().map(|r| format!(" by rule `{r}`")).unwrap_or_default();
         let because = self.because.as_deref().map(|b| format!(": {b}")).unwrap_or_default();
         let (verb, advice) = match self.code {
-            Code::RuleDenied => (format!("is blocked{rule}"), "Do not retry it; choose another way or tell the user."),
+            Code::RuleDenied => {
+                (format!("is blocked{rule}"), "Do not retry it; choose another way or tell the user.")
+            }
             Code::PolicyError => (
                 format!("is blocked{rule}, which could not be evaluated"),
                 "Do not retry it; the operator has to correct the policy.",
@@ -78,18 +80,14 @@ impl Refused {
                 format!("was declined by the human who was asked{rule}"),
                 "Do not retry it unless the user asks for it again.",
             ),
-            Code::ApprovalExpired => (
-                format!("needs a new approval{rule}"),
-                "Call it again to ask again.",
-            ),
+            Code::ApprovalExpired => (format!("needs a new approval{rule}"), "Call it again to ask again."),
             Code::ApprovalNobody => (
                 format!("needs a human's approval{rule}, and this client cannot ask one"),
                 "Use a client that supports elicitation, or ask the operator for a rule that allows it.",
             ),
-            Code::ServerTimeout => (
-                "got no answer in time".to_owned(),
-                "It may have run: check before calling it again.",
-            ),
+            Code::ServerTimeout => {
+                ("got no answer in time".to_owned(), "It may have run: check before calling it again.")
+            }
             Code::ServerUnavailable => ("could not be completed".to_owned(), "Try again later."),
             Code::ResultTooLarge => (
                 "returned more than is passed on".to_owned(),
@@ -152,7 +150,8 @@ impl Refused {
 /// A tool's result that says it failed, in words for a model.
 pub fn tool_error(text: &str, refusal: Option<&str>) -> Answer {
     let meta = refusal.map(|r| format!(",\"_meta\":{{\"dev.tollgate/refusal\":{r}}}")).unwrap_or_default();
-    let text = format!("{{\"content\":[{{\"type\":\"text\",\"text\":{}}}],\"isError\":true{meta}}}", quote(text));
+    let text =
+        format!("{{\"content\":[{{\"type\":\"text\",\"text\":{}}}],\"isError\":true{meta}}}", quote(text));
     let object = Object::scan(Bytes::from(text)).unwrap_or_else(|_| Object::empty());
     Answer { object, kind: ResultType::Complete, cache: None }
 }

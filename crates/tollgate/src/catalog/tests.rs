@@ -25,9 +25,16 @@ fn written(lists: &[(&str, Listing, &[&str])], server: Option<&str>, listing: Li
 
 #[test]
 fn a_merged_list_renames_and_keeps_everything_else() {
-    let text = written(&[("files", Listing::Tools, &[TOOL]), ("mail", Listing::Tools, &[TOOL])], None, Listing::Tools);
+    let text = written(
+        &[("files", Listing::Tools, &[TOOL]), ("mail", Listing::Tools, &[TOOL])],
+        None,
+        Listing::Tools,
+    );
     assert!(text.contains(r#""name":"files_read""#) && text.contains(r#""name":"mail_read""#), "{text}");
-    assert!(text.contains(r#""vendor":{"n":123456789012345678901234567890}"#) && text.contains(r#""x-vendor":1"#), "{text}");
+    assert!(
+        text.contains(r#""vendor":{"n":123456789012345678901234567890}"#) && text.contains(r#""x-vendor":1"#),
+        "{text}"
+    );
 }
 
 #[test]
@@ -76,7 +83,12 @@ fn long_lists_have_pages_that_lead_on() {
     let items: Vec<&str> = items.iter().map(String::as_str).collect();
     let snapshot = snapshot(&two_servers(), &[("files", Listing::Tools, &items)]);
     let places: Vec<usize> = (0..1_001).collect();
-    let key = ListKey { listing: Listing::Tools, server: None, revision: Revision::LATEST, visible: digest_of(&places) };
+    let key = ListKey {
+        listing: Listing::Tools,
+        server: None,
+        revision: Revision::LATEST,
+        visible: digest_of(&places),
+    };
     let list = List::write(&snapshot, &key, &places, &|place, _| format!("at-{place}"));
     assert_eq!(list.page(0).unwrap().string("nextCursor").unwrap(), "at-1000");
     assert!(list.page(1_000).unwrap().find("nextCursor").is_none());

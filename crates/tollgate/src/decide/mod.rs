@@ -130,7 +130,9 @@ impl Decider {
         };
         match (&judged.outcome, standing) {
             (Outcome::Allow, _) => Verdict::Allow(Permit::make(prepared, None), ruling),
-            (Outcome::Ask { .. }, Some(approved)) => Verdict::Allow(Permit::make(prepared, Some(approved)), ruling),
+            (Outcome::Ask { .. }, Some(approved)) => {
+                Verdict::Allow(Permit::make(prepared, Some(approved)), ruling)
+            }
             (Outcome::Ask { rule, because }, None) => {
                 Verdict::Ask(Question::make(prepared, Arc::clone(rule), because.clone()), ruling)
             }
@@ -178,8 +180,10 @@ impl Decider {
         let visible = slot.get_or_init(|| {
             let who = who(caller);
             let items = snapshot.items(listing).iter().enumerate();
-            let places: Arc<[usize]> =
-                items.filter(|(_, item)| rules.policy.visible(&who, &what(item))).map(|(place, _)| place).collect();
+            let places: Arc<[usize]> = items
+                .filter(|(_, item)| rules.policy.visible(&who, &what(item)))
+                .map(|(place, _)| place)
+                .collect();
             Visible { digest: digest_of(&places), places }
         });
         visible.clone()
@@ -211,7 +215,10 @@ impl Decider {
             "elicitation/create" => policy::Action::Elicit,
             _ => return true,
         };
-        matches!(rules.policy.decide(&who(caller), action, &what_of(target), &[]), policy::Verdict::Allow { .. })
+        matches!(
+            rules.policy.decide(&who(caller), action, &what_of(target), &[]),
+            policy::Verdict::Allow { .. }
+        )
     }
 }
 
@@ -258,7 +265,12 @@ impl Rules {
                 Judged { outcome: Outcome::Ask { rule, because }, ruling: Ruling { rules: ids(rules) } }
             }
             // Policies that ask anyone else do not compile in this version; a question nobody can be put is a no.
-            policy::Verdict::Ask { audience: Audience::Operators | Audience::Group(_), rule, because, rules } => Judged {
+            policy::Verdict::Ask {
+                audience: Audience::Operators | Audience::Group(_),
+                rule,
+                because,
+                rules,
+            } => Judged {
                 outcome: Outcome::Deny { code: Code::ApprovalNobody, rule: Some(rule), because },
                 ruling: Ruling { rules: ids(rules) },
             },
@@ -291,13 +303,14 @@ impl Rules {
             tables.retain(|s, _| newest.saturating_sub(*s) < 64);
         }
         let slots = |listing| (0..snapshot.items(listing).len()).map(|_| OnceLock::new()).collect();
-        let table = tables.entry(serial).or_default().entry(Arc::clone(&caller.principal)).or_insert_with(|| {
-            Arc::new(Table {
-                tools: slots(Listing::Tools),
-                prompts: slots(Listing::Prompts),
-                visible: Default::default(),
-            })
-        });
+        let table =
+            tables.entry(serial).or_default().entry(Arc::clone(&caller.principal)).or_insert_with(|| {
+                Arc::new(Table {
+                    tools: slots(Listing::Tools),
+                    prompts: slots(Listing::Prompts),
+                    visible: Default::default(),
+                })
+            });
         Arc::clone(table)
     }
 }
@@ -323,7 +336,13 @@ fn what(item: &Item) -> policy::Target<'_> {
         Listing::Prompts => policy::Kind::Prompt,
         Listing::Resources | Listing::Templates => policy::Kind::Resource,
     };
-    policy::Target { server: &item.server, name: &item.original, kind, flags: item.flags, labels: &item.labels }
+    policy::Target {
+        server: &item.server,
+        name: &item.original,
+        kind,
+        flags: item.flags,
+        labels: &item.labels,
+    }
 }
 
 fn what_of(target: &Target) -> policy::Target<'_> {

@@ -27,7 +27,9 @@ fn decider(version: &str) -> Decider {
 
 fn prepare(config: &Config, params: &str) -> Prepared {
     let arrival = arrival(Method::ToolsCall, Endpoint::Whole, params);
-    let call = resolve::call(&Sealer::new([7; 32]), 0, config, snapshot(config, &TOOLS), arrival, Uuid::nil()).unwrap();
+    let call =
+        resolve::call(&Sealer::new([7; 32]), 0, config, snapshot(config, &TOOLS), arrival, Uuid::nil())
+            .unwrap();
     transform::arguments(call).unwrap()
 }
 
@@ -40,10 +42,19 @@ fn rules_allow_ask_and_deny() {
     let decider = decider("v1");
     for _ in 0..2 {
         // The second time the verdicts come from the table.
-        assert!(matches!(verdict(&decider, r#"{"name":"files_read"}"#), Verdict::Allow(_, ruling) if ruling.rules.is_empty() || *ruling.rules[0] == *"default"));
-        assert!(matches!(verdict(&decider, r#"{"name":"files_delete_file"}"#), Verdict::Ask(q, _) if **q.rule() == *"deletes"));
-        let Verdict::Deny(denial, ruling) = verdict(&decider, r#"{"name":"files_secret"}"#) else { panic!("allowed") };
-        assert_eq!((denial.refused.code, &*ruling.rules[0], denial.hidden), (Code::RuleDenied, "secrets", true));
+        assert!(
+            matches!(verdict(&decider, r#"{"name":"files_read"}"#), Verdict::Allow(_, ruling) if ruling.rules.is_empty() || *ruling.rules[0] == *"default")
+        );
+        assert!(
+            matches!(verdict(&decider, r#"{"name":"files_delete_file"}"#), Verdict::Ask(q, _) if **q.rule() == *"deletes")
+        );
+        let Verdict::Deny(denial, ruling) = verdict(&decider, r#"{"name":"files_secret"}"#) else {
+            panic!("allowed")
+        };
+        assert_eq!(
+            (denial.refused.code, &*ruling.rules[0], denial.hidden),
+            (Code::RuleDenied, "secrets", true)
+        );
     }
 }
 
@@ -60,7 +71,8 @@ fn a_replaced_policy_decides_anew() {
 fn lists_leave_out_what_can_never_be_allowed() {
     let snapshot = snapshot(&two_servers(), &TOOLS);
     let visible = decider("v1").visible(&caller("alice"), &snapshot, Listing::Tools);
-    let names: Vec<&str> = visible.places.iter().map(|p| &*snapshot.items(Listing::Tools)[*p].original).collect();
+    let names: Vec<&str> =
+        visible.places.iter().map(|p| &*snapshot.items(Listing::Tools)[*p].original).collect();
     assert_eq!(names, ["read", "delete_file"]);
 }
 
@@ -79,7 +91,9 @@ fn an_approval_stands_for_later_rounds_with_the_same_arguments_and_policy() {
     };
     let again = |argument: u8, policy: &str| {
         let token = Sealer::new([7; 32]).seal(Purpose::State, "alice", &state(policy).write(), u64::MAX);
-        let params = format!("{{\"name\":\"files_delete_file\",\"arguments\":{{\"p\":{argument}}},\"requestState\":\"{token}\"}}");
+        let params = format!(
+            "{{\"name\":\"files_delete_file\",\"arguments\":{{\"p\":{argument}}},\"requestState\":\"{token}\"}}"
+        );
         matches!(decider("v1").verdict(prepare(&config, &params)), Verdict::Allow(permit, _) if permit.approved().is_some())
     };
     assert!(again(1, "v1"));

@@ -148,9 +148,16 @@ impl Forwarder {
     }
 
     /// A modern server's `input_required`, its state wrapped in ours.
-    pub fn relay_question(&self, call: &Prepared, approved: Option<Approved>, answer: &Answer, requests: &[InputRequest]) -> Answer {
+    pub fn relay_question(
+        &self,
+        call: &Prepared,
+        approved: Option<Approved>,
+        answer: &Answer,
+        requests: &[InputRequest],
+    ) -> Answer {
         let inner = answer.object.string("requestState").map(std::borrow::Cow::into_owned);
-        let token = call.seal_state(&self.sealer, self.clock.now_ms(), approved, Waiting::Server { state: inner });
+        let token =
+            call.seal_state(&self.sealer, self.clock.now_ms(), approved, Waiting::Server { state: inner });
         let mut edit = answer.object.edit();
         edit.set("requestState", Bytes::from(quote(&token)));
         if !matches!(call.call.arrival.endpoint, Endpoint::Server(_)) && !requests.is_empty() {
@@ -189,7 +196,10 @@ impl Flight {
                 }
                 Event::Log(params) => {
                     if wanted(self.call.call.arrival.log_level, &params) {
-                        return Step::Part(Part { kind: PartKind::Message, params: Rope::from(params.text().clone()) });
+                        return Step::Part(Part {
+                            kind: PartKind::Message,
+                            params: Rope::from(params.text().clone()),
+                        });
                     }
                 }
                 Event::Asked(questions) => return Step::Asked(questions),
@@ -253,9 +263,10 @@ fn outbound(prepared: &mut Prepared) -> Outbound {
         log_level: arrival.log_level,
         marks: match &prepared.call.target {
             Target::Tool(_, item) => Arc::clone(&item.marks),
-            Target::Prompt(..) | Target::Resource { .. } | Target::Completion { .. } | Target::Task { .. } => {
-                Arc::default()
-            }
+            Target::Prompt(..)
+            | Target::Resource { .. }
+            | Target::Completion { .. }
+            | Target::Task { .. } => Arc::default(),
         },
     }
 }
@@ -283,7 +294,9 @@ fn refuse(prepared: &Prepared, failure: &Failure) -> Refused {
             // The reason is the operator's: it may hold addresses or a server's own words.
             tracing::warn!(%server, %why, sent, "a call failed");
             let because = if *sent {
-                format!("server `{server}` went away in mid-call; it may have run, so check before calling it again")
+                format!(
+                    "server `{server}` went away in mid-call; it may have run, so check before calling it again"
+                )
             } else {
                 format!("server `{server}` is unavailable; it did not run")
             };
@@ -303,4 +316,3 @@ fn refuse(prepared: &Prepared, failure: &Failure) -> Refused {
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
-

@@ -50,7 +50,8 @@ impl Gate {
         let mut changes = self.catalog.changes();
         let snapshot = self.catalog.snapshot(&arrival.client, &arrival.caller.principal).await;
         if entry.commit().await.is_err() {
-            let refused = Refused::new(Code::LedgerUnavailable, Arc::from("listening"), "the ledger cannot be written");
+            let refused =
+                Refused::new(Code::LedgerUnavailable, Arc::from("listening"), "the ledger cannot be written");
             return refuse(entry, Outcome::Refused, &refused, arrival.method).await;
         }
         let (updates, mut updated) = mpsc::channel(64);
@@ -130,7 +131,12 @@ impl Gate {
     }
 
     /// The server and original URI, if this caller may read it here.
-    fn readable(&self, arrival: &Arrival, snapshot: &Arc<Snapshot>, shown: &str) -> Option<(Arc<str>, Arc<str>)> {
+    fn readable(
+        &self,
+        arrival: &Arrival,
+        snapshot: &Arc<Snapshot>,
+        shown: &str,
+    ) -> Option<(Arc<str>, Arc<str>)> {
         let config = self.config.load();
         let scope = Scope::of(&config, &arrival.endpoint, &arrival.caller)?;
         let (server, original, _) = locate(&scope, &config, snapshot, shown)?;
@@ -165,9 +171,18 @@ impl Gate {
     }
 
     /// An update reaches those who subscribed to that URI or to a parent of it, and may still read it.
-    fn updated(&self, arrival: &Arrival, honoured: &Honoured, server: &Arc<str>, original: &str) -> Vec<Part> {
+    fn updated(
+        &self,
+        arrival: &Arrival,
+        honoured: &Honoured,
+        server: &Arc<str>,
+        original: &str,
+    ) -> Vec<Part> {
         let within = |parent: &str| {
-            original == parent || original.strip_prefix(parent).is_some_and(|rest| parent.ends_with('/') || rest.starts_with('/'))
+            original == parent
+                || original
+                    .strip_prefix(parent)
+                    .is_some_and(|rest| parent.ends_with('/') || rest.starts_with('/'))
         };
         let watched = honoured.resources.iter().find(|w| w.server == *server && within(&w.original));
         let Some(watched) = watched else { return Vec::new() };
@@ -206,7 +221,8 @@ async fn feed(
                     return;
                 }
             }
-            Ok(Notice::Ready | Notice::Down | Notice::Changed(_)) | Err(broadcast::error::RecvError::Lagged(_)) => {}
+            Ok(Notice::Ready | Notice::Down | Notice::Changed(_))
+            | Err(broadcast::error::RecvError::Lagged(_)) => {}
             Err(broadcast::error::RecvError::Closed) => return,
         }
     }

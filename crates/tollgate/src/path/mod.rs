@@ -13,13 +13,18 @@ use tollgate_mcp::translate::{self, Answer, ResultType};
 
 use crate::approve::{Approver, Unanswered};
 use crate::authenticate::{self, Keys};
-use crate::call::{Arrival, Caller, Cancel, Code, Credential, Ending, Endpoint, Handle, NotAdmitted, Outgoing, Part, Peer, Refused};
+use crate::call::{
+    Arrival, Caller, Cancel, Code, Credential, Ending, Endpoint, Handle, NotAdmitted, Outgoing, Part, Peer,
+    Refused,
+};
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::decide::{Decider, Permit, Ruling, Verdict};
 use crate::forward::{Flight, Forwarder, Landed, Parked, Step};
-use crate::record::{self, Approval, Close, Committed, Entry, Ledger, Outcome, ParkEnd, Reply, Said, Subject};
+use crate::record::{
+    self, Approval, Close, Committed, Entry, Ledger, Outcome, ParkEnd, Reply, Said, Subject,
+};
 use crate::resolve::{self, Scope, Target, Waiting};
 use crate::seal::Sealer;
 use crate::servers::{Question, Servers};
@@ -90,11 +95,17 @@ const READY_CAP: Duration = Duration::from_secs(30);
 impl Handle for Gate {
     type Reply = Reply;
 
-    fn admit(&self, credential: &Credential, peer: &Peer, endpoint: &Endpoint) -> Result<Arc<Caller>, NotAdmitted> {
-        let caller = authenticate::caller(&self.keys.load(), credential, peer, self.clock.now_ms()).map_err(|e| {
-            self.ledger.count_failure(peer.address.map(|a| a.ip()), e.reason.as_str());
-            NotAdmitted::Unauthenticated { presented: e.presented }
-        })?;
+    fn admit(
+        &self,
+        credential: &Credential,
+        peer: &Peer,
+        endpoint: &Endpoint,
+    ) -> Result<Arc<Caller>, NotAdmitted> {
+        let caller =
+            authenticate::caller(&self.keys.load(), credential, peer, self.clock.now_ms()).map_err(|e| {
+                self.ledger.count_failure(peer.address.map(|a| a.ip()), e.reason.as_str());
+                NotAdmitted::Unauthenticated { presented: e.presented }
+            })?;
         match Scope::of(&self.config.load(), endpoint, &caller) {
             Some(_) => Ok(caller),
             None => Err(NotAdmitted::NoSuchEndpoint),
@@ -125,9 +136,10 @@ impl Gate {
             | Method::TasksGet
             | Method::TasksUpdate
             | Method::TasksCancel => self.call(arrival, cancel, out).await,
-            Method::ToolsList | Method::PromptsList | Method::ResourcesList | Method::ResourcesTemplatesList => {
-                self.list(arrival).await
-            }
+            Method::ToolsList
+            | Method::PromptsList
+            | Method::ResourcesList
+            | Method::ResourcesTemplatesList => self.list(arrival).await,
             Method::Listen => self.listen(arrival, cancel, out).await,
             Method::Discover => self.discover(arrival).await,
             Method::Initialize
@@ -139,7 +151,8 @@ impl Gate {
             | Method::TasksList => {
                 // The edges end these; one that comes through is no method of the core.
                 let entry = self.begin(&arrival);
-                let error = RpcError::new(METHOD_NOT_FOUND, format!("unknown method `{}`", arrival.method.as_str()));
+                let error =
+                    RpcError::new(METHOD_NOT_FOUND, format!("unknown method `{}`", arrival.method.as_str()));
                 entry.close(refused_with(&error), Ending::Error(error)).await
             }
         }
@@ -182,7 +195,9 @@ impl Gate {
                             Unanswered::Asked(answer, _) => {
                                 entry.close(Close::of(Outcome::Asked), Ending::Answer(answer)).await
                             }
-                            Unanswered::Refused(refused, _) => refuse(entry, Outcome::Refused, &refused, method).await,
+                            Unanswered::Refused(refused, _) => {
+                                refuse(entry, Outcome::Refused, &refused, method).await
+                            }
                         };
                     }
                 }
@@ -280,7 +295,11 @@ impl Gate {
                     return entry.close(close, Ending::Error(error)).await;
                 }
                 Step::Failed(refused) => {
-                    let outcome = if refused.code == Code::ResultTooLarge { Outcome::Withheld } else { Outcome::Failed };
+                    let outcome = if refused.code == Code::ResultTooLarge {
+                        Outcome::Withheld
+                    } else {
+                        Outcome::Failed
+                    };
                     return refuse(entry, outcome, &refused, method).await;
                 }
             }
@@ -288,7 +307,12 @@ impl Gate {
     }
 
     /// A legacy server asks: each question is decided and recorded. What may not be asked is withdrawn at once.
-    async fn asked(&self, entry: &mut Entry, flight: &mut Flight, questions: Vec<Question>) -> Option<Vec<Question>> {
+    async fn asked(
+        &self,
+        entry: &mut Entry,
+        flight: &mut Flight,
+        questions: Vec<Question>,
+    ) -> Option<Vec<Question>> {
         let caller = Arc::clone(&flight.call().call.arrival.caller);
         let target = flight.call().call.target.clone();
         let room = self.forwarder.parking.has_room(&caller.principal);
@@ -392,7 +416,8 @@ impl Gate {
 
     /// Whether this is the first answer that says a task has ended.
     fn ends_task(&self, target: &Target, answer: &Answer) -> bool {
-        let terminal = matches!(answer.object.string("status").as_deref(), Some("completed" | "failed" | "cancelled"));
+        let terminal =
+            matches!(answer.object.string("status").as_deref(), Some("completed" | "failed" | "cancelled"));
         terminal && self.ended_tasks.first(&format!("{}/{}", target.server(), target.original()))
     }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use super::encode;
-use super::facts::{Outcome, Facts, ParkEnd};
+use super::facts::{Facts, Outcome, ParkEnd};
 use super::shared::Shared;
 use super::writer::chain::{Class, Unwritten};
 use super::writer::disk::{Disk, RealDisk};

@@ -37,7 +37,12 @@ fn names_and_uris_lead_to_their_server() {
         (Method::ResourcesRead, Endpoint::Whole, r#"{"uri":"file:///a"}"#, Ok("files/file:///a")),
         (Method::ResourcesRead, Endpoint::Whole, r#"{"uri":"nope+file:///a"}"#, Err(-32602)),
         (Method::ResourcesRead, own(), r#"{"uri":"file:///b"}"#, Ok("mail/file:///b")),
-        (Method::Complete, Endpoint::Whole, r#"{"ref":{"type":"ref/resource","uri":"files+file:///{x}"}}"#, Ok("files/file:///{x}")),
+        (
+            Method::Complete,
+            Endpoint::Whole,
+            r#"{"ref":{"type":"ref/resource","uri":"files+file:///{x}"}}"#,
+            Ok("files/file:///{x}"),
+        ),
         (Method::Complete, Endpoint::Whole, r#"{"ref":{"type":"ref/prompt","name":"nope"}}"#, Err(-32602)),
         (Method::TasksGet, Endpoint::Whole, r#"{"taskId":"made-up"}"#, Err(-32602)),
     ];
@@ -87,7 +92,11 @@ fn a_state_opens_only_for_its_principal_target_and_time() {
     let good = open("alice", "files_read", 1_000).unwrap();
     assert_eq!((good.round, good.state.as_ref()), (2, Some(&state)));
     assert!(matches!(good.target, Target::Tool(0, _)));
-    for bad in [open("mallory", "files_read", 1_000), open("alice", "mail_read", 1_000), open("alice", "files_read", 6_000)] {
+    for bad in [
+        open("mallory", "files_read", 1_000),
+        open("alice", "mail_read", 1_000),
+        open("alice", "files_read", 6_000),
+    ] {
         assert_eq!(bad.unwrap_err().1.message, "invalid or expired requestState");
     }
 }

@@ -125,8 +125,9 @@ impl Environment {
     /// The minimal environment and what the configuration adds.
     pub(super) fn of(resolve: &dyn Resolve, added: &BTreeMap<String, Template>) -> Result<Self, String> {
         let inherited = INHERITED.iter().filter(|name| !added.contains_key(**name));
-        let mut variables: Vec<(String, Secret<String>)> =
-            inherited.filter_map(|name| Some(((*name).to_owned(), Secret::new(config::env(name)?)))).collect();
+        let mut variables: Vec<(String, Secret<String>)> = inherited
+            .filter_map(|name| Some(((*name).to_owned(), Secret::new(config::env(name)?))))
+            .collect();
         let mut hidden = Vec::new();
         for (name, template) in added {
             if template.0.iter().any(|piece| !matches!(piece, Piece::Text(_))) {
