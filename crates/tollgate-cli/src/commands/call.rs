@@ -25,9 +25,9 @@ pub(super) fn run(common: &Common, tool: &str, arguments: &str, agent: &str) -> 
         }
         let gateway = gateway_inside(config).await?;
         let caller = gateway.gate.keys.load().named(agent).ok_or_else(|| no_agent(agent))?;
-        let called = gateway.gate.call_once(caller, tool, &arguments).await;
+        let outcome = gateway.gate.call_once(caller, tool, &arguments).await;
         gateway.drain().await;
-        called.map_err(Stop::failed)
+        outcome.map_err(Stop::failed)
     })?;
     match (called.result, called.error) {
         (Some(result), _) => {

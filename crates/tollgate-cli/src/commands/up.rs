@@ -53,22 +53,22 @@ async fn serve(config: config::Config, file: Option<PathBuf>, listen: Option<Soc
     let failed = |e: std::io::Error| Stop::failed(format!("cannot listen for signals: {e}"));
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    let mut changes = file.as_deref().map(|_| config::watch(&config));
+    let mut edits = file.as_deref().map(|_| config::watch(&config));
     let gateway = Gateway::start(config, options(true)?).await.map_err(|e| start_failed(&e))?;
     banner(&gateway, file.as_deref());
     loop {
-        let changed = async {
-            match &mut changes {
-                Some(changes) => changes.recv().await,
+        let edited = async {
+            match &mut edits {
+                Some(edits) => edits.recv().await,
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
             _ = interrupt.recv() => break,
             _ = terminate.recv() => break,
-            changed = changed => match changed {
+            read = edited => match read {
                 Some(read) => reload(&gateway, read, listen),
-                None => changes = None,
+                None => edits = None,
             },
         }
     }
@@ -113,7 +113,7 @@ fn banner(gateway: &Gateway, file: Option<&std::path::Path>) {
     let url = format!("http://{addr}/mcp");
     match file {
         Some(file) => {
-            printer::line(format_args!("tollgate {} · {}", env!("CARGO_PKG_VERSION"), file.display()))
+            printer::line(format_args!("tollgate {} · {}", env!("CARGO_PKG_VERSION"), file.display()));
         }
         None => printer::line(format_args!(
             "tollgate {} · no tollgate.yaml here: a sample server and the starter policy (`tollgate init` writes them out)",

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 fn talk(lines: &[Value]) -> Vec<Value> {
-    let input = lines.iter().map(|l| format!("{l}\n")).collect::<String>();
+    let input = lines.iter().flat_map(|l| [l.to_string(), "\n".to_owned()]).collect::<String>();
     let mut output = Vec::new();
     super::serve(input.as_bytes(), &mut output, || "2026-07-28T00:00:00Z".to_owned()).unwrap();
     String::from_utf8(output).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect()

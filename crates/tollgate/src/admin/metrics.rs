@@ -60,6 +60,14 @@ impl Collector for Scrape {
             "calls whose server waits for an answer",
             [([], parked)],
             ConstGauge::new,
+        )?;
+        let open = i64::try_from(gate.ledger.open_entries()).unwrap_or(i64::MAX);
+        family(
+            &mut encoder,
+            "open_entries",
+            "begun and not closed: calls, streams, parks",
+            [([], open)],
+            ConstGauge::new,
         )
     }
 }

@@ -148,7 +148,7 @@ async fn call(State(admin): State<Admin>, Json(request): Json<CallRequest>) -> R
         return refusal(StatusCode::NOT_FOUND, &format!("there is no agent `{agent}`"));
     };
     match admin.gate.call_once(caller, &request.tool, &request.args).await {
-        Ok(called) => Json(called).into_response(),
+        Ok(outcome) => Json(outcome).into_response(),
         Err(why) => refusal(StatusCode::BAD_REQUEST, &why),
     }
 }

@@ -15,7 +15,7 @@ use super::item::Item;
 use super::snapshot::Snapshot;
 
 /// The most items on one page.
-pub const PAGE: usize = 1_000;
+pub(super) const PAGE: usize = 1_000;
 
 /// What a written list depends on, beside its snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

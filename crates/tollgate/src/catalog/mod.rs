@@ -237,7 +237,7 @@ impl Catalog {
         loop {
             match notices.recv().await {
                 Ok(Notice::Ready) | Err(broadcast::error::RecvError::Lagged(_)) => {
-                    self.refetch(&server, &ALL).await
+                    self.refetch(&server, &ALL).await;
                 }
                 Ok(Notice::Changed(listing)) => {
                     // A server that changes all the time is asked at most once a second.

@@ -1,6 +1,7 @@
 //! One server's offer, and the merge of all of them.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -87,7 +88,7 @@ impl Offer {
             if text.len() > 1 {
                 text.push(',');
             }
-            text.push_str(&format!("\"{listing:?}\":["));
+            write!(text, "\"{listing:?}\":[").unwrap_or_default();
             for (n, item) in self.items(listing).iter().enumerate() {
                 if n > 0 {
                     text.push(',');

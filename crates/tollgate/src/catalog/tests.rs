@@ -108,3 +108,22 @@ fn what_is_saved_is_recalled() {
     assert_eq!(back.items(Listing::Tools)[0].text(), TOOL);
     assert!(Offer::recall(server, &Bytes::from_static(b"[]"), &config).is_none());
 }
+
+#[test]
+fn hints_that_are_no_booleans_are_absent() {
+    let flags = |annotations: &str| {
+        let tool = format!("{{\"name\":\"get\",\"inputSchema\":{{}},\"annotations\":{annotations}}}");
+        snapshot(&two_servers(), &[("files", Listing::Tools, &[&tool])]).items(Listing::Tools)[0].flags
+    };
+    for hostile in [
+        "null",
+        "[]",
+        "\"x\"",
+        "{}",
+        r#"{"readOnlyHint":"true","destructiveHint":1,"idempotentHint":null,"openWorldHint":[true]}"#,
+    ] {
+        assert!(!flags(hostile).hinted, "{hostile}");
+    }
+    let told = flags(r#"{"readOnlyHint":true,"openWorldHint":false,"idempotentHint":true}"#);
+    assert!(told.hinted && told.read_only && told.idempotent && !told.open_world && !told.destructive);
+}

@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
 use tollgate_mcp::method::Method;
-use tollgate_policy::{Effect, Policy, Rule, Source};
+use tollgate_policy::{Effect, Policy, Rule, Source, Who};
 use uuid::Uuid;
 
 use super::{Decider, Verdict};
-use crate::call::{Code, Endpoint};
+use crate::call::{Arrival, Caller, Code, Endpoint};
 use crate::config::Config;
 use crate::resolve::{self, Approved, State, Waiting};
 use crate::seal::{Purpose, Sealer};
@@ -99,4 +99,40 @@ fn an_approval_stands_for_later_rounds_with_the_same_arguments_and_policy() {
     assert!(again(1, "v1"));
     assert!(!again(2, "v1"), "other arguments");
     assert!(!again(1, "v0"), "another policy");
+}
+
+#[test]
+fn keys_of_one_agent_with_other_groups_get_their_own_verdicts() {
+    let rules = vec![Rule {
+        only_for: Some(Who { groups: vec!["staff".into()], ..Who::default() }),
+        ..Rule::new("staff", Effect::Allow, "*/*")
+    }];
+    let source = Source { default: Effect::Deny, rules, include: Vec::new() };
+    let decider = Decider::new(Arc::new(Policy::compile(&source).unwrap()), Arc::from("v1"));
+    let config = two_servers();
+    let snapshot = snapshot(&config, &TOOLS);
+    let ask = |groups: &[&str]| {
+        let groups: Vec<Arc<str>> = groups.iter().map(|g| Arc::from(*g)).collect();
+        let caller = Arc::new(Caller {
+            agent: Arc::from("alice"),
+            user: None,
+            tenant: None,
+            groups,
+            principal: Arc::from("alice"),
+            own_conversations: false,
+        });
+        let arrival = Arrival {
+            caller: Arc::clone(&caller),
+            ..arrival(Method::ToolsCall, Endpoint::Whole, r#"{"name":"files_read"}"#)
+        };
+        let call =
+            resolve::call(&Sealer::new([7; 32]), 0, &config, Arc::clone(&snapshot), arrival, Uuid::nil());
+        let verdict = decider.verdict(transform::arguments(call.unwrap()).unwrap());
+        let listed = decider.visible(&caller, &snapshot, Listing::Tools).places.len();
+        (matches!(verdict, Verdict::Allow(..)), listed > 0)
+    };
+    assert_eq!(ask(&["staff"]), (true, true));
+    assert_eq!(ask(&[]), (false, false));
+    assert_eq!(ask(&["guests"]), (false, false));
+    assert_eq!(ask(&["staff"]), (true, true));
 }

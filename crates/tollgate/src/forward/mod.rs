@@ -26,9 +26,9 @@ mod tests;
 pub use park::{Parked, Parking};
 
 /// How long a call stays parked.
-pub const PARK_TTL: Duration = Duration::from_secs(300);
+pub const PARK_TTL: Duration = Duration::from_mins(5);
 /// How long a task's handle stands.
-const TASK_TTL: Duration = Duration::from_secs(7 * 24 * 3600);
+const TASK_TTL: Duration = Duration::from_hours(7 * 24);
 
 /// Forwards calls.
 #[derive(Debug)]
@@ -64,6 +64,10 @@ pub struct Landed {
 
 /// What comes out of a [`Flight`].
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the largest is a call's usual end: boxing it would cost every call"
+)]
 pub enum Step {
     /// A notification for the agent.
     Part(Part),
@@ -82,23 +86,19 @@ impl Forwarder {
     }
 
     /// Sends what the permit holds, or resumes its parked call.
-    pub async fn send(&self, permit: Permit) -> Result<Flight, Box<(Prepared, Refused)>> {
+    pub async fn send(&self, permit: Permit) -> Result<Flight, Refused> {
         let (mut prepared, approved) = permit.into_parts();
         let server = Arc::clone(prepared.call.target.server());
         if let Some(Waiting::Parked { id }) = prepared.call.state.as_ref().map(|s| &s.waiting) {
             return self.resume(*id, prepared, approved).await;
         }
         let Some(at) = self.servers.get(&server) else {
-            let refused = unavailable(&prepared, "the server is no longer configured");
-            return Err(Box::new((prepared, refused)));
+            return Err(unavailable(&prepared, "the server is no longer configured"));
         };
         let outbound = outbound(&mut prepared);
         match at.send(outbound).await {
             Ok(exchange) => Ok(Flight { exchange, call: prepared, approved, server }),
-            Err(failure) => {
-                let refused = refuse(&prepared, &failure);
-                Err(Box::new((prepared, refused)))
-            }
+            Err(failure) => Err(refuse(&prepared, &failure)),
         }
     }
 
@@ -107,11 +107,10 @@ impl Forwarder {
         id: Uuid,
         prepared: Prepared,
         approved: Option<Approved>,
-    ) -> Result<Flight, Box<(Prepared, Refused)>> {
+    ) -> Result<Flight, Refused> {
         let Some(parked) = self.parking.take(id) else {
             let why = "the interaction was lost (it expired, or the gateway restarted); it may have had effects, so check before calling again";
-            let refused = unavailable(&prepared, why);
-            return Err(Box::new((prepared, refused)));
+            return Err(unavailable(&prepared, why));
         };
         let mut exchange = parked.exchange;
         let answers = prepared.responses.as_ref().map(|responses| {

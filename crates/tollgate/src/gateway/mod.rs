@@ -275,10 +275,10 @@ impl Gateway {
                         gate.keys.store(Arc::new(keys));
                     }
                     Ok(Err(error)) => {
-                        tracing::error!(%error, "the keys could not be read again; the old ones stay")
+                        tracing::error!(%error, "the keys could not be read again; the old ones stay");
                     }
                     Err(error) => {
-                        tracing::error!(%error, "the keys could not be read again; the old ones stay")
+                        tracing::error!(%error, "the keys could not be read again; the old ones stay");
                     }
                 }
             }

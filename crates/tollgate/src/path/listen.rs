@@ -54,7 +54,7 @@ impl Gate {
                 Refused::new(Code::LedgerUnavailable, Arc::from("listening"), "the ledger cannot be written");
             return refuse(entry, Outcome::Refused, &refused, arrival.method).await;
         }
-        let (updates, mut updated) = mpsc::channel(64);
+        let (updates, mut queue) = mpsc::channel(64);
         let mut feeds = JoinSet::new();
         let mut honoured = self.honour(&arrival, &snapshot, &mut feeds, &updates).await;
         if out.send(acknowledgement(&honoured)).await.is_err() {
@@ -76,7 +76,7 @@ impl Gate {
                     let snapshot = self.catalog.snapshot(&arrival.client, &arrival.caller.principal).await;
                     self.changed(&arrival, &snapshot, &mut honoured)
                 }
-                Some((server, original)) = updated.recv() => self.updated(&arrival, &honoured, &server, &original),
+                Some((server, original)) = queue.recv() => self.updated(&arrival, &honoured, &server, &original),
             };
             for part in parts {
                 if out.send(part).await.is_err() {

@@ -135,7 +135,7 @@ impl Gate {
             | Method::Complete
             | Method::TasksGet
             | Method::TasksUpdate
-            | Method::TasksCancel => self.call(arrival, cancel, out).await,
+            | Method::TasksCancel => Box::pin(self.call(arrival, cancel, out)).await,
             Method::ToolsList
             | Method::PromptsList
             | Method::ResourcesList
@@ -167,10 +167,7 @@ impl Gate {
         let now = self.clock.now_ms();
         let call = match resolve::call(&self.sealer, now, &config, snapshot, arrival, entry.facts().id) {
             Ok(call) => call,
-            Err(stop) => {
-                let (_, error) = *stop;
-                return entry.close(refused_with(&error), Ending::Error(error)).await;
-            }
+            Err(error) => return entry.close(refused_with(&error), Ending::Error(error)).await,
         };
         let prepared = match transform::arguments(call) {
             Ok(prepared) => prepared,
@@ -191,11 +188,11 @@ impl Gate {
                 match self.approve(question).await {
                     Ok(permit) => permit,
                     Err(unanswered) => {
-                        return match *unanswered {
-                            Unanswered::Asked(answer, _) => {
-                                entry.close(Close::of(Outcome::Asked), Ending::Answer(answer)).await
+                        return match unanswered {
+                            Unanswered::Asked(answer) => {
+                                entry.close(Close::of(Outcome::Asked), Ending::Answer(*answer)).await
                             }
-                            Unanswered::Refused(refused, _) => {
+                            Unanswered::Refused(refused) => {
                                 refuse(entry, Outcome::Refused, &refused, method).await
                             }
                         };
@@ -226,15 +223,12 @@ impl Gate {
                 return refuse(entry, Outcome::Refused, &refused, method).await;
             }
         };
-        self.carry(entry, permit, committed, method, cancel, out).await
+        Box::pin(self.carry(entry, permit, committed, method, cancel, out)).await
     }
 
-    async fn approve(&self, question: crate::decide::Question) -> Result<Permit, Box<Unanswered>> {
+    async fn approve(&self, question: crate::decide::Question) -> Result<Permit, Unanswered> {
         let answered = self.approver.ask(question, &self.decider.version()).await?;
-        self.decider.again(answered.question, answered.approved).map_err(|stop| {
-            let (refused, prepared) = *stop;
-            Box::new(Unanswered::Refused(refused, prepared))
-        })
+        self.decider.again(answered.question, answered.approved).map_err(Unanswered::Refused)
     }
 
     /// The call at its server, until its last part. It takes the proof that the begin record is written.
@@ -259,10 +253,7 @@ impl Gate {
         };
         let mut flight = match flight {
             Ok(flight) => flight,
-            Err(stop) => {
-                let (_, refused) = *stop;
-                return refuse(entry, Outcome::Failed, &refused, method).await;
-            }
+            Err(refused) => return refuse(entry, Outcome::Failed, &refused, method).await,
         };
         entry.facts_mut().server_revision = Some(flight.revision());
         loop {
@@ -281,10 +272,11 @@ impl Gate {
                         tracing::trace!("a part found no reader");
                     }
                 }
-                Step::Asked(questions) => match self.asked(&mut entry, &mut flight, questions).await {
-                    Some(questions) => return self.park(entry, flight, &questions).await,
-                    None => {}
-                },
+                Step::Asked(questions) => {
+                    if let Some(questions) = self.asked(&mut entry, &mut flight, questions).await {
+                        return self.park(entry, flight, &questions).await;
+                    }
+                }
                 Step::End(Ok(answer)) => return self.answer(entry, flight.land(), method, answer).await,
                 Step::End(Err(error)) => {
                     let landed = flight.land();
@@ -385,10 +377,12 @@ impl Gate {
         }
         let (outcome, error) = match answer.kind {
             ResultType::Task => (Outcome::Accepted, None),
-            _ if method == Method::ToolsCall && translate::is_tool_error(&answer.object) => {
+            ResultType::Complete
+                if method == Method::ToolsCall && translate::is_tool_error(&answer.object) =>
+            {
                 (Outcome::ToolError, Some("the tool reports an error"))
             }
-            _ => (Outcome::Ok, None),
+            ResultType::Complete | ResultType::InputRequired => (Outcome::Ok, None),
         };
         let mut answer = transform::results(method, &landed.server, &arrival.endpoint, answer, &|id| {
             self.forwarder.seal_task(&arrival.caller.principal, &call.target, id)

@@ -94,11 +94,6 @@ impl Ledger {
         Ok(Self { owner: Arc::new(Owner { shared, thread: Mutex::new(Some(thread)) }) })
     }
 
-    /// Applies a reloaded configuration to what is written from now on.
-    pub fn reconfigure(&self, config: config::Ledger) {
-        self.owner.shared.config.store(Arc::new(config));
-    }
-
     /// Whether records can be written, as far as the last attempts told.
     pub fn is_writable(&self) -> bool {
         let chain = self.owner.shared.chain();

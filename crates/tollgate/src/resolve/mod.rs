@@ -164,17 +164,13 @@ pub fn call(
     snapshot: Arc<Snapshot>,
     arrival: Arrival,
     entry: Uuid,
-) -> Result<Call, Box<(Arrival, RpcError)>> {
-    match find(sealer, now_ms, config, &snapshot, &arrival) {
-        Ok((target, state)) => {
-            let (interaction, round) = match &state {
-                Some(state) => (state.interaction, state.round.saturating_add(1)),
-                None => (entry, 1),
-            };
-            Ok(Call { arrival, target, state, interaction, round, snapshot })
-        }
-        Err(error) => Err(Box::new((arrival, error))),
-    }
+) -> Result<Call, RpcError> {
+    let (target, state) = find(sealer, now_ms, config, &snapshot, &arrival)?;
+    let (interaction, round) = match &state {
+        Some(state) => (state.interaction, state.round.saturating_add(1)),
+        None => (entry, 1),
+    };
+    Ok(Call { arrival, target, state, interaction, round, snapshot })
 }
 
 fn find(
@@ -219,11 +215,11 @@ fn find(
     }
     let state = match (arrival.method.may_ask(), params.find("requestState").is_some()) {
         (true, true) => {
-            let token = params.string("requestState").ok_or_else(|| bad_state())?;
+            let token = params.string("requestState").ok_or_else(bad_state)?;
             let plain = sealer
                 .open(Purpose::State, &arrival.caller.principal, &token, now_ms)
                 .map_err(|_| bad_state())?;
-            let state = State::read(&plain).ok_or_else(|| bad_state())?;
+            let state = State::read(&plain).ok_or_else(bad_state)?;
             // Another tool's state is as good as a forged one.
             if state.target != **target.label() || state.method != arrival.method.as_str() {
                 return Err(bad_state());

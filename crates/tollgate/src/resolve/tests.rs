@@ -19,7 +19,7 @@ fn resolve(method: Method, endpoint: Endpoint, params: &str) -> Result<super::Ca
     let config = two_servers();
     let snapshot = snapshot(&config, &LISTS);
     call(&Sealer::new([7; 32]), 1_000, &config, snapshot, arrival(method, endpoint, params), Uuid::nil())
-        .map_err(|stop| stop.1.code)
+        .map_err(|error| error.code)
 }
 
 #[test]
@@ -97,6 +97,6 @@ fn a_state_opens_only_for_its_principal_target_and_time() {
         open("alice", "mail_read", 1_000),
         open("alice", "files_read", 6_000),
     ] {
-        assert_eq!(bad.unwrap_err().1.message, "invalid or expired requestState");
+        assert_eq!(bad.unwrap_err().message, "invalid or expired requestState");
     }
 }

@@ -173,15 +173,13 @@ pub fn results(
     {
         answer.object = object;
     }
-    if answer.kind == ResultType::Task
-        || matches!(method, Method::TasksGet | Method::TasksUpdate | Method::TasksCancel)
-    {
-        if let Some(id) = answer.object.string("taskId") {
-            let mut edit = answer.object.edit();
-            edit.set("taskId", Bytes::from(quote(&seal_task(&id))));
-            if let Ok(object) = Object::scan(edit.finish().into_bytes()) {
-                answer.object = object;
-            }
+    let names_task = answer.kind == ResultType::Task
+        || matches!(method, Method::TasksGet | Method::TasksUpdate | Method::TasksCancel);
+    if names_task && let Some(id) = answer.object.string("taskId") {
+        let mut edit = answer.object.edit();
+        edit.set("taskId", Bytes::from(quote(&seal_task(&id))));
+        if let Ok(object) = Object::scan(edit.finish().into_bytes()) {
+            answer.object = object;
         }
     }
     answer
