@@ -22,8 +22,7 @@ mod tests;
 
 pub use shown::visible;
 
-/// The key of the gateway's own question among `inputRequests`.
-pub const KEY: &str = "tollgate_approval";
+pub use crate::transform::APPROVAL as KEY;
 
 /// Asks and takes answers.
 #[derive(Debug)]

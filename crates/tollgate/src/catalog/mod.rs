@@ -277,13 +277,20 @@ impl Catalog {
         let Some((client, principal)) = lock(&self.offers).askers.get(&key).cloned() else { return };
         let Health::Ready(introduction) = server.health() else { return };
         let slot = (Arc::clone(&server.config.alias), key);
-        let before = lock(&self.offers).known.get(&slot).cloned();
+        let before = {
+            // What an agent's own capabilities add is unknown until listed; what the server offers anyone is not.
+            let offers = lock(&self.offers);
+            let base = (Arc::clone(&server.config.alias), 0);
+            offers.known.get(&slot).or_else(|| offers.known.get(&base)).cloned()
+        };
         let mut offer = before.map_or_else(|| Offer::new(Arc::clone(&server.config)), |o| (*o).clone());
+        offer.fresh = false;
         offer.introduction = Some(introduction);
-        let mut complete = true;
+        let (mut complete, mut any) = (true, false);
         for listing in listings {
             match server.list(*listing, &client, &principal).await {
                 Ok((items, ttl_ms)) => {
+                    any = true;
                     offer.put(*listing, &items, ttl_ms, &self.config.load(), self.clock.instant());
                 }
                 Err(failure) => {
@@ -291,6 +298,9 @@ impl Catalog {
                     tracing::warn!(server = %server.config.alias, error = %failure, "a list could not be read");
                 }
             }
+        }
+        if !any {
+            return;
         }
         offer.fresh |= complete;
         if key == 0 && complete {

@@ -23,7 +23,7 @@ mod park;
 #[cfg(test)]
 mod tests;
 
-pub use park::{Parked, Parking};
+pub use park::{Kept, Parked, Parking};
 
 /// How long a call stays parked.
 pub const PARK_TTL: Duration = Duration::from_mins(5);
@@ -44,6 +44,8 @@ pub struct Forwarder {
 #[derive(Debug)]
 pub struct Flight {
     exchange: Exchange,
+    /// What was learnt before the first look.
+    early: Option<Event>,
     call: Prepared,
     approved: Option<Approved>,
     server: Arc<str>,
@@ -97,7 +99,7 @@ impl Forwarder {
         };
         let outbound = outbound(&mut prepared);
         match at.send(outbound).await {
-            Ok(exchange) => Ok(Flight { exchange, call: prepared, approved, server }),
+            Ok(exchange) => Ok(Flight { exchange, early: None, call: prepared, approved, server }),
             Err(failure) => Err(refuse(&prepared, &failure)),
         }
     }
@@ -108,21 +110,29 @@ impl Forwarder {
         prepared: Prepared,
         approved: Option<Approved>,
     ) -> Result<Flight, Refused> {
-        let Some(parked) = self.parking.take(id) else {
+        let kept = match self.parking.take(id) {
+            Some(parked) => parked.resume().await,
+            None => None,
+        };
+        let Some(Kept { mut exchange, ended }) = kept else {
             let why = "the interaction was lost (it expired, or the gateway restarted); it may have had effects, so check before calling again";
             return Err(unavailable(&prepared, why));
         };
-        let mut exchange = parked.exchange;
-        let answers = prepared.responses.as_ref().map(|responses| {
-            exchange
-                .open_questions()
-                .iter()
-                .filter_map(|q| Some((q.key.clone(), Reaction::Result(responses.object(&q.key)?))))
-                .collect::<Vec<_>>()
-        });
-        exchange.answer(answers.unwrap_or_default()).await;
+        if ended.is_none() {
+            let answers = prepared.responses.as_ref().map(|responses| {
+                exchange
+                    .open_questions()
+                    .iter()
+                    .filter_map(|q| Some((q.key.clone(), Reaction::Result(responses.object(&q.key)?))))
+                    .collect::<Vec<_>>()
+            });
+            exchange.answer(answers.unwrap_or_default()).await;
+        }
         let server = Arc::clone(prepared.call.target.server());
-        Ok(Flight { exchange, call: prepared, approved, server })
+        // A question that is still open is put again, with those that came meanwhile.
+        let open = if ended.is_none() { exchange.open_questions() } else { Vec::new() };
+        let early = ended.or_else(|| (!open.is_empty()).then_some(Event::Asked(open)));
+        Ok(Flight { exchange, early, call: prepared, approved, server })
     }
 
     /// Parks a flight whose server asked, and makes the answer that asks the agent.
@@ -134,15 +144,8 @@ impl Forwarder {
         let asker = merged.then_some(call.call.target.server());
         let requests: Vec<InputRequest> = questions.iter().map(|q| request(q, asker)).collect();
         let expires_ms = self.clock.now_ms() + millis(PARK_TTL);
-        self.parking.put(
-            id,
-            Parked {
-                exchange,
-                expires_ms,
-                principal: Arc::clone(&call.call.arrival.caller.principal),
-                interaction: call.call.interaction,
-            },
-        );
+        let principal = Arc::clone(&call.call.arrival.caller.principal);
+        self.parking.put(id, Parked::new(exchange, expires_ms, principal, call.call.interaction));
         input_required(&requests, Some(&token))
     }
 
@@ -187,7 +190,11 @@ impl Flight {
     /// What happens next. After `End` or `Failed` it must not be called again. Cancel-safe.
     pub async fn next(&mut self) -> Step {
         loop {
-            match self.exchange.next().await {
+            let event = match self.early.take() {
+                Some(event) => event,
+                None => self.exchange.next().await,
+            };
+            match event {
                 Event::Progress(params) => {
                     if let Some(part) = progress(&self.call.call.arrival, &params) {
                         return Step::Part(part);
@@ -226,7 +233,7 @@ impl Flight {
 
     /// The flight is over: what is left of it.
     pub fn land(self) -> Landed {
-        let Self { exchange, call, approved, server } = self;
+        let Self { exchange, call, approved, server, .. } = self;
         Landed { revision: exchange.revision(), call, approved, server }
     }
 }

@@ -3,24 +3,70 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use crate::servers::Exchange;
+use crate::servers::{Event, Exchange};
 
 /// The most calls that one principal may have parked.
 const PER_PRINCIPAL: usize = 64;
 
-/// A call that waits for its agent.
+/// A call that waits for its agent. Its server is listened to all the while: it may ping, give up its question, or end the call.
 #[derive(Debug)]
 pub struct Parked {
-    /// The open call.
-    pub exchange: Exchange,
+    wake: oneshot::Sender<()>,
+    keeper: JoinHandle<Kept>,
     /// When it is given up, in milliseconds since the Unix epoch.
     pub expires_ms: u64,
     /// Whose it is.
     pub principal: Arc<str>,
     /// The interaction.
     pub interaction: Uuid,
+}
+
+/// What comes out of a park.
+#[derive(Debug)]
+pub struct Kept {
+    /// The call.
+    pub exchange: Exchange,
+    /// Its end, if that came meanwhile.
+    pub ended: Option<Event>,
+}
+
+impl Parked {
+    /// Parks a call.
+    pub fn new(exchange: Exchange, expires_ms: u64, principal: Arc<str>, interaction: Uuid) -> Self {
+        let (wake, woken) = oneshot::channel();
+        Self { wake, keeper: tokio::spawn(keep(exchange, woken)), expires_ms, principal, interaction }
+    }
+
+    /// Takes the call up again; `None` if its keeper is gone.
+    pub async fn resume(self) -> Option<Kept> {
+        // A keeper that has ended needs no waking.
+        self.wake.send(()).ok();
+        self.keeper.await.ok()
+    }
+
+    /// Gives the call up: the server is told.
+    pub fn abandon(self) {
+        self.keeper.abort();
+    }
+}
+
+async fn keep(mut exchange: Exchange, mut woken: oneshot::Receiver<()>) -> Kept {
+    loop {
+        let event = tokio::select! {
+            biased;
+            _ = &mut woken => return Kept { exchange, ended: None },
+            event = exchange.next() => event,
+        };
+        match event {
+            // Nobody is there to see them; further questions stay open and are put with the retry.
+            Event::Progress(_) | Event::Log(_) | Event::Asked(_) | Event::Withdrew => {}
+            ended @ (Event::Done(_) | Event::Failed(_)) => return Kept { exchange, ended: Some(ended) },
+        }
+    }
 }
 
 /// All parked calls.

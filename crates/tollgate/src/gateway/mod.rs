@@ -23,7 +23,7 @@ use crate::record::Ledger;
 use crate::record::index::Indexer;
 use crate::seal::Sealer;
 use crate::secret::Secret;
-use crate::servers::{Context, Servers};
+use crate::servers::{Context, Servers, Vaulted};
 use crate::store::{Index, Store};
 use crate::vault::Vault;
 
@@ -123,8 +123,11 @@ impl Gateway {
         };
         let keys = load_keys(&config, &store, &vault, operator_token.as_ref(), &clock)?;
 
-        let context =
-            Context { clock: clock.clone(), vault: Arc::clone(&vault), guard: options.guard.clone() };
+        let context = Context {
+            clock: clock.clone(),
+            vault: Vaulted::new(Arc::clone(&vault)),
+            guard: options.guard.clone(),
+        };
         let servers = Servers::start(&config, context);
         let remembered = Box::new(Remembered { store: store.clone(), clock: clock.clone() });
         let catalog = Catalog::start(Arc::clone(&config), Arc::clone(&servers), clock.clone(), remembered);

@@ -56,6 +56,11 @@ impl Gate {
         }
         let (updates, mut queue) = mpsc::channel(64);
         let mut feeds = JoinSet::new();
+        // One server's own endpoint relays what that server says, even where its list came out the same.
+        let mut own = match &arrival.endpoint {
+            Endpoint::Server(alias) => self.servers.get(alias).map(|server| server.notices()),
+            Endpoint::Whole | Endpoint::View(_) => None,
+        };
         let mut honoured = self.honour(&arrival, &snapshot, &mut feeds, &updates).await;
         if out.send(acknowledgement(&honoured)).await.is_err() {
             return give_up(entry).await;
@@ -76,6 +81,9 @@ impl Gate {
                     let snapshot = self.catalog.snapshot(&arrival.client, &arrival.caller.principal).await;
                     self.changed(&arrival, &snapshot, &mut honoured)
                 }
+                said = said(&mut own) => honoured.lists.iter().filter(|(listing, ..)| *listing == said).map(|(_, kind, _)| {
+                    Part { kind: *kind, params: Rope::from(Bytes::from_static(b"{}")) }
+                }).collect(),
                 Some((server, original)) = queue.recv() => self.updated(&arrival, &honoured, &server, &original),
             };
             for part in parts {
@@ -206,6 +214,20 @@ async fn ended(cancel: &Cancel, draining: &mut watch::Receiver<bool>) {
         () = cancel.fired() => {}
         // A gateway that is gone drains too.
         _ = draining.wait_for(|d| *d) => {}
+    }
+}
+
+/// The next list that the endpoint's own server says has changed.
+async fn said(notices: &mut Option<broadcast::Receiver<Notice>>) -> Listing {
+    loop {
+        let Some(open) = notices else { return std::future::pending().await };
+        match open.recv().await {
+            Ok(Notice::Changed(Listing::Templates)) => return Listing::Resources,
+            Ok(Notice::Changed(listing)) => return listing,
+            Ok(Notice::Ready | Notice::Down | Notice::Updated(_))
+            | Err(broadcast::error::RecvError::Lagged(_)) => {}
+            Err(broadcast::error::RecvError::Closed) => *notices = None,
+        }
     }
 }
 

@@ -385,7 +385,12 @@ impl Gate {
             ResultType::Complete | ResultType::InputRequired => (Outcome::Ok, None),
         };
         let mut answer = transform::results(method, &landed.server, &arrival.endpoint, answer, &|id| {
-            self.forwarder.seal_task(&arrival.caller.principal, &call.target, id)
+            // The agent knows a task by the handle it came with; a new one gets its own.
+            let known = matches!(&call.target, Target::Task { id: own, .. } if **own == *id);
+            match arrival.params.string("taskId") {
+                Some(handle) if known => handle.into_owned(),
+                _ => self.forwarder.seal_task(&arrival.caller.principal, &call.target, id),
+            }
         });
         if let Some(hint) = &mut answer.cache {
             // One credential serves many agents: only this agent's own cache may keep it, and never an answer that took a question.
@@ -447,7 +452,7 @@ impl Gate {
     /// A park that nobody came back to: dropping it cancels at the server; its entry is closed.
     pub fn abandon(&self, parked: Parked) {
         let interaction = parked.interaction.to_string();
-        drop(parked);
+        parked.abandon();
         self.end_park(&interaction, ParkEnd::Abandoned);
     }
 

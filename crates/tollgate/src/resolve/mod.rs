@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tollgate_mcp::error::{INTERNAL_ERROR, INVALID_PARAMS, RESOURCE_NOT_FOUND, RpcError};
+use tollgate_mcp::error::{INTERNAL_ERROR, INVALID_PARAMS, MISSING_CAPABILITY, RESOURCE_NOT_FOUND, RpcError};
 use tollgate_mcp::method::Method;
 use tollgate_mcp::name::glob;
 use tollgate_mcp::object::{Object, quote};
@@ -189,6 +189,10 @@ fn find(
         Method::ResourcesRead => resource(&scope, config, snapshot, params, arrival.client.revision)?,
         Method::Complete => completion(&scope, config, snapshot, params)?,
         Method::TasksGet | Method::TasksUpdate | Method::TasksCancel => {
+            if !arrival.client.capabilities.tasks {
+                return Err(RpcError::new(MISSING_CAPABILITY, "the tasks extension was not declared")
+                    .with_data(Bytes::from_static(NEEDS_TASKS)));
+            }
             task(sealer, now_ms, &arrival.caller, params)?
         }
         Method::Discover
@@ -230,6 +234,8 @@ fn find(
     };
     Ok((target, state))
 }
+
+const NEEDS_TASKS: &[u8] = br#"{"requiredCapabilities":{"extensions":{"io.modelcontextprotocol/tasks":{}}}}"#;
 
 fn bad_state() -> RpcError {
     RpcError::new(INVALID_PARAMS, "invalid or expired requestState")

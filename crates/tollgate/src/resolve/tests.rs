@@ -44,7 +44,7 @@ fn names_and_uris_lead_to_their_server() {
             Ok("files/file:///{x}"),
         ),
         (Method::Complete, Endpoint::Whole, r#"{"ref":{"type":"ref/prompt","name":"nope"}}"#, Err(-32602)),
-        (Method::TasksGet, Endpoint::Whole, r#"{"taskId":"made-up"}"#, Err(-32602)),
+        (Method::TasksGet, Endpoint::Whole, r#"{"taskId":"made-up"}"#, Err(-32021)),
     ];
     for (method, endpoint, params, wanted) in cases {
         let found = resolve(method, endpoint, params).map(|c| c.target.label().to_string());
@@ -56,7 +56,7 @@ fn names_and_uris_lead_to_their_server() {
 fn a_view_shows_only_its_tools_to_its_group() {
     let config = config(
         "servers:\n  files: { url: 'http://127.0.0.1:9/mcp' }\n  mail: { url: 'http://127.0.0.1:9/mcp' }\nviews:\n  \
-         all: { tools: ['files/*'] }\n  ops: { tools: ['*'], for: { group: ops } }\n",
+         all: { tools: ['files/*'] }\n  ops: { tools: ['*/*'], for: { group: ops } }\n",
     );
     let snapshot = snapshot(&config, &LISTS);
     let found = |view: &str, name: &str| {

@@ -62,7 +62,7 @@ impl Carrier {
     pub(super) fn contradicted(&self, error: &RpcError) {
         if error.code == tollgate_mcp::error::UNSUPPORTED_VERSION {
             match self {
-                Self::Http(call) => call.lose("it no longer speaks the revision we agreed on"),
+                Self::Http(call) => call.doubt("it no longer speaks the revision we agreed on"),
                 Self::Pipe(_) => {}
             }
         }

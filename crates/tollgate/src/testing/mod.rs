@@ -1,4 +1,4 @@
-//! What unit tests of several stages need: a configuration, a snapshot, a caller, an arrival.
+//! What unit tests of several stages need: a configuration, a snapshot, a caller, an arrival. *Never* in a build that runs.
 
 use std::path::Path;
 use std::sync::Arc;

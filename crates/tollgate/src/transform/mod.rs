@@ -100,7 +100,7 @@ pub fn arguments(call: Call) -> Result<Prepared, RpcError> {
     }
     let responses = if call.arrival.method.may_ask() { params.object("inputResponses") } else { None };
     if call.arrival.method.may_ask() {
-        carry_state(&call, responses.is_some(), &mut edit);
+        carry_state(&call, responses.as_ref(), &mut edit);
     }
     let (reason, trace) = read_meta(params, &mut edit);
     let outbound = Object::scan(edit.finish().into_bytes())
@@ -109,7 +109,7 @@ pub fn arguments(call: Call) -> Result<Prepared, RpcError> {
 }
 
 /// The server gets its own state back, byte-exact, and answers only to its own questions.
-fn carry_state(call: &Call, answered: bool, edit: &mut tollgate_mcp::object::Edit<'_>) {
+fn carry_state(call: &Call, responses: Option<&Object>, edit: &mut tollgate_mcp::object::Edit<'_>) {
     match call.state.as_ref().map(|s| &s.waiting) {
         Some(Waiting::Server { state }) => match state {
             Some(state) => {
@@ -124,13 +124,20 @@ fn carry_state(call: &Call, answered: bool, edit: &mut tollgate_mcp::object::Edi
             edit.remove("inputResponses");
         }
         None => {
-            if answered {
-                // Answers without a state were asked by nobody here.
-                edit.remove("inputResponses");
+            // A server may ask without a state; an answer to the gateway's own question never leaves.
+            if let Some(responses) = responses
+                && responses.find(APPROVAL).is_some()
+            {
+                let mut without = responses.edit();
+                without.remove(APPROVAL);
+                edit.set("inputResponses", without.finish());
             }
         }
     }
 }
+
+/// The key of the gateway's own question among `inputRequests`.
+pub const APPROVAL: &str = "tollgate_approval";
 
 fn read_meta(params: &Object, edit: &mut tollgate_mcp::object::Edit<'_>) -> (Option<String>, Option<String>) {
     let Some(text) = params.slice("_meta") else { return (None, None) };
@@ -158,13 +165,13 @@ fn read_meta(params: &Object, edit: &mut tollgate_mcp::object::Edit<'_>) -> (Opt
     (reason, trace)
 }
 
-/// A server's answer as this endpoint shows it: URIs rewritten wherever one occurs, task ids sealed by `seal_task`.
+/// A server's answer as this endpoint shows it: URIs rewritten wherever one occurs, a task's id replaced by what `task` says.
 pub fn results(
     method: Method,
     server: &Arc<str>,
     endpoint: &Endpoint,
     answer: Answer,
-    seal_task: &dyn Fn(&str) -> String,
+    task: &dyn Fn(&str) -> String,
 ) -> Answer {
     let mut answer = answer;
     if !matches!(endpoint, Endpoint::Server(_))
@@ -177,7 +184,7 @@ pub fn results(
         || matches!(method, Method::TasksGet | Method::TasksUpdate | Method::TasksCancel);
     if names_task && let Some(id) = answer.object.string("taskId") {
         let mut edit = answer.object.edit();
-        edit.set("taskId", Bytes::from(quote(&seal_task(&id))));
+        edit.set("taskId", Bytes::from(quote(&task(&id))));
         if let Ok(object) = Object::scan(edit.finish().into_bytes()) {
             answer.object = object;
         }

@@ -56,10 +56,12 @@ fn the_digest_is_of_target_and_arguments() {
 }
 
 #[test]
-fn answers_that_nobody_asked_for_do_not_leave() {
-    let text =
-        outbound(Endpoint::Whole, r#"{"name":"files_read","inputResponses":{"k":{"action":"accept"}}}"#);
-    assert_eq!(text, r#"{"name":"read"}"#);
+fn answers_to_our_own_question_do_not_leave() {
+    let text = outbound(
+        Endpoint::Whole,
+        r#"{"name":"files_read","inputResponses":{"tollgate_approval":{"action":"accept"},"k":{"action":"accept"}}}"#,
+    );
+    assert_eq!(text, r#"{"name":"read","inputResponses":{"k":{"action":"accept"}}}"#);
 }
 
 #[test]

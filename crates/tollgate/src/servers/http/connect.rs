@@ -1,6 +1,6 @@
 //! Finding out what an HTTP server is: the probe of `protocol.md` §1.12.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::Method as Verb;
@@ -43,7 +43,7 @@ impl Http {
             Finding::Unfit(why) | Finding::Inconclusive(why) => return Err(why),
         };
         *era = Some(introduction.revision.era());
-        Ok(Self { wire, introduction: Arc::new(introduction), sessions, listening: Mutex::default() })
+        Ok(Self { wire, introduction: Arc::new(introduction), sessions })
     }
 }
 

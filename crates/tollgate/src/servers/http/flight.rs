@@ -52,7 +52,7 @@ impl std::fmt::Debug for Flight {
 }
 
 impl Flight {
-    /// Sends `request` on `conn`. Nothing is written before the first poll.
+    /// Sends `request` on `conn`.
     pub(super) fn start(pool: Arc<Pool>, mut conn: Box<Conn>, request: Request<Body>) -> Self {
         let head: Head = Box::pin(conn.sender.try_send_request(request));
         Self { pool, conn: Some(conn), again: None, head: Some(head), body: None }
@@ -68,7 +68,10 @@ impl Flight {
                     self.conn = Some(conn);
                 }
             }
-            match poll_fn(|cx| self.poll_head(cx)).await {
+            let Some(head) = &mut self.head else {
+                return Err(Broken { why: "its answer was read already".to_owned(), sent: true });
+            };
+            match head.await {
                 Ok(response) => {
                     self.head = None;
                     let (parts, body) = response.into_parts();
@@ -87,19 +90,6 @@ impl Flight {
         }
     }
 
-    fn poll_head(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Response<Incoming>, TrySendError<Request<Body>>>> {
-        if let Some(conn) = &mut self.conn {
-            conn.drive(cx);
-        }
-        match &mut self.head {
-            Some(head) => head.as_mut().poll(cx),
-            None => Poll::Pending,
-        }
-    }
-
     /// How long the body says it is.
     pub(super) fn length(&self) -> Option<u64> {
         self.body.as_ref().and_then(|body| body.size_hint().exact())
@@ -113,15 +103,7 @@ impl Flight {
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Broken>> {
         loop {
             let Some(body) = &mut self.body else { return Poll::Ready(Ok(None)) };
-            let mut polled = Pin::new(&mut *body).poll_frame(cx);
-            if polled.is_pending()
-                && let Some(conn) = &mut self.conn
-            {
-                // Asking for a frame is what lets the connection read it.
-                conn.drive(cx);
-                polled = Pin::new(body).poll_frame(cx);
-            }
-            match polled {
+            match Pin::new(body).poll_frame(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Some(Ok(frame))) => {
                     // Trailers are nothing to us.
@@ -136,8 +118,7 @@ impl Flight {
                 }
                 Poll::Ready(None) => {
                     self.body = None;
-                    if let Some(mut conn) = self.conn.take() {
-                        conn.drive(cx);
+                    if let Some(conn) = self.conn.take() {
                         self.pool.put(conn);
                     }
                     return Poll::Ready(Ok(None));

@@ -1,8 +1,9 @@
 //! The HTTP transport: modern servers statelessly, legacy ones in sessions.
 //! *Never* sends a request twice of which a byte may have arrived, follows a redirect, or passes on a server's challenge or error page.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Method as Verb, Request};
@@ -43,6 +44,9 @@ use session::{Session, Sessions};
 /// The largest answer.
 pub(super) const RESULT_MAX: usize = 16 * 1024 * 1024;
 
+/// A server that was probed so recently is what the probe said.
+const DOUBT: Duration = Duration::from_secs(10);
+
 /// What all requests to one server share.
 #[derive(Debug)]
 pub(super) struct Wire {
@@ -55,6 +59,8 @@ pub(super) struct Wire {
     pub(super) timeout: config::Timeout,
     /// Why the server is no longer to be used as it was found.
     lost: watch::Sender<Option<String>>,
+    /// When it was made.
+    since: Instant,
     /// Counts the base session's renewals: what was subscribed there is subscribed again.
     pub(super) renewed: watch::Sender<u64>,
 }
@@ -73,6 +79,7 @@ impl Wire {
             clock: room.clock.clone(),
             timeout: room.config.timeout,
             lost: watch::channel(None).0,
+            since: room.clock.instant(),
             renewed: watch::channel(0).0,
         }))
     }
@@ -127,6 +134,14 @@ impl Wire {
         });
     }
 
+    /// One answer says that the server may have become another one: it is probed again, but not over and over because of one
+    /// call that it always answers so.
+    fn doubt(&self, why: &str) {
+        if self.clock.instant().saturating_duration_since(self.since) > DOUBT {
+            self.lose(why);
+        }
+    }
+
     fn unavailable(&self, why: impl Into<String>, sent: bool) -> Failure {
         Failure::Unavailable { server: Arc::clone(&self.alias), why: why.into(), sent }
     }
@@ -151,12 +166,10 @@ pub(super) struct Http {
     pub(super) introduction: Arc<Introduction>,
     /// Its sessions, where it is a legacy one.
     sessions: Option<Arc<Sessions>>,
-    /// What listens to its notices, ended with it.
-    listening: Mutex<Option<tokio::task::AbortHandle>>,
 }
 
 impl Http {
-    /// Opens one request: connects if need be, makes or finds a session, writes nothing before the first poll of the call.
+    /// Opens one request: connects if need be, makes or finds a session, sends.
     pub(super) async fn open(&self, id: u64, outbound: &Outbound) -> Result<Call, Failure> {
         let level = outbound.log_level.filter(|_| self.introduction.has("logging"));
         match &self.sessions {
@@ -239,23 +252,10 @@ impl Http {
 
     /// Ends all: sessions are deleted, idle connections closed.
     pub(super) async fn close(&self) {
-        let listening = self.listening.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(listening) = listening {
-            listening.abort();
-        }
         if let Some(sessions) = &self.sessions {
             sessions.close().await;
         }
         self.wire.pool.clear();
-    }
-}
-
-impl Drop for Http {
-    fn drop(&mut self) {
-        let listening = self.listening.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(listening) = listening {
-            listening.abort();
-        }
     }
 }
 

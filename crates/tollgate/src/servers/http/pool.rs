@@ -1,23 +1,24 @@
 //! One server's connections: kept alive, the last used first, never more than a bound.
-//! A connection has no task of its own: whoever uses it drives it, so that a call wakes one task only.
+//! *Never* hands out one that its server has closed, as far as that is known.
 
-use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use hyper::client::conn::http1::{Builder, Connection, SendRequest};
+use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::sync::Notify;
+use tokio::task::AbortHandle;
 
 use super::body::Body;
-use super::dial::{Io, Target};
+use super::dial::Target;
 use crate::clock::Clock;
 
-/// The most connections to one server.
-const CONNECTIONS_MAX: usize = 256;
+/// The most connections to one server: 256 calls, and a standing stream for each of 256 sessions.
+const CONNECTIONS_MAX: usize = 512;
+
+/// How long a connection may take to be ready again after an answer.
+const SETTLE: Duration = Duration::from_millis(20);
 
 /// The most bytes of response headers.
 const HEADERS_MAX: usize = 32 * 1024;
@@ -33,13 +34,20 @@ pub(super) struct Pool {
     returned: Notify,
 }
 
-/// One connection.
+/// One connection. Its bytes are moved by a task of its own: measured, that is no dearer than moving them from the call's task
+/// (8.2 against 8.8 CPU-µs at one client), which would have to be kept from waking itself. Dropping it closes it.
 #[derive(Debug)]
 pub(super) struct Conn {
     pub(super) sender: SendRequest<Body>,
-    driver: Option<Connection<TokioIo<Io>, Body>>,
+    driver: AbortHandle,
     unused_since: Instant,
     _counted: Counted,
+}
+
+impl Drop for Conn {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
 }
 
 /// Counts one open connection.
@@ -53,24 +61,11 @@ impl Drop for Counted {
 }
 
 impl Conn {
-    /// Moves bytes, as far as it goes now.
-    pub(super) fn drive(&mut self, cx: &mut Context<'_>) {
-        if let Some(driver) = &mut self.driver
-            && Pin::new(driver).poll(cx).is_ready()
-        {
-            // Its error, if any, also ends the response or its body, which say more.
-            self.driver = None;
-        }
-    }
-
-    pub(super) fn is_over(&self) -> bool {
-        self.driver.is_none()
-    }
-
-    /// Whether a request can be sent: the peer has not closed it, and the last exchange is wholly over.
-    fn is_ready(&mut self, cx: &mut Context<'_>) -> bool {
-        self.drive(cx);
-        !self.is_over() && matches!(self.sender.poll_ready(cx), Poll::Ready(Ok(())))
+    /// Whether a request can be sent: the server has not closed it, and the last exchange is wholly over.
+    async fn is_ready(&mut self) -> bool {
+        // It mostly is, or closed; else its task is about to finish the last exchange.
+        self.sender.is_ready()
+            || matches!(tokio::time::timeout(SETTLE, self.sender.ready()).await, Ok(Ok(())))
     }
 }
 
@@ -90,7 +85,7 @@ impl Pool {
             let now = self.clock.instant();
             while let Some(mut conn) = self.pop() {
                 let fresh = now.saturating_duration_since(conn.unused_since) < self.target.idle;
-                if fresh && poll_fn(|cx| Poll::Ready(conn.is_ready(cx))).await {
+                if fresh && conn.is_ready().await {
                     return Ok(conn);
                 }
             }
@@ -121,19 +116,19 @@ impl Pool {
             .handshake(TokioIo::new(io))
             .await
             .map_err(|why| why.to_string())?;
-        let mut conn = Box::new(Conn {
-            sender,
-            driver: Some(driver),
-            unused_since: self.clock.instant(),
-            _counted: counted,
-        });
-        let ready = poll_fn(|cx| Poll::Ready(conn.is_ready(cx))).await;
-        ready.then_some(conn).ok_or_else(|| "the connection was closed at once".to_owned())
+        // Its error, if any, also ends the response or its body, which say more.
+        let driver = tokio::spawn(async move { drop(driver.await) }).abort_handle();
+        let mut conn =
+            Box::new(Conn { sender, driver, unused_since: self.clock.instant(), _counted: counted });
+        match conn.sender.ready().await {
+            Ok(()) => Ok(conn),
+            Err(_) => Err("the connection was closed at once".to_owned()),
+        }
     }
 
     /// Takes a connection back whose exchange is over.
     pub(super) fn put(&self, mut conn: Box<Conn>) {
-        if !conn.is_over() {
+        if !conn.sender.is_closed() {
             conn.unused_since = self.clock.instant();
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
         }

@@ -124,22 +124,19 @@ pub(super) async fn introduce(
     era: &mut Option<Era>,
 ) -> Result<Process, String> {
     let mut raw = spawn(room, program, client, private)?;
-    let met = match *era {
-        Some(Era::Legacy) => None,
-        Some(Era::Modern) | None => discover(&raw.link).await?,
+    let introduced = match *era {
+        Some(Era::Legacy) => greet(&raw.link, client).await,
+        Some(Era::Modern) | None => match meet(&raw.link, client).await {
+            Meeting::Introduced(introduced) => introduced,
+            // Some old servers die of a first request that is not `initialize`.
+            Meeting::Legacy if raw.link.calls.is_closed() => {
+                raw = spawn(room, program, client, private)?;
+                greet(&raw.link, client).await
+            }
+            Meeting::Legacy => greet(&raw.link, client).await,
+        },
     };
     *era = None;
-    if met.is_none() && raw.link.calls.is_closed() {
-        // Some old servers die of a first request that is not `initialize`.
-        raw = spawn(room, program, client, private)?;
-    }
-    let introduced = if let Some(introduction) = met {
-        raw.link.settle(Asking::Never);
-        Ok(introduction)
-    } else {
-        raw.link.settle(Asking::Declared);
-        initialize(&raw.link, client).await
-    };
     let introduction = match introduced {
         Ok(introduction) => introduction,
         Err(why) => return Err(explain(raw, why).await),
@@ -170,6 +167,47 @@ async fn explain(mut raw: Raw, why: String) -> String {
     why
 }
 
+/// What probing with `server/discover` led to.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one at a child's start, and its usual variant is the large one"
+)]
+enum Meeting {
+    /// It introduced itself, or can't be used.
+    Introduced(Result<Introduction, String>),
+    /// It does not know the method: `initialize` is next.
+    Legacy,
+}
+
+/// Probes: `server/discover` first. A server that is silent for long may be slow to start, or an old one that never answers what it
+/// does not know: then `initialize` goes out too, and the first answer says which it is.
+async fn meet(link: &Arc<Link>, client: &Client) -> Meeting {
+    let mut probe = std::pin::pin!(discover(link));
+    let found = match tokio::time::timeout(PROBE, &mut probe).await {
+        Ok(found) => found,
+        Err(_) => {
+            tokio::select! {
+                biased;
+                found = &mut probe => found,
+                introduced = greet(link, client) => return Meeting::Introduced(introduced),
+            }
+        }
+    };
+    match found {
+        Ok(Some(introduction)) => {
+            link.settle(Asking::Never);
+            Meeting::Introduced(Ok(introduction))
+        }
+        Ok(None) => Meeting::Legacy,
+        Err(why) => Meeting::Introduced(Err(why)),
+    }
+}
+
+async fn greet(link: &Arc<Link>, client: &Client) -> Result<Introduction, String> {
+    link.settle(Asking::Declared);
+    initialize(link, client).await
+}
+
 /// `server/discover`: `None` = it is a legacy server.
 async fn discover(link: &Arc<Link>) -> Result<Option<Introduction>, String> {
     let client = nobody();
@@ -188,7 +226,7 @@ async fn discover(link: &Arc<Link>) -> Result<Option<Introduction>, String> {
         let mut call = link.open(id, request, Place::default(), None).await?.uncancellable();
         outcome(&mut call).await
     };
-    let Ok(Ok(outcome)) = tokio::time::timeout(PROBE, asking).await else { return Ok(None) };
+    let Ok(outcome) = asking.await else { return Ok(None) };
     match introduction::over_pipe(&outcome) {
         Finding::Modern(introduction) => Ok(Some(introduction)),
         Finding::Legacy => Ok(None),

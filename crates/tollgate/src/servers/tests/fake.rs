@@ -1,6 +1,7 @@
 //! An HTTP server whose every answer the test decides.
 
 use std::convert::Infallible;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -9,8 +10,11 @@ use http_body_util::BodyExt;
 use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
+use tokio_rustls::TlsAcceptor;
 
 /// A request as it came.
 #[derive(Clone, Debug)]
@@ -122,7 +126,32 @@ impl Fake {
         Self::start_on("127.0.0.1:0", script).await
     }
 
+    /// Over TLS, as `localhost` of the tests' own authority.
+    pub(crate) async fn start_secure(script: impl Fn(Seen) -> Reply + Send + Sync + 'static) -> Self {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/servers/tests/tls");
+        let chain = vec![CertificateDer::from_pem_file(folder.join("leaf.pem")).expect("a certificate")];
+        let key = PrivateKeyDer::from_pem_file(folder.join("leaf.key")).expect("a key");
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .expect("a pair");
+        let mut fake = Self::listen("127.0.0.1:0", Some(TlsAcceptor::from(Arc::new(config))), script).await;
+        fake.url = fake.url.replace("http://127.0.0.1", "https://localhost");
+        fake
+    }
+
     pub(crate) async fn start_on(at: &str, script: impl Fn(Seen) -> Reply + Send + Sync + 'static) -> Self {
+        Self::listen(at, None, script).await
+    }
+
+    async fn listen(
+        at: &str,
+        tls: Option<TlsAcceptor>,
+        script: impl Fn(Seen) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         use std::sync::atomic::Ordering;
         let listener = tokio::net::TcpListener::bind(at).await.expect("bound");
         let url = format!("http://{}/mcp", listener.local_addr().expect("address"));
@@ -141,14 +170,21 @@ impl Fake {
                 counts.0.fetch_add(1, Ordering::SeqCst);
                 counts.1.fetch_add(1, Ordering::SeqCst);
                 let (script, seen) = (Arc::clone(&script), Arc::clone(&seen));
+                let tls = tls.clone();
                 all.spawn(async move {
                     let service = service_fn(move |request| {
                         let (script, seen) = (Arc::clone(&script), Arc::clone(&seen));
                         async move { Ok::<_, Infallible>(answer(request, &*script, &seen).await) }
                     });
-                    let served = hyper::server::conn::http1::Builder::new()
-                        .serve_connection(TokioIo::new(stream), service);
-                    drop(served.await);
+                    let server = hyper::server::conn::http1::Builder::new();
+                    match tls {
+                        None => drop(server.serve_connection(TokioIo::new(stream), service).await),
+                        Some(tls) => {
+                            if let Ok(stream) = tls.accept(stream).await {
+                                drop(server.serve_connection(TokioIo::new(stream), service).await);
+                            }
+                        }
+                    }
                     counts.1.fetch_sub(1, Ordering::SeqCst);
                 });
             }

@@ -107,6 +107,27 @@ async fn a_modern_call_has_every_header_and_the_credential() {
 }
 
 #[tokio::test]
+async fn an_extra_authority_is_trusted_only_where_it_is_configured() {
+    let fake = Fake::start_secure(|seen| match seen.method() {
+        "server/discover" => discovered(&seen),
+        _ => Reply::json(200, &done(&seen, "secure")),
+    })
+    .await;
+    let server = start(http_transport(&fake.url), QUICK);
+    let (why, sent) = unavailable(ask(&server, call("t", &client("{}"), "p")).await);
+    assert!(why.contains("cannot connect to localhost") && !sent, "{why}");
+    assert!(fake.seen().is_empty());
+    end(&server).await;
+    let mut transport = http_transport(&fake.url);
+    if let crate::config::Transport::Http { ca, .. } = &mut transport {
+        *ca = Some(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/servers/tests/tls/ca.pem"));
+    }
+    let server = start(transport, QUICK);
+    assert!(text(ask(&server, call("t", &client("{}"), "p")).await).contains("secure"));
+    end(&server).await;
+}
+
+#[tokio::test]
 async fn connections_are_kept_and_used_again() {
     let fake = modern(|seen| Reply::json(200, &done(&seen, "hi"))).await;
     let server = start(http_transport(&fake.url), QUICK);
@@ -118,6 +139,48 @@ async fn connections_are_kept_and_used_again() {
     }
     assert!(fake.connections() <= before + 1, "{} connections", fake.connections());
     end(&server).await;
+}
+
+#[tokio::test]
+async fn a_connection_that_the_server_closed_is_replaced_unnoticed() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bound");
+    let url = format!("http://{}/mcp", listener.local_addr().expect("address"));
+    // Answers once on each connection and closes it without a word.
+    let serving = tokio::spawn(async move {
+        loop {
+            let Ok((mut stream, _)) = listener.accept().await else { return };
+            let mut request = vec![0; 64 * 1024];
+            let read = stream.read(&mut request).await.expect("a request");
+            let request = String::from_utf8_lossy(&request[..read]).into_owned();
+            let id: String = request
+                .split("\"id\":")
+                .nth(1)
+                .unwrap_or("0")
+                .chars()
+                .take_while(char::is_ascii_digit)
+                .collect();
+            let result = if request.contains("server/discover") {
+                r#"{"supportedVersions":["2026-07-28"],"capabilities":{"tools":{}}}"#
+            } else {
+                r#"{"content":["once"]}"#
+            };
+            let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#);
+            let head = format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+                body.len()
+            );
+            stream.write_all(format!("{head}{body}").as_bytes()).await.expect("written");
+        }
+    });
+    let server = start(http_transport(&url), QUICK);
+    ready(&server).await;
+    for _ in 0..5 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert!(text(ask(&server, call("t", &client("{}"), "p")).await).contains("once"));
+    }
+    end(&server).await;
+    serving.abort();
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test wants one thing and shows whatever else came")]
 
 mod fake;
+mod fleet;
 mod http;
 mod stdio;
 

@@ -1,4 +1,4 @@
-//! One request's answer over HTTP: a JSON body, or a stream of events with the answer last.
+//! Reading one request's answer, step by step; each step can be given up and taken again.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,14 +8,13 @@ use bytes::{Bytes, BytesMut};
 use http::Method as Verb;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::response::Parts;
-use tollgate_mcp::message::{self, Id, Message, Outcome};
-use tollgate_mcp::object::{elements, quote};
-use tollgate_mcp::rope::Rope;
+use tollgate_mcp::message::{self, Message, Outcome};
+use tollgate_mcp::object::elements;
 use tollgate_mcp::sse;
 
-use super::body::Body;
-use super::flight::{Broken, Flight};
-use super::{Ask, Poster, RESULT_MAX, Session, Sessions, Side, Wire, head};
+use super::super::body::Body;
+use super::super::flight::{Broken, Flight};
+use super::super::{Ask, RESULT_MAX, Session, Sessions, Side, Wire, head};
 use crate::servers::registry::Place;
 use crate::servers::{Failure, introduction};
 
@@ -33,7 +32,7 @@ const RETRY: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
-enum Stage {
+pub(super) enum Stage {
     /// Waiting for the head.
     Head,
     /// Reading a body that is one message; `status` is not 200 for an error's.
@@ -50,124 +49,31 @@ enum Stage {
     Over,
 }
 
-/// One request at a server.
-#[derive(Debug)]
-pub(in crate::servers) struct Call {
-    side: Option<Side>,
-    line: Line,
-}
-
 /// The legacy part of a [`Call`].
 #[derive(Debug)]
-struct Seat {
-    sessions: Arc<Sessions>,
-    session: Arc<Session>,
-    askable: bool,
-    revived: bool,
+pub(super) struct Seat {
+    pub(super) sessions: Arc<Sessions>,
+    pub(super) session: Arc<Session>,
+    pub(super) askable: bool,
+    pub(super) revived: bool,
 }
 
 #[derive(Debug)]
-struct Line {
-    wire: Arc<Wire>,
-    ask: Ask,
-    seat: Option<Seat>,
-    flight: Option<Flight>,
-    stage: Stage,
-    queue: VecDeque<Message>,
+pub(super) struct Line {
+    pub(super) wire: Arc<Wire>,
+    pub(super) ask: Ask,
+    pub(super) seat: Option<Seat>,
+    pub(super) flight: Option<Flight>,
+    pub(super) stage: Stage,
+    pub(super) queue: VecDeque<Message>,
     read: usize,
     last_event: Option<HeaderValue>,
     retry: Duration,
     resumes: u32,
     /// The `Mcp-Session-Id` that came with the head.
-    session_id: Option<HeaderValue>,
+    pub(super) session_id: Option<HeaderValue>,
     /// A new session's side, for the call to take over.
-    new_side: Option<Side>,
-}
-
-impl Call {
-    /// Connects; the request is written when the call is first polled.
-    pub(super) async fn modern(wire: Arc<Wire>, ask: Ask) -> Result<Self, Failure> {
-        let mut line = Line::new(wire, ask, None);
-        line.start().await?;
-        Ok(Self { side: None, line })
-    }
-
-    /// The same in a session. In one that could ask something, the call is entered to be asked.
-    pub(super) async fn legacy(
-        sessions: Arc<Sessions>,
-        session: Arc<Session>,
-        ask: Ask,
-        askable: bool,
-    ) -> Result<Self, Failure> {
-        let wire = Arc::clone(&sessions.wire);
-        let seat = Seat { sessions, session, askable, revived: false };
-        let mut line = Line::new(wire, ask, Some(seat));
-        line.sit();
-        line.start().await?;
-        Ok(Self { side: line.new_side.take(), line })
-    }
-
-    /// The next message. Cancel-safe.
-    pub(in crate::servers) async fn message(&mut self) -> Result<Message, Failure> {
-        loop {
-            if let Some(message) = self.line.queue.pop_front() {
-                return Ok(message);
-            }
-            if let Some(side) = self.line.new_side.take() {
-                self.side = Some(side);
-            }
-            match &mut self.side {
-                None => self.line.step().await?,
-                Some(side) => tokio::select! {
-                    biased;
-                    asked = side.recv() => match asked {
-                        Some(Ok(message)) => return Ok(message),
-                        // The session's own end does not end a request that runs on a connection of its own.
-                        Some(Err(_)) | None => self.side = None,
-                    },
-                    stepped = self.line.step() => stepped?,
-                },
-            }
-        }
-    }
-
-    /// The session id that the answer came with.
-    pub(super) fn session_id(&self) -> Option<&HeaderValue> {
-        self.line.session_id.as_ref()
-    }
-
-    /// By what a server's question on this call is answered.
-    pub(in crate::servers) fn poster(&self) -> Poster {
-        Poster::new(&self.line.wire, self.line.seat.as_ref().map(|seat| &seat.session))
-    }
-
-    /// The answer is there: the connection is given back if its stream ends.
-    pub(in crate::servers) fn finish(&mut self) {
-        self.line.stage = Stage::Over;
-        if let Some(flight) = self.line.flight.take() {
-            flight.finish();
-        }
-    }
-
-    /// Closes the stream; tells a legacy server, to which a closed stream says nothing.
-    pub(in crate::servers) fn cancel(&mut self) {
-        self.line.flight = None;
-        if matches!(self.line.stage, Stage::Over) || self.line.seat.is_none() {
-            return;
-        }
-        self.line.stage = Stage::Over;
-        let poster = self.poster();
-        let params = format!(r#"{{"requestId":{},"reason":{}}}"#, self.line.ask.id, quote("cancelled"));
-        let note = message::write_notification("notifications/cancelled", Rope::from(Bytes::from(params)));
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { drop(poster.send(note).await) });
-        }
-    }
-
-    /// The server is not what it was taken for.
-    pub(in crate::servers) fn lose(&self, why: &str) {
-        self.line.wire.lose(why);
-    }
+    pub(super) new_side: Option<Side>,
 }
 
 impl Drop for Line {
@@ -179,7 +85,7 @@ impl Drop for Line {
 }
 
 impl Line {
-    fn new(wire: Arc<Wire>, ask: Ask, seat: Option<Seat>) -> Self {
+    pub(super) fn new(wire: Arc<Wire>, ask: Ask, seat: Option<Seat>) -> Self {
         Self {
             wire,
             ask,
@@ -197,7 +103,7 @@ impl Line {
     }
 
     /// Takes a place in the session, where its questions come in.
-    fn sit(&mut self) {
+    pub(super) fn sit(&mut self) {
         if let Some(seat) = &self.seat
             && seat.session.interactive()
         {
@@ -206,7 +112,7 @@ impl Line {
         }
     }
 
-    async fn start(&mut self) -> Result<(), Failure> {
+    pub(super) async fn start(&mut self) -> Result<(), Failure> {
         let mut head = self.ask.head.clone();
         if let Some(seat) = &self.seat {
             seat.session.stamp(&mut head);
@@ -219,7 +125,7 @@ impl Line {
     }
 
     /// Goes one step on. Cancel-safe: a step that was given up is taken again.
-    async fn step(&mut self) -> Result<(), Failure> {
+    pub(super) async fn step(&mut self) -> Result<(), Failure> {
         match &mut self.stage {
             Stage::Head => {
                 let head = match &mut self.flight {
@@ -321,8 +227,9 @@ impl Line {
             300..=399 => Err(self.wire.unavailable(introduction::redirect(status), false)),
             401 | 403 => {
                 let why = introduction::refused_credential(status);
-                // The credential may have changed in the vault: it is resolved and probed anew.
-                self.wire.lose(&why);
+                if status == 401 {
+                    self.wire.doubt(&why);
+                }
                 Err(self.wire.unavailable(why, false))
             }
             404 if self.seat.as_ref().is_some_and(|seat| seat.session.id.is_some() && !seat.revived) => {
@@ -383,7 +290,9 @@ impl Line {
         // Its words stay here: an error page may hold anything. What answers like this is not what we took it for.
         self.queue.clear();
         let why = format!("it answered HTTP {status}");
-        self.wire.lose(&why);
+        if matches!(status, 400 | 404 | 405) {
+            self.wire.doubt(&why);
+        }
         Err(self.wire.unavailable(why, false))
     }
 
@@ -472,23 +381,10 @@ fn media(headers: &HeaderMap) -> &[u8] {
     value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii()
 }
 
-pub(super) fn is_stream(headers: &HeaderMap) -> bool {
+pub(in crate::servers::http) fn is_stream(headers: &HeaderMap) -> bool {
     media(headers).eq_ignore_ascii_case(b"text/event-stream")
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
     media(headers).eq_ignore_ascii_case(b"application/json")
-}
-
-/// The answer to `id` among what a call brings; all else on it is passed by.
-pub(super) async fn outcome(call: &mut Call, id: u64) -> Result<Outcome, Failure> {
-    loop {
-        if let Message::Response(response) = call.message().await? {
-            let ours = response.id.as_ref().map(Id::as_u64).is_none_or(|got| got == Some(id));
-            if ours {
-                call.finish();
-                return Ok(response.outcome);
-            }
-        }
-    }
 }

@@ -1,9 +1,8 @@
 //! One server and its supervisor: tried, introduced, tended, tried again.
 //! *Never* waits for another server, and never reports ready what has not answered.
 
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -13,157 +12,25 @@ use tollgate_mcp::method::Method;
 use tollgate_mcp::object::{Object, quote};
 use tollgate_mcp::revision::Era;
 
-use super::backoff::Backoff;
-use super::bulletin::Bulletin;
 use super::carrier::Carrier;
-use super::credential::Resolve;
 use super::exchange::{Event, Exchange, Limit, Opening};
-use super::http::{Http, Transport, Wire};
 use super::introduction::Introduction;
-use super::stdio::Stdio;
 use super::subscribe::{Subscription, Uris};
-use super::{Failure, Health, Listing, Notice, Outbound, list, listen, nobody};
+use super::{Failure, Health, Listing, Notice, Outbound, list, nobody};
 use crate::call::Client;
-use crate::clock::Clock;
 use crate::config;
 
-/// One that was up for so long was not failing at its start.
-const STEADY: Duration = Duration::from_secs(10);
+mod flights;
+mod live;
+mod supervise;
 
-/// How often unused sessions, processes and connections are looked for.
-const TICK: Duration = Duration::from_secs(5);
+pub(super) use flights::Flight;
+pub(super) use live::{Live, Room};
 
-/// A call to a server that is down makes it be tried again at once, but not more often than this.
-const NUDGE: Duration = Duration::from_secs(1);
+use flights::Flights;
 
 /// How long a server may take over a subscription.
 const SUBSCRIBE: Duration = Duration::from_secs(2);
-
-/// What a server's parts need from outside.
-#[derive(Debug)]
-pub(super) struct Room {
-    pub(super) config: Arc<config::Server>,
-    pub(super) clock: Clock,
-    pub(super) resolve: Arc<dyn Resolve>,
-    pub(super) guard: PathBuf,
-    pub(super) bulletin: Arc<Bulletin>,
-}
-
-/// A server that has been introduced.
-#[derive(Debug)]
-pub(super) enum Live {
-    Http(Http),
-    Stdio(Stdio),
-}
-
-impl Live {
-    pub(super) fn introduction(&self) -> &Arc<Introduction> {
-        match self {
-            Self::Http(http) => http.introduction(),
-            Self::Stdio(stdio) => stdio.introduction(),
-        }
-    }
-
-    /// Opens one request: its id and what carries it.
-    pub(super) async fn open(&self, outbound: &Outbound) -> Result<(u64, Carrier), Failure> {
-        match self {
-            Self::Http(http) => {
-                let id = http.wire.mint();
-                Ok((id, Carrier::Http(Box::new(http.open(id, outbound).await?))))
-            }
-            Self::Stdio(stdio) => {
-                let (id, call) = stdio.open(outbound).await?;
-                Ok((id, Carrier::Pipe(call)))
-            }
-        }
-    }
-
-    async fn lost(&self) -> String {
-        match self {
-            Self::Http(http) => http.lost().await,
-            Self::Stdio(stdio) => stdio.lost().await,
-        }
-    }
-
-    /// Whether it was started with a credential that is another one now.
-    fn is_outdated(&self, room: &Room) -> bool {
-        match self {
-            Self::Http(http) => http.is_outdated(room),
-            Self::Stdio(stdio) => stdio.is_outdated(),
-        }
-    }
-
-    /// Whether it is known to be lost, even if its supervisor has not come to that yet.
-    fn is_over(&self) -> bool {
-        match self {
-            Self::Http(http) => http.is_over(),
-            Self::Stdio(stdio) => stdio.is_over(),
-        }
-    }
-
-    /// Waits until what was subscribed has to be subscribed again.
-    async fn renewed(&self) {
-        match self {
-            Self::Http(http) => {
-                let mut renewed = http.wire.renewed.subscribe();
-                if renewed.changed().await.is_err() {
-                    std::future::pending::<()>().await;
-                }
-            }
-            Self::Stdio(_) => std::future::pending().await,
-        }
-    }
-
-    async fn reap(&self) {
-        match self {
-            Self::Http(http) => http.reap().await,
-            Self::Stdio(stdio) => stdio.reap(),
-        }
-    }
-
-    async fn close(&self) {
-        match self {
-            Self::Http(http) => http.close().await,
-            Self::Stdio(stdio) => stdio.close().await,
-        }
-    }
-}
-
-/// Calls in flight, counted so that a retired server ends after the last of them.
-#[derive(Debug, Default)]
-struct Flights {
-    count: AtomicUsize,
-    none: Notify,
-}
-
-/// One call in flight.
-#[derive(Debug)]
-pub(super) struct Flight(Arc<Flights>);
-
-impl Drop for Flight {
-    fn drop(&mut self) {
-        if self.0.count.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.0.none.notify_waiters();
-        }
-    }
-}
-
-impl Flights {
-    fn enter(self: &Arc<Self>) -> Flight {
-        self.count.fetch_add(1, Ordering::AcqRel);
-        Flight(Arc::clone(self))
-    }
-
-    async fn over(&self) {
-        loop {
-            let none = self.none.notified();
-            if self.count.load(Ordering::Acquire) == 0 {
-                return;
-            }
-            none.await;
-        }
-    }
-}
 
 /// How far a server is to go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -410,136 +277,5 @@ impl Server {
     pub(super) async fn ended(&self) {
         // Closed means gone, too.
         drop(self.ended.subscribe().wait_for(|ended| *ended).await);
-    }
-
-    async fn supervise(self: Arc<Self>) {
-        let mut course = self.course.subscribe();
-        let last = tokio::select! {
-            never = self.run() => match never {},
-            _ = course.wait_for(|course| *course != Course::Run) => self.live.load_full(),
-        };
-        if let Some(live) = last {
-            let longest = self.config.timeout.call.saturating_mul(10);
-            tokio::select! {
-                () = self.flights.over() => {}
-                () = tokio::time::sleep(longest) => {}
-                _ = course.wait_for(|course| *course == Course::End) => {}
-            }
-            self.live.store(None);
-            self.health.send_replace(Health::Down { why: "it was ended".to_owned() });
-            live.close().await;
-        }
-        self.health.send_replace(Health::Down { why: "it was ended".to_owned() });
-        self.ended.send_replace(true);
-    }
-
-    async fn run(self: &Arc<Self>) -> std::convert::Infallible {
-        let clock = &self.room.clock;
-        let mut era = None;
-        let mut backoff = Backoff::new(clock.clone());
-        let mut previous: Option<Arc<Live>> = None;
-        loop {
-            let attempted = clock.instant();
-            let attempt = tokio::time::timeout(self.config.timeout.start, self.attempt(&mut era)).await;
-            let why = match attempt {
-                Ok(Ok(live)) => {
-                    let live = Arc::new(live);
-                    if let (Live::Stdio(new), Some(Live::Stdio(old))) = (&*live, previous.as_deref()) {
-                        new.adopt(old);
-                    }
-                    let since = clock.instant();
-                    let (why, outdated) = self.tend(&live).await;
-                    previous = (!outdated).then(|| Arc::clone(&live));
-                    if outdated {
-                        // Its calls may finish; what they run in ends with the last of them.
-                        let (flights, longest) = (Arc::clone(&self.flights), self.config.timeout.call);
-                        tokio::spawn(async move {
-                            drop(tokio::time::timeout(longest.saturating_mul(10), flights.over()).await);
-                            drop(live);
-                        });
-                    }
-                    if clock.instant().saturating_duration_since(since) > STEADY {
-                        backoff.reset();
-                    }
-                    why
-                }
-                Ok(Err(why)) => {
-                    self.recovering.store(false, Ordering::Release);
-                    why
-                }
-                Err(_elapsed) => {
-                    self.recovering.store(false, Ordering::Release);
-                    "it did not start in time".to_owned()
-                }
-            };
-            tracing::warn!(server = %self.config.alias, why = %why.escape_debug(), "server is down");
-            self.live.store(None);
-            self.health.send_replace(Health::Down { why });
-            self.room.bulletin.tell(Notice::Down);
-            let wait = backoff.next();
-            tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                () = async {
-                    self.nudge.notified().await;
-                    tokio::time::sleep_until((attempted + NUDGE).into()).await;
-                } => {}
-            }
-        }
-    }
-
-    async fn attempt(&self, era: &mut Option<Era>) -> Result<Live, String> {
-        match &self.config.transport {
-            config::Transport::Http { url, headers, auth, ca } => {
-                let transport = Transport { headers, auth: auth.as_ref(), ca: ca.as_deref() };
-                let wire = Wire::new(&self.room, url, transport)?;
-                Ok(Live::Http(Http::connect(wire, era).await?))
-            }
-            config::Transport::Stdio { .. } => Ok(Live::Stdio(Stdio::connect(&self.room, era).await?)),
-        }
-    }
-
-    /// Looks after a server that is up, until it is not: says why, and whether it is because its credential changed.
-    async fn tend(self: &Arc<Self>, live: &Arc<Live>) -> (String, bool) {
-        let introduction = live.introduction();
-        tracing::info!(server = %self.config.alias, revision = %introduction.revision, "server is ready");
-        self.live.store(Some(Arc::clone(live)));
-        self.recovering.store(true, Ordering::Release);
-        self.health.send_replace(Health::Ready(Arc::clone(introduction)));
-        self.room.bulletin.tell(Notice::Ready);
-        // Dropped, it ends what runs in it.
-        let mut beside = tokio::task::JoinSet::new();
-        match introduction.revision.era() {
-            Era::Modern => {
-                beside.spawn(listen::keep(Arc::clone(live), Arc::clone(&self.room), Arc::clone(&self.uris)));
-            }
-            Era::Legacy => {
-                beside.spawn(Arc::clone(self).resubscribe());
-            }
-        }
-        let mut tick = tokio::time::interval(TICK);
-        let mut changes = self.room.resolve.changes();
-        loop {
-            tokio::select! {
-                why = live.lost() => return (why, false),
-                Ok(()) = changes.changed() => {
-                    if live.is_outdated(&self.room) {
-                        return ("its credential was changed".to_owned(), true);
-                    }
-                }
-                () = live.renewed() => {
-                    beside.spawn(Arc::clone(self).resubscribe());
-                }
-                _ = tick.tick() => live.reap().await,
-            }
-        }
-    }
-
-    /// Subscribes at a legacy server, anew, to what is subscribed here.
-    async fn resubscribe(self: Arc<Self>) {
-        let changing = self.uris.changing.lock().await;
-        for uri in self.uris.all() {
-            drop(tokio::time::timeout(SUBSCRIBE, self.plain(Method::Subscribe, &uri)).await);
-        }
-        drop(changing);
     }
 }
