@@ -8,7 +8,9 @@ use clap::{Args, Parser, Subcommand};
 /// One hop between agents and MCP servers: identified, decided, recorded, carried.
 #[derive(Debug, Parser)]
 #[command(name = "tollgate", version, max_term_width = 100, arg_required_else_help = true)]
-#[command(after_help = "Examples:\n  tollgate up                      run the gateway; without a config it brings a sample server\n  tollgate init --write            write a first tollgate.yaml\n  tollgate ledger tail -f          watch the calls")]
+#[command(
+    after_help = "Examples:\n  tollgate up                      run the gateway; without a config it brings a sample server\n  tollgate init --write            write a first tollgate.yaml\n  tollgate ledger tail -f          watch the calls"
+)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) common: Common,
@@ -29,14 +31,18 @@ pub(crate) struct Common {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run the gateway until SIGINT or SIGTERM; a second signal ends it at once
-    #[command(after_help = "Exit codes: 0 ended by a signal, 1 could not start, 2 the configuration is unreadable\n\nExample:\n  tollgate up --config ./tollgate.yaml --listen 127.0.0.1:8750")]
+    #[command(
+        after_help = "Exit codes: 0 ended by a signal, 1 could not start, 2 the configuration is unreadable\n\nExample:\n  tollgate up --config ./tollgate.yaml --listen 127.0.0.1:8750"
+    )]
     Up {
         /// The agents' listener, instead of the configuration's
         #[arg(long, value_name = "ADDR")]
         listen: Option<SocketAddr>,
     },
     /// Serve one local agent over stdin and stdout; opens no port
-    #[command(after_help = "The key is read from $TOLLGATE_KEY; without one the agent is `local`.\n\nExample:\n  claude mcp add tollgate -- tollgate stdio --config ./tollgate.yaml")]
+    #[command(
+        after_help = "The key is read from $TOLLGATE_KEY; without one the agent is `local`.\n\nExample:\n  claude mcp add tollgate -- tollgate stdio --config ./tollgate.yaml"
+    )]
     Stdio {
         /// Show only this view
         #[arg(long, value_name = "NAME")]
@@ -53,7 +59,9 @@ pub(crate) enum Command {
         force: bool,
     },
     /// Find every problem of the configuration and the policy at once
-    #[command(after_help = "Exit codes: 0 ok, 1 problems, 2 unreadable\n\nExample:\n  tollgate check --config ./tollgate.yaml")]
+    #[command(
+        after_help = "Exit codes: 0 ok, 1 problems, 2 unreadable\n\nExample:\n  tollgate check --config ./tollgate.yaml"
+    )]
     Check,
     /// The servers and their state
     #[command(after_help = "Example:\n  tollgate servers list\n  tollgate servers test files")]
@@ -72,7 +80,9 @@ pub(crate) enum Command {
         view: Option<String>,
     },
     /// One call along the same path as an agent's
-    #[command(after_help = "Exit codes: 0 answered, 1 refused or failed\n\nExample:\n  tollgate call sample/echo --args '{\"message\":\"hi\"}'")]
+    #[command(
+        after_help = "Exit codes: 0 answered, 1 refused or failed\n\nExample:\n  tollgate call sample/echo --args '{\"message\":\"hi\"}'"
+    )]
     Call {
         /// SERVER/TOOL, with the tool's original name
         #[arg(value_name = "SERVER/TOOL")]

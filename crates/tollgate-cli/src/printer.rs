@@ -15,11 +15,6 @@ pub(crate) fn note(text: impl std::fmt::Display) {
     drop(writeln!(err, "{text}"));
 }
 
-/// Whether stdout is a terminal.
-pub(crate) fn is_terminal() -> bool {
-    std::io::stdout().is_terminal()
-}
-
 /// Whether stderr is a terminal.
 pub(crate) fn errors_to_terminal() -> bool {
     std::io::stderr().is_terminal()

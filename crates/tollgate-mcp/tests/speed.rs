@@ -10,7 +10,6 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use bytes::Bytes;
-use tollgate_mcp::capability::Capabilities;
 use tollgate_mcp::message::{Id, Message, read, read_server, write_request, write_result};
 use tollgate_mcp::method::Method;
 use tollgate_mcp::object::Object;
@@ -47,12 +46,6 @@ fn speed() {
     measure("message::read_server", size, 200, || read_server(&request));
     let Ok(Message::Request(message)) = read(&request, 64) else { panic!("no request") };
     let params = message.params;
-    let capabilities = Capabilities::none().declare(Revision::LATEST);
-    let token = Bytes::from_static(b"17");
-    measure("stamp_modern_meta", size, 200, || {
-        translate::stamp_modern_meta(&params, Revision::LATEST, None, &capabilities, None, Some(&token))
-    });
-    measure("strip_reserved_meta", size, 200, || translate::strip_reserved_meta(&params));
     let id = Id::number(1);
     measure("write_request", size, 200, || {
         write_request(&id, "tools/call", params.text().clone().into()).into_bytes()

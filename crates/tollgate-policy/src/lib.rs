@@ -57,7 +57,7 @@
 //! rest (a *slice*, built once for each combination of rules), with only the attributes that the rest reads. Rules without `when`
 //! never reach Cedar. A test holds that leaving out changes no verdict.
 //!
-//! A verdict depends on nothing but caller, action, target and approvals unless [`Policy::reads_context`] says otherwise, so it may
+//! A verdict depends on nothing but caller, action, target and approvals (the schema's `context` is empty in this version), so it may
 //! be kept for as long as the policy and those are the same.
 //!
 //! Nothing a client or server sends is ever parsed as Cedar or as Cedar's JSON: names become string values and entity ids by

@@ -14,8 +14,10 @@ use super::{gateway_inside, load, runtime};
 
 pub(super) fn run(common: &Common, tool: &str, arguments: &str, agent: &str) -> Done {
     let (config, _) = load(common)?;
-    let arguments: Box<RawValue> = serde_json::from_str(arguments)
-        .map_err(|e| Stop::unreadable(format!("`--args` is not JSON: {e}")).hint("for example --args '{\"message\":\"hi\"}'"))?;
+    let arguments: Box<RawValue> = serde_json::from_str(arguments).map_err(|e| {
+        Stop::unreadable(format!("`--args` is not JSON: {e}"))
+            .hint("for example --args '{\"message\":\"hi\"}'")
+    })?;
     let called: Called = runtime()?.block_on(async {
         if let Some(running) = Running::find(&config).await {
             let body = serde_json::json!({ "tool": tool, "args": arguments, "as": agent });
@@ -23,9 +25,9 @@ pub(super) fn run(common: &Common, tool: &str, arguments: &str, agent: &str) -> 
         }
         let gateway = gateway_inside(config).await?;
         let caller = gateway.gate.keys.load().named(agent).ok_or_else(|| no_agent(agent))?;
-        let called = gateway.gate.call_once(caller, tool, &arguments).await;
+        let outcome = gateway.gate.call_once(caller, tool, &arguments).await;
         gateway.drain().await;
-        called.map_err(Stop::failed)
+        outcome.map_err(Stop::failed)
     })?;
     match (called.result, called.error) {
         (Some(result), _) => {
@@ -45,6 +47,7 @@ fn readable(result: &RawValue) -> String {
     let whole = || result.get().to_owned();
     let Ok(value) = serde_json::from_str::<serde_json::Value>(result.get()) else { return whole() };
     let Some(content) = value.get("content").and_then(|c| c.as_array()) else { return whole() };
-    let texts: Option<Vec<&str>> = content.iter().map(|block| block.get("text").and_then(|t| t.as_str())).collect();
+    let texts: Option<Vec<&str>> =
+        content.iter().map(|block| block.get("text").and_then(|t| t.as_str())).collect();
     texts.map_or_else(whole, |texts| texts.join("\n"))
 }

@@ -15,7 +15,9 @@ pub(super) fn run(common: &Common) -> Done {
     };
     let config = load_file(&path)?;
     if !config.warnings.is_empty() {
-        printer::note(config.problems(config.warnings.clone()).render(printer::errors_to_terminal()).trim_end());
+        printer::note(
+            config.problems(config.warnings.clone()).render(printer::errors_to_terminal()).trim_end(),
+        );
     }
     let unset = config.unresolved_env();
     if !unset.is_empty() {
@@ -25,7 +27,11 @@ pub(super) fn run(common: &Common) -> Done {
         for problem in &problems {
             printer::note(format_args!("{}:{}: {problem}", path.display(), problem.line));
         }
-        return Err(Stop::failed(format!("{} problems in the policy of `{}`", problems.len(), path.display())));
+        return Err(Stop::failed(format!(
+            "{} problems in the policy of `{}`",
+            problems.len(),
+            path.display()
+        )));
     }
     printer::line(format_args!(
         "{}: ok ({} servers, {} agents)",

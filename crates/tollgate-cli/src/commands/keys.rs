@@ -20,9 +20,12 @@ pub(super) fn run(common: &Common, what: Keys) -> Done {
         }
         Keys::List => list(common, &store(&config)?),
         Keys::Revoke { id } => {
-            let revoked = store(&config)?.revoke_key(&id, Clock::system().now_ms()).map_err(|e| Stop::failed(e.to_string()))?;
+            let revoked = store(&config)?
+                .revoke_key(&id, Clock::system().now_ms())
+                .map_err(|e| Stop::failed(e.to_string()))?;
             if !revoked {
-                return Err(Stop::failed(format!("there is no valid key `{id}`")).hint("`tollgate keys list` shows the ids"));
+                return Err(Stop::failed(format!("there is no valid key `{id}`"))
+                    .hint("`tollgate keys list` shows the ids"));
             }
             printer::note(format_args!("revoked {id}"));
             Ok(())
@@ -39,14 +42,17 @@ struct Wanted {
 
 fn create(common: &Common, config: &Config, wanted: Wanted, hash_only: bool) -> Done {
     if wanted.agent.is_empty() || wanted.agent.len() > 128 || wanted.agent.chars().any(char::is_control) {
-        return Err(Stop::failed("an agent's name has 1 to 128 characters, none of them a control character"));
+        return Err(Stop::failed(
+            "an agent's name has 1 to 128 characters, none of them a control character",
+        ));
     }
     let now = Clock::system().now_ms();
     let expires_ms = match &wanted.expires {
         None => None,
         Some(text) => {
-            let after = parse_duration(text)
-                .ok_or_else(|| Stop::failed(format!("`{text}` is not a duration")).hint("write 12h or 90d"))?;
+            let after = parse_duration(text).ok_or_else(|| {
+                Stop::failed(format!("`{text}` is not a duration")).hint("write 12h or 90d")
+            })?;
             Some(now.saturating_add(u64::try_from(after.as_millis()).unwrap_or(u64::MAX)))
         }
     };

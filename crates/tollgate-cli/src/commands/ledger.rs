@@ -33,9 +33,9 @@ fn unreadable(error: &std::io::Error) -> Stop {
 fn tail(common: &Common, reader: &Reader, count: &str, follow: bool) -> Done {
     let n = match count {
         "all" => usize::MAX,
-        number => number
-            .parse()
-            .map_err(|_| Stop::unreadable(format!("`{number}` is neither a number nor `all`")).hint("for example -n 20"))?,
+        number => number.parse().map_err(|_| {
+            Stop::unreadable(format!("`{number}` is neither a number nor `all`")).hint("for example -n 20")
+        })?,
     };
     // Followed from before the tail is read, so that nothing falls between.
     let mut following = if follow { Some(reader.follow(false).map_err(|e| unreadable(&e))?) } else { None };
@@ -75,7 +75,8 @@ fn print(common: &Common, entry: &Folded) -> Done {
         .and_then(|e| serde_json::from_str::<serde_json::Value>(e.get()).ok())
         .and_then(|e| e.get("code").and_then(|c| c.as_str()).map(|c| format!("  {c}")))
         .unwrap_or_default();
-    let rules = if fields.rules.is_empty() { String::new() } else { format!("  [{}]", fields.rules.join(", ")) };
+    let rules =
+        if fields.rules.is_empty() { String::new() } else { format!("  [{}]", fields.rules.join(", ")) };
     printer::line(format_args!(
         "{}  {:<10}  {:<16} {:<30}  {:<5}  {:<10} {:>6} ms  {}{error}{rules}",
         fields.at,
@@ -95,13 +96,22 @@ fn show(config: &Config, reader: &Reader, id: &str) -> Done {
     let indexed = Index::open(&config.state).ok().and_then(|index| {
         catch_up(&config.state, &index).ok()?;
         let row = index.find(id).ok()??;
-        reader.at(&Place { chain: row.position.chain, segment: row.position.segment, offset: row.position.offset }).ok()?
+        reader
+            .at(&Place {
+                chain: row.position.chain,
+                segment: row.position.segment,
+                offset: row.position.offset,
+            })
+            .ok()?
     });
     let entry = match indexed {
         Some(entry) if entry.id() == id => Some(entry),
         Some(_) | None => reader.show(id).map_err(|e| unreadable(&e))?,
     };
-    let entry = entry.ok_or_else(|| Stop::failed(format!("there is no entry `{id}`")).hint("`tollgate ledger tail` shows ids in its last column"))?;
+    let entry = entry.ok_or_else(|| {
+        Stop::failed(format!("there is no entry `{id}`"))
+            .hint("`tollgate ledger tail` shows ids in its last column")
+    })?;
     printer::line(serde_json::to_string_pretty(&entry).map_err(|e| Stop::failed(e.to_string()))?);
     Ok(())
 }
@@ -127,7 +137,9 @@ fn verify(common: &Common, reader: &Reader, head: Option<&str>) -> Done {
     }
     let text = match (&report.bad, report.head_found) {
         (Some(bad), _) => format!("{}:{}: record {}: {}", bad.file.display(), bad.line, bad.seq, bad.why),
-        (None, Some(false)) => "no record has that hash: the end was cut, or it is another ledger's".to_owned(),
+        (None, Some(false)) => {
+            "no record has that hash: the end was cut, or it is another ledger's".to_owned()
+        }
         (None, _) => format!("chains are missing: {}", report.missing.join(", ")),
     };
     Err(Stop::failed(text).hint("everything before that record can be trusted, nothing after it"))

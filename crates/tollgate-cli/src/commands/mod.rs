@@ -51,10 +51,18 @@ fn dispatch(cli: Cli) -> Done {
             Ok(())
         }
         Command::SampleServer => sample(),
-        Command::Guard { .. } => Err(Stop::unreadable("`guard` takes a command").hint("it is used by the gateway itself")),
-        Command::Import { .. } => Err(absent("import", "write the servers into tollgate.yaml; `tollgate init` shows how")),
-        Command::Explain { .. } => Err(absent("explain", "`tollgate tools --as AGENT` shows verdicts and rules")),
-        Command::Approvals { .. } => Err(absent("approvals", "questions go to the human at the agent's client")),
+        Command::Guard { .. } => {
+            Err(Stop::unreadable("`guard` takes a command").hint("it is used by the gateway itself"))
+        }
+        Command::Import { .. } => {
+            Err(absent("import", "write the servers into tollgate.yaml; `tollgate init` shows how"))
+        }
+        Command::Explain { .. } => {
+            Err(absent("explain", "`tollgate tools --as AGENT` shows verdicts and rules"))
+        }
+        Command::Approvals { .. } => {
+            Err(absent("approvals", "questions go to the human at the agent's client"))
+        }
     }
 }
 
@@ -116,11 +124,7 @@ fn moment(ms: u64) -> String {
 }
 
 fn options(listen: bool) -> Result<Options, Stop> {
-    Ok(Options {
-        clock: Clock::system(),
-        guard: this_program()?,
-        listen,
-    })
+    Ok(Options { clock: Clock::system(), guard: this_program()?, listen })
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, Stop> {

@@ -55,18 +55,24 @@ impl Running {
     }
 
     async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Bytes) -> Result<T, Stop> {
-        let (status, text) = self
-            .send(method, path, body)
-            .await
-            .map_err(|e| Stop::failed(format!("the running gateway at {} does not answer: {e}", self.admin)))?;
+        let (status, text) = self.send(method, path, body).await.map_err(|e| {
+            Stop::failed(format!("the running gateway at {} does not answer: {e}", self.admin))
+        })?;
         if status != 200 {
-            let why = serde_json::from_slice::<Refusal>(&text).map_or_else(|_| format!("status {status}"), |r| r.error);
+            let why = serde_json::from_slice::<Refusal>(&text)
+                .map_or_else(|_| format!("status {status}"), |r| r.error);
             return Err(Stop::failed(why));
         }
-        serde_json::from_slice(&text).map_err(|e| Stop::failed(format!("the running gateway answers oddly: {e}")))
+        serde_json::from_slice(&text)
+            .map_err(|e| Stop::failed(format!("the running gateway answers oddly: {e}")))
     }
 
-    async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<(u16, Bytes), Box<dyn std::error::Error + Send + Sync>> {
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<(u16, Bytes), Box<dyn std::error::Error + Send + Sync>> {
         let stream = tokio::net::TcpStream::connect(&self.admin).await?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         let driver = tokio::spawn(connection);

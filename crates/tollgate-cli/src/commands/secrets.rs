@@ -53,7 +53,8 @@ pub(super) fn run(common: &Common, what: Secrets) -> Done {
         }
         Secrets::Rm { name } => {
             if !vault.remove(&name).map_err(failed)? {
-                return Err(Stop::failed(format!("there is no secret `{name}`")).hint("`tollgate secrets list` names them"));
+                return Err(Stop::failed(format!("there is no secret `{name}`"))
+                    .hint("`tollgate secrets list` names them"));
             }
             printer::note(format_args!("removed `{name}`"));
         }
@@ -63,5 +64,6 @@ pub(super) fn run(common: &Common, what: Secrets) -> Done {
 
 fn open(config: &Config) -> Result<Vault, Stop> {
     let blobs = Arc::new(Blobs(store(config)?));
-    Vault::open(config.vault_key.as_ref(), &config.state, blobs, Clock::system().now_ms()).map_err(|e| Stop::failed(e.to_string()))
+    Vault::open(config.vault_key.as_ref(), &config.state, blobs, Clock::system().now_ms())
+        .map_err(|e| Stop::failed(e.to_string()))
 }

@@ -18,15 +18,19 @@ pub(super) fn run(common: &Common, what: Option<Servers>) -> Done {
             let mut config = config;
             if let Some(alias) = alias {
                 if !config.servers.contains_key(alias.as_str()) {
-                    return Err(Stop::failed(format!("there is no server `{alias}`")).hint("`tollgate servers list` names them"));
+                    return Err(Stop::failed(format!("there is no server `{alias}`"))
+                        .hint("`tollgate servers list` names them"));
                 }
                 config.servers.retain(|a, _| **a == *alias);
             }
             let states = runtime()?.block_on(inside(config))?;
             print(common, &states)?;
-            let down: Vec<&str> = states.iter().filter(|s| s.health == "down").map(|s| s.server.as_str()).collect();
+            let down: Vec<&str> =
+                states.iter().filter(|s| s.health == "down").map(|s| s.server.as_str()).collect();
             if !down.is_empty() {
-                return Err(Stop::failed(format!("down: {}", down.join(", "))).hint("the last column says why"));
+                return Err(
+                    Stop::failed(format!("down: {}", down.join(", "))).hint("the last column says why")
+                );
             }
             return Ok(());
         }
@@ -69,6 +73,9 @@ fn print(common: &Common, states: &[ServerState]) -> Done {
             ]
         })
         .collect();
-    printer::table(&["SERVER", "TRANSPORT", "HEALTH", "REVISION", "CREDENTIAL", "TOOLS", "LAST ERROR"], &rows);
+    printer::table(
+        &["SERVER", "TRANSPORT", "HEALTH", "REVISION", "CREDENTIAL", "TOOLS", "LAST ERROR"],
+        &rows,
+    );
     Ok(())
 }

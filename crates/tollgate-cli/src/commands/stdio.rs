@@ -31,10 +31,15 @@ pub(super) fn run(common: &Common, view: Option<&str>) -> Done {
                 signalled.fire();
             }
         });
-        let ended = receive::stdio::run(gate, tokio::io::stdin(), tokio::io::stdout(), credential, settings, stop).await;
+        let ended =
+            receive::stdio::run(gate, tokio::io::stdin(), tokio::io::stdout(), credential, settings, stop)
+                .await;
         signals.abort();
         gateway.drain().await;
-        ended.map_err(|e| Stop::failed(e.to_string()).hint("`$TOLLGATE_KEY` holds the agent's key; `--view` must name a view of it"))
+        ended.map_err(|e| {
+            Stop::failed(e.to_string())
+                .hint("`$TOLLGATE_KEY` holds the agent's key; `--view` must name a view of it")
+        })
     })
 }
 

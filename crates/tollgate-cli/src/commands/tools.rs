@@ -44,12 +44,19 @@ pub(super) fn run(common: &Common, agent: &str, view: Option<&str>) -> Done {
 }
 
 pub(super) fn no_agent(agent: &str) -> Stop {
-    Stop::failed(format!("there is no agent `{agent}`")).hint("agents stand under `agents:`, or are made by `tollgate keys create`")
+    Stop::failed(format!("there is no agent `{agent}`"))
+        .hint("agents stand under `agents:`, or are made by `tollgate keys create`")
 }
 
 /// Percent-encodes a query's value.
 fn escaped(text: &str) -> String {
     text.bytes()
-        .map(|b| if b.is_ascii_alphanumeric() || b"-_.~".contains(&b) { char::from(b).to_string() } else { format!("%{b:02X}") })
+        .map(|b| {
+            if b.is_ascii_alphanumeric() || b"-_.~".contains(&b) {
+                char::from(b).to_string()
+            } else {
+                format!("%{b:02X}")
+            }
+        })
         .collect()
 }

@@ -53,22 +53,22 @@ async fn serve(config: config::Config, file: Option<PathBuf>, listen: Option<Soc
     let failed = |e: std::io::Error| Stop::failed(format!("cannot listen for signals: {e}"));
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    let mut changes = file.as_deref().map(|_| config::watch(&config));
+    let mut edits = file.as_deref().map(|_| config::watch(&config));
     let gateway = Gateway::start(config, options(true)?).await.map_err(|e| start_failed(&e))?;
     banner(&gateway, file.as_deref());
     loop {
-        let changed = async {
-            match &mut changes {
-                Some(changes) => changes.recv().await,
+        let edited = async {
+            match &mut edits {
+                Some(edits) => edits.recv().await,
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
             _ = interrupt.recv() => break,
             _ = terminate.recv() => break,
-            changed = changed => match changed {
+            read = edited => match read {
                 Some(read) => reload(&gateway, read, listen),
-                None => changes = None,
+                None => edits = None,
             },
         }
     }
@@ -112,7 +112,9 @@ fn banner(gateway: &Gateway, file: Option<&std::path::Path>) {
     let Some(addr) = gateway.agents_addr() else { return };
     let url = format!("http://{addr}/mcp");
     match file {
-        Some(file) => printer::line(format_args!("tollgate {} · {}", env!("CARGO_PKG_VERSION"), file.display())),
+        Some(file) => {
+            printer::line(format_args!("tollgate {} · {}", env!("CARGO_PKG_VERSION"), file.display()));
+        }
         None => printer::line(format_args!(
             "tollgate {} · no tollgate.yaml here: a sample server and the starter policy (`tollgate init` writes them out)",
             env!("CARGO_PKG_VERSION")
@@ -123,7 +125,9 @@ fn banner(gateway: &Gateway, file: Option<&std::path::Path>) {
         printer::line(format_args!("  operators           http://{admin}  (/healthz, /readyz, /metrics)"));
     }
     printer::line(format_args!("\n  Claude Code   claude mcp add --transport http tollgate {url}"));
-    printer::line(format_args!("  Cursor        {{ \"mcpServers\": {{ \"tollgate\": {{ \"url\": \"{url}\" }} }} }}   in ~/.cursor/mcp.json"));
+    printer::line(format_args!(
+        "  Cursor        {{ \"mcpServers\": {{ \"tollgate\": {{ \"url\": \"{url}\" }} }} }}   in ~/.cursor/mcp.json"
+    ));
     printer::line(format_args!(
         "  VS Code       {{ \"servers\": {{ \"tollgate\": {{ \"type\": \"http\", \"url\": \"{url}\" }} }} }}   in .vscode/mcp.json"
     ));
@@ -137,7 +141,10 @@ fn banner(gateway: &Gateway, file: Option<&std::path::Path>) {
         .map(|s| s.config.alias.to_string())
         .collect();
     if !starting.is_empty() {
-        printer::line(format_args!("\n  still starting: {}   (`tollgate servers` shows their state)", starting.join(", ")));
+        printer::line(format_args!(
+            "\n  still starting: {}   (`tollgate servers` shows their state)",
+            starting.join(", ")
+        ));
     }
     printer::line("  watch the calls: tollgate ledger tail -f\n");
 }

@@ -16,12 +16,17 @@ const LEGACY: [&str; 4] = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05
 const NOTES: (usize, usize) = (1_000, 64 * 1024);
 
 /// Serves until `input` ends.
-pub(crate) fn serve(input: impl BufRead, mut output: impl Write, now: impl Fn() -> String) -> std::io::Result<()> {
+pub(crate) fn serve(
+    input: impl BufRead,
+    mut output: impl Write,
+    now: impl Fn() -> String,
+) -> std::io::Result<()> {
     let mut sample = Sample { notes: BTreeMap::new(), now };
     for line in input.lines() {
         let line = line?;
         let Ok(message) = serde_json::from_str::<Value>(&line) else {
-            let error = json!({"jsonrpc": "2.0", "id": null, "error": {"code": -32700, "message": "not JSON"}});
+            let error =
+                json!({"jsonrpc": "2.0", "id": null, "error": {"code": -32700, "message": "not JSON"}});
             writeln!(output, "{error}")?;
             continue;
         };
@@ -58,7 +63,9 @@ impl<N: Fn() -> String> Sample<N> {
         };
         Some(match result {
             Ok(result) => json!({"jsonrpc": "2.0", "id": id, "result": result}),
-            Err(Failed(code, text)) => json!({"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": text}}),
+            Err(Failed(code, text)) => {
+                json!({"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": text}})
+            }
         })
     }
 
@@ -91,12 +98,18 @@ impl<N: Fn() -> String> Sample<N> {
     fn call(&mut self, params: &Map<String, Value>) -> Result<Value, Failed> {
         let name = params.get("name").and_then(Value::as_str).unwrap_or_default();
         let argument = |key: &str| {
-            params.get("arguments").and_then(|a| a.get(key)).and_then(Value::as_str).ok_or_else(|| format!("`{key}` must be a string"))
+            params
+                .get("arguments")
+                .and_then(|a| a.get(key))
+                .and_then(Value::as_str)
+                .ok_or_else(|| format!("`{key}` must be a string"))
         };
         let text = match name {
             "echo" => argument("message").map(str::to_owned),
             "time" => Ok((self.now)()),
-            "note_write" => argument("name").and_then(|n| Ok((n, argument("text")?))).and_then(|(n, t)| self.write(n, t)),
+            "note_write" => {
+                argument("name").and_then(|n| Ok((n, argument("text")?))).and_then(|(n, t)| self.write(n, t))
+            }
             "note_list" => Ok(self.list()),
             "note_delete" => argument("name").and_then(|n| match self.notes.remove(n) {
                 Some(_) => Ok(format!("deleted `{n}`")),

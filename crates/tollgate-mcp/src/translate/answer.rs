@@ -79,9 +79,12 @@ pub fn is_tool_error(result: &Object) -> bool {
     result.slice("isError") == Some(b"true".as_slice())
 }
 
-/// A tool call's answer that says what went wrong, in the agent's words: one text block and `isError: true`.
-pub fn tool_error(text: &str) -> Answer {
-    let text = format!("{{\"content\":[{{\"type\":\"text\",\"text\":{}}}],\"isError\":true}}", quote(text));
+/// A tool call's answer that says what went wrong, in words for a model: one text block and `isError: true`. `meta` is the text of its
+/// `_meta` object.
+pub fn tool_error(text: &str, meta: Option<&str>) -> Answer {
+    let meta = meta.map(|meta| format!(",\"_meta\":{meta}")).unwrap_or_default();
+    let text =
+        format!("{{\"content\":[{{\"type\":\"text\",\"text\":{}}}],\"isError\":true{meta}}}", quote(text));
     Answer {
         object: Object::scan(text.into()).unwrap_or_else(|_| Object::empty()),
         kind: ResultType::Complete,
@@ -106,26 +109,13 @@ fn kind(method: Method, result: &Object, tasks: bool) -> Option<ResultType> {
 
 /// server/utilities/caching of 2026-07-28.
 fn is_cacheable(method: Method) -> bool {
-    match method {
+    matches!(
+        method,
         Method::Discover
-        | Method::ToolsList
-        | Method::PromptsList
-        | Method::ResourcesList
-        | Method::ResourcesTemplatesList
-        | Method::ResourcesRead => true,
-        Method::ToolsCall
-        | Method::PromptsGet
-        | Method::Complete
-        | Method::Listen
-        | Method::TasksGet
-        | Method::TasksUpdate
-        | Method::TasksCancel
-        | Method::Initialize
-        | Method::Ping
-        | Method::SetLevel
-        | Method::Subscribe
-        | Method::Unsubscribe
-        | Method::TasksResult
-        | Method::TasksList => false,
-    }
+            | Method::ToolsList
+            | Method::PromptsList
+            | Method::ResourcesList
+            | Method::ResourcesTemplatesList
+            | Method::ResourcesRead
+    )
 }

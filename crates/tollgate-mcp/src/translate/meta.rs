@@ -4,11 +4,9 @@ use bytes::Bytes;
 
 use crate::message::Id;
 use crate::meta::{
-    CLIENT_CAPABILITIES, CLIENT_INFO, LOG_LEVEL, PROGRESS_TOKEN, PROTOCOL_VERSION, SERVER_INFO,
-    SUBSCRIPTION_ID,
+    CLIENT_CAPABILITIES, CLIENT_INFO, LOG_LEVEL, PROTOCOL_VERSION, SERVER_INFO, SUBSCRIPTION_ID,
 };
 use crate::object::{Edit, Member, Object};
-use crate::revision::Revision;
 use crate::rope::{Rope, Weaver};
 
 pub(super) const KEY: &str = "_meta";
@@ -16,58 +14,6 @@ pub(super) const KEY: &str = "_meta";
 /// What one hop says to the next: nobody else's business.
 pub(super) const HOP_OWNED: &[&str] =
     &[PROTOCOL_VERSION, CLIENT_CAPABILITIES, CLIENT_INFO, LOG_LEVEL, SERVER_INFO, SUBSCRIPTION_ID];
-
-/// The same and the progress token, which is minted anew per hop.
-const REQUEST_OWNED: &[&str] = &[
-    PROTOCOL_VERSION,
-    CLIENT_CAPABILITIES,
-    CLIENT_INFO,
-    LOG_LEVEL,
-    SERVER_INFO,
-    SUBSCRIPTION_ID,
-    PROGRESS_TOKEN,
-];
-
-/// A request's params without the hop-owned `_meta` keys (`protocolVersion`, `clientInfo`, `clientCapabilities`, `logLevel`,
-/// `progressToken`, and the results' own); without `_meta` if nothing else was in it. Costs nothing where there is nothing to strip.
-pub fn strip_reserved_meta(params: &Object) -> Rope {
-    let mut edit = params.edit();
-    strip(params, REQUEST_OWNED, &mut edit);
-    edit.finish()
-}
-
-/// A request's params with our own hop-owned `_meta` keys instead of those in it, `_meta` put first. `client_info` and `capabilities` are
-/// JSON objects' texts, `progress_token` is a JSON value's text, `log_level` a level's name. One allocation where nothing is large.
-pub fn stamp_modern_meta(
-    params: &Object,
-    version: Revision,
-    client_info: Option<&Bytes>,
-    capabilities: &Bytes,
-    log_level: Option<&str>,
-    progress_token: Option<&Bytes>,
-) -> Rope {
-    let small = [Some(params.text()), client_info, Some(capabilities), progress_token];
-    let room: usize = small.into_iter().flatten().map(|text| text.len().min(1024)).sum();
-    let mut out = Weaver::with_room(room + 320);
-    out.text("{\"_meta\":{\"").text(PROTOCOL_VERSION).text("\":\"").text(version.as_str());
-    out.text("\",\"").text(CLIENT_CAPABILITIES).text("\":").bytes(capabilities.clone());
-    if let Some(info) = client_info {
-        out.text(",\"").text(CLIENT_INFO).text("\":").bytes(info.clone());
-    }
-    if let Some(level) = log_level {
-        out.text(",\"").text(LOG_LEVEL).text("\":").quoted(level);
-    }
-    if let Some(token) = progress_token {
-        out.text(",\"").text(PROGRESS_TOKEN).text("\":").bytes(token.clone());
-    }
-    if let Some(meta) = params.object(KEY) {
-        append_others(&mut out, &meta, REQUEST_OWNED);
-    }
-    out.text("}");
-    append_others(&mut out, params, &[KEY]);
-    out.text("}");
-    out.finish()
-}
 
 /// Params or a result on a `subscriptions/listen` stream, with the listen request's id as the agent sent it in `_meta`.
 pub fn stamp_subscription(object: &Object, listen: &Id) -> Rope {

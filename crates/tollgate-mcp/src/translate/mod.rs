@@ -21,7 +21,7 @@ mod list;
 pub use list::list_item;
 
 mod meta;
-pub use meta::{stamp_modern_meta, stamp_subscription, strip_reserved_meta};
+pub use meta::stamp_subscription;
 
 mod question;
 pub use question::{answer_to_server, askable, question};

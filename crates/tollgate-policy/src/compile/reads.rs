@@ -59,17 +59,15 @@ impl Attribute {
     }
 }
 
-/// A set of attributes, and whether `context` is read.
+/// A set of attributes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Reads {
     attributes: u16,
-    /// Whether what a call carries is read.
-    pub(crate) context: bool,
 }
 
 impl Reads {
     /// Everything there is.
-    pub(crate) const ALL: Self = Self { attributes: u16::MAX, context: true };
+    pub(crate) const ALL: Self = Self { attributes: u16::MAX };
 
     /// What a policy reads.
     pub(crate) fn of(policy: &cedar_policy::Policy) -> Self {
@@ -86,7 +84,7 @@ impl Reads {
 
     /// What either reads.
     pub(crate) const fn and(self, other: Self) -> Self {
-        Self { attributes: self.attributes | other.attributes, context: self.context || other.context }
+        Self { attributes: self.attributes | other.attributes }
     }
 
     // Cedar's parser bounds the depth: what it parsed on this stack, we can walk.
@@ -98,10 +96,7 @@ impl Reads {
                 }
             }
             Value::Array(items) => items.iter().for_each(|item| self.scan(item)),
-            Value::Object(members) => {
-                self.context |= members.get("Var").and_then(Value::as_str) == Some("context");
-                members.values().for_each(|value| self.scan(value));
-            }
+            Value::Object(members) => members.values().for_each(|value| self.scan(value)),
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
     }

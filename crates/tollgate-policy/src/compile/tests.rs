@@ -40,8 +40,6 @@ fn reads_are_never_too_few() {
         ),
         ["tenant", "hinted"]
     );
-    assert!(!reads("permit (principal, action, resource) when { resource.name == \"context\" };").context);
-    assert!(reads("permit (principal, action, resource) when { {a: context}.a has x };").context);
 }
 
 #[test]

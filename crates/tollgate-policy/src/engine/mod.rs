@@ -55,8 +55,8 @@ impl Policy {
 
     /// Whether `caller` may do `action` with `target`, given who approved this very call already.
     ///
-    /// The verdict depends on nothing else, so it may be kept for equal caller, action, target and approvals as long as
-    /// [`Self::reads_context`] is false for the target. `list`, `subscribe` and `see` are allowed if using the target (call, get,
+    /// The verdict depends on nothing else, so it may be kept for equal caller, action, target and approvals.
+    /// `list`, `subscribe` and `see` are allowed if using the target (call, get,
     /// read) is allowed or asked, and no policy forbids them; they are never asked about.
     pub fn decide(
         &self,
@@ -91,17 +91,6 @@ impl Policy {
             Verdict::Allow { .. } | Verdict::Ask { .. } => true,
             Verdict::Deny { .. } => false,
         }
-    }
-
-    /// Whether a policy that may concern `target` reads what a call carries, so that verdicts on it must not be kept.
-    pub fn reads_context(&self, target: &Target<'_>) -> bool {
-        let path = target.path();
-        Action::ALL.into_iter().any(|action| {
-            let indices = self.slices.matching(&self.statements, action, target.kind, &path, None);
-            indices
-                .iter()
-                .any(|index| self.statement(*index).is_some_and(|statement| statement.reads.context))
-        })
     }
 
     fn statement(&self, index: u32) -> Option<&Statement> {

@@ -1,7 +1,5 @@
 //! A server's hints about a tool, and what we make of them. *Never* trusts a hint that makes a tool look safer than its name.
 
-use serde_json::Value;
-
 /// Words of a name that make a tool destructive (contract.md, "A config without `policy`").
 const DESTRUCTIVE: [&str; 13] = [
     "delete",
@@ -33,17 +31,6 @@ pub struct Hints {
 }
 
 impl Hints {
-    /// Reads an `annotations` object. What isn't an object has no hints; a hint that isn't a boolean is absent.
-    pub fn from_json(annotations: &Value) -> Self {
-        let hint = |name| annotations.get(name).and_then(Value::as_bool);
-        Self {
-            read_only: hint("readOnlyHint"),
-            destructive: hint("destructiveHint"),
-            idempotent: hint("idempotentHint"),
-            open_world: hint("openWorldHint"),
-        }
-    }
-
     /// Whether the server said anything.
     pub const fn any(self) -> bool {
         self.read_only.is_some()

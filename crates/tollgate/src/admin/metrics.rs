@@ -33,10 +33,20 @@ struct Scrape(Admin);
 impl Collector for Scrape {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let gate = &self.0.gate;
-        let calls = gate.ledger.counts().into_iter().map(|(outcome, n)| ([("outcome", outcome.as_str().to_owned())], n));
+        let calls = gate
+            .ledger
+            .counts()
+            .into_iter()
+            .map(|(outcome, n)| ([("outcome", outcome.as_str().to_owned())], n));
         family(&mut encoder, "calls", "closed ledger entries by outcome", calls, ConstCounter::new)?;
         let requests = gate.counters.all().into_iter().map(|(label, n)| ([("kind", label.to_owned())], n));
-        family(&mut encoder, "requests", "requests that leave no entry, by kind", requests, ConstCounter::new)?;
+        family(
+            &mut encoder,
+            "requests",
+            "requests that leave no entry, by kind",
+            requests,
+            ConstCounter::new,
+        )?;
         let servers = gate.servers.all();
         let up = servers.iter().map(|s| {
             let ready = matches!(s.health(), Health::Ready(_));
@@ -44,7 +54,21 @@ impl Collector for Scrape {
         });
         family(&mut encoder, "server_up", "1 where a server answers", up, ConstGauge::new)?;
         let parked = i64::try_from(gate.forwarder.parking.len()).unwrap_or(i64::MAX);
-        family(&mut encoder, "parked_calls", "calls whose server waits for an answer", [([], parked)], ConstGauge::new)
+        family(
+            &mut encoder,
+            "parked_calls",
+            "calls whose server waits for an answer",
+            [([], parked)],
+            ConstGauge::new,
+        )?;
+        let open = i64::try_from(gate.ledger.open_entries()).unwrap_or(i64::MAX);
+        family(
+            &mut encoder,
+            "open_entries",
+            "begun and not closed: calls, streams, parks",
+            [([], open)],
+            ConstGauge::new,
+        )
     }
 }
 

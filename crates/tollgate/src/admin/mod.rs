@@ -4,12 +4,12 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::{Query, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
-use axum::Router;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::net::TcpListener;
@@ -31,7 +31,11 @@ pub struct Admin {
 }
 
 /// Serves until `stop` is true; returns the bound address at once.
-pub async fn serve(listen: SocketAddr, admin: Admin, mut stop: tokio::sync::watch::Receiver<bool>) -> std::io::Result<SocketAddr> {
+pub async fn serve(
+    listen: SocketAddr,
+    admin: Admin,
+    mut stop: tokio::sync::watch::Receiver<bool>,
+) -> std::io::Result<SocketAddr> {
     let listener = TcpListener::bind(listen).await?;
     let bound = listener.local_addr()?;
     let open = Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz));
@@ -42,7 +46,8 @@ pub async fn serve(listen: SocketAddr, admin: Admin, mut stop: tokio::sync::watc
         .route("/api/v1/call", post(call))
         .route("/api/v1/openapi.json", get(openapi))
         .route_layer(middleware::from_fn_with_state(admin.clone(), guarded));
-    let app = open.merge(closed).layer(middleware::from_fn_with_state(admin.clone(), own_host)).with_state(admin);
+    let app =
+        open.merge(closed).layer(middleware::from_fn_with_state(admin.clone(), own_host)).with_state(admin);
     tokio::spawn(async move {
         let stopped = async move {
             // An ended sender stops it too.
@@ -62,11 +67,15 @@ async fn own_host(State(admin): State<Admin>, request: Request, next: Next) -> R
         return refusal(StatusCode::FORBIDDEN, "cross-origin requests are refused");
     }
     let host = request.headers().get(header::HOST).and_then(|h| h.to_str().ok()).unwrap_or_default();
-    let name = host.rsplit_once(':').map_or(host, |(name, port)| if port.ends_with(']') { host } else { name });
+    let name =
+        host.rsplit_once(':').map_or(host, |(name, port)| if port.ends_with(']') { host } else { name });
     let bare = name.trim_start_matches('[').trim_end_matches(']');
     let ours = admin.gate.config.load().hosts.iter().any(|h| h.eq_ignore_ascii_case(name));
     if !(ours || name.eq_ignore_ascii_case("localhost") || bare.parse::<std::net::IpAddr>().is_ok()) {
-        return refusal(StatusCode::MISDIRECTED_REQUEST, "this host name is not served here; add it to `allow.hosts`");
+        return refusal(
+            StatusCode::MISDIRECTED_REQUEST,
+            "this host name is not served here; add it to `allow.hosts`",
+        );
     }
     next.run(request).await
 }
@@ -83,7 +92,9 @@ async fn guarded(State(admin): State<Admin>, request: Request, next: Next) -> Re
     };
     match authenticate::operator(&admin.gate.keys.load(), &credential) {
         Ok(_) => next.run(request).await,
-        Err(_) => refusal(StatusCode::UNAUTHORIZED, "an operator's token is needed; see STATE/operator.token"),
+        Err(_) => {
+            refusal(StatusCode::UNAUTHORIZED, "an operator's token is needed; see STATE/operator.token")
+        }
     }
 }
 
@@ -137,7 +148,7 @@ async fn call(State(admin): State<Admin>, Json(request): Json<CallRequest>) -> R
         return refusal(StatusCode::NOT_FOUND, &format!("there is no agent `{agent}`"));
     };
     match admin.gate.call_once(caller, &request.tool, &request.args).await {
-        Ok(called) => Json(called).into_response(),
+        Ok(outcome) => Json(outcome).into_response(),
         Err(why) => refusal(StatusCode::BAD_REQUEST, &why),
     }
 }

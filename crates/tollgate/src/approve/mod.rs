@@ -1,6 +1,7 @@
 //! Gets a question answered: by the agent's own human, through form elicitation.
 //! *Never* forwards, and never takes an answer for other arguments, another caller or another policy than it was asked for.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,7 +15,6 @@ use crate::decide::Question;
 use crate::resolve::{Approved, Waiting};
 use crate::seal::Sealer;
 use crate::store::Store;
-use crate::transform::Prepared;
 
 mod shown;
 #[cfg(test)]
@@ -45,9 +45,9 @@ pub struct Answered {
 #[derive(Debug)]
 pub enum Unanswered {
     /// The agent is asked: this is its answer for now.
-    Asked(Answer, Box<Prepared>),
+    Asked(Box<Answer>),
     /// It won't be.
-    Refused(Refused, Box<Prepared>),
+    Refused(Refused),
 }
 
 impl Approver {
@@ -57,7 +57,7 @@ impl Approver {
     }
 
     /// Takes the answer that this round carries, or asks.
-    pub async fn ask(&self, question: Question, policy: &str) -> Result<Answered, Box<Unanswered>> {
+    pub async fn ask(&self, question: Question, policy: &str) -> Result<Answered, Unanswered> {
         let prepared = question.prepared();
         let state = prepared.call.state.as_ref();
         if let Some(Waiting::Approval { nonce, policy: asked_under }) = state.map(|s| &s.waiting) {
@@ -68,7 +68,7 @@ impl Approver {
                 return self.take(question, &response, nonce, policy).await;
             }
         }
-        Err(Box::new(self.put(question, policy)))
+        Err(self.put(question, policy))
     }
 
     async fn take(
@@ -77,7 +77,7 @@ impl Approver {
         response: &Object,
         nonce: String,
         policy: &str,
-    ) -> Result<Answered, Box<Unanswered>> {
+    ) -> Result<Answered, Unanswered> {
         let content = response.object("content");
         let decision = content.as_ref().and_then(|c| c.string("decision"));
         let accepted = response.string("action").as_deref() == Some("accept")
@@ -88,7 +88,9 @@ impl Approver {
         }
         let now = self.clock.now_ms();
         let store = self.store.clone();
-        let fresh = tokio::task::spawn_blocking(move || store.use_once(nonce.as_bytes(), now + KEEP_USED_MS, now)).await;
+        let fresh =
+            tokio::task::spawn_blocking(move || store.use_once(nonce.as_bytes(), now + KEEP_USED_MS, now))
+                .await;
         match fresh {
             Ok(Ok(true)) => Ok(Answered {
                 question,
@@ -109,7 +111,7 @@ impl Approver {
         let prepared = question.prepared();
         let method = prepared.call.arrival.method;
         if !method.may_ask() || !prepared.call.arrival.client.capabilities.form {
-            return *refuse(question, Code::ApprovalNobody, None);
+            return refuse(question, Code::ApprovalNobody, None);
         }
         let waiting = Waiting::Approval { nonce: Uuid::new_v4().to_string(), policy: policy.to_owned() };
         let token = prepared.seal_state(&self.sealer, self.clock.now_ms(), None, waiting);
@@ -123,7 +125,7 @@ impl Approver {
             params: Object::scan(Bytes::from(params)).unwrap_or_else(|_| Object::empty()),
         };
         let answer = input_required(&[request], Some(&token));
-        Unanswered::Asked(answer, question.into_prepared())
+        Unanswered::Asked(Box::new(answer))
     }
 }
 
@@ -132,9 +134,8 @@ const KEEP_USED_MS: u64 = 24 * 3600 * 1000;
 
 const SCHEMA: &str = r#"{"type":"object","properties":{"decision":{"type":"string","title":"Decision","description":"once = run exactly this call, one time","enum":["once","deny"],"default":"once"},"note":{"type":"string","title":"Note","description":"Optional: goes back to the agent if you deny"}}}"#;
 
-fn refuse(question: Question, code: Code, because: Option<String>) -> Box<Unanswered> {
-    let (refused, prepared) = question.refuse(code, because);
-    Box::new(Unanswered::Refused(refused, prepared))
+fn refuse(question: Question, code: Code, because: Option<String>) -> Unanswered {
+    Unanswered::Refused(question.refuse(code, because))
 }
 
 /// What the human sees: exactly what will run, with hidden characters made visible.
@@ -149,11 +150,11 @@ fn message(question: &Question) -> String {
         visible(call.target.label(), 200)
     );
     if let Some(reason) = &prepared.reason {
-        text.push_str(&format!(" Its reason: {}.", visible(reason, 500)));
+        write!(text, " Its reason: {}.", visible(reason, 500)).unwrap_or_default();
     }
-    text.push_str(&format!(" Rule `{}`", question.rule()));
+    write!(text, " Rule `{}`", question.rule()).unwrap_or_default();
     if let Some(because) = question.because() {
-        text.push_str(&format!(": {because}"));
+        write!(text, ": {because}").unwrap_or_default();
     }
     text.push_str(". Allow it?");
     text

@@ -1,15 +1,18 @@
 //! Text as a human must see it: what the model sees, hidden characters included.
 
+use std::fmt::Write as _;
+
 /// `text` with control, format and direction-changing characters written as `\u{…}`, cut after `max` characters.
 pub fn visible(text: &str, max: usize) -> String {
     let mut shown = String::with_capacity(text.len().min(max * 4));
     for (n, c) in text.chars().enumerate() {
         if n == max {
-            shown.push_str(&format!("… ({} more characters)", text.chars().count() - max));
+            let left = text.chars().count() - max;
+            write!(shown, "… ({left} more characters)").unwrap_or_default();
             break;
         }
         if is_hidden(c) {
-            shown.push_str(&format!("\\u{{{:x}}}", u32::from(c)));
+            write!(shown, "\\u{{{:x}}}", u32::from(c)).unwrap_or_default();
         } else {
             shown.push(c);
         }

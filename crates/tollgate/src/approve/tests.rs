@@ -35,8 +35,12 @@ impl Bench {
         let config = two_servers();
         let snapshot = snapshot(&config, &[("files", Listing::Tools, &[r#"{"name":"delete_file"}"#])]);
         let call = resolve::call(&self.sealer, self.clock.now_ms(), &config, snapshot, arrival, Uuid::nil())
-            .map_err(|stop| stop.1.code)?;
-        let source = Source { default: Effect::Allow, rules: vec![Rule::new("asks", Effect::Ask, "*/*")], include: Vec::new() };
+            .map_err(|error| error.code)?;
+        let source = Source {
+            default: Effect::Allow,
+            rules: vec![Rule::new("asks", Effect::Ask, "*/*")],
+            include: Vec::new(),
+        };
         let decider = Decider::new(Arc::new(Policy::compile(&source).unwrap()), Arc::from("v1"));
         match decider.verdict(transform::arguments(call).unwrap()) {
             Verdict::Ask(question, _) => Ok(question),
@@ -46,13 +50,13 @@ impl Bench {
 
     async fn ask(&self, params: &str, policy: &str) -> Result<Answered, Unanswered> {
         let question = self.question(arrival(Method::ToolsCall, Endpoint::Whole, params)).unwrap();
-        self.approver.ask(question, policy).await.map_err(|u| *u)
+        self.approver.ask(question, policy).await
     }
 
     /// Asks for a call with these arguments and gives back the state.
     async fn state(&self, arguments: &str) -> String {
         let params = format!("{{\"name\":\"files_delete_file\",\"arguments\":{arguments}}}");
-        let Err(Unanswered::Asked(answer, _)) = self.ask(&params, "v1").await else { panic!("not asked") };
+        let Err(Unanswered::Asked(answer)) = self.ask(&params, "v1").await else { panic!("not asked") };
         answer.object.string("requestState").unwrap().into_owned()
     }
 }
@@ -67,7 +71,7 @@ fn retry(arguments: &str, state: &str, response: &str) -> String {
 fn code(outcome: Result<Answered, Unanswered>) -> Option<Code> {
     match outcome {
         Ok(_) => None,
-        Err(Unanswered::Refused(refused, _)) => Some(refused.code),
+        Err(Unanswered::Refused(refused)) => Some(refused.code),
         Err(Unanswered::Asked(..)) => panic!("asked again"),
     }
 }
@@ -76,7 +80,7 @@ fn code(outcome: Result<Answered, Unanswered>) -> Option<Code> {
 async fn the_human_sees_the_tool_the_arguments_and_the_rule() {
     let bench = Bench::new();
     let params = "{\"name\":\"files_delete_file\",\"arguments\":{\"path\":\"/a\u{202e}b\"}}";
-    let Err(Unanswered::Asked(answer, _)) = bench.ask(params, "v1").await else { panic!("not asked") };
+    let Err(Unanswered::Asked(answer)) = bench.ask(params, "v1").await else { panic!("not asked") };
     let requests = input_requests(&answer.object).unwrap();
     let message = requests[0].params.string("message").unwrap().into_owned();
     for part in ["`alice`", "files/delete_file", "\"/a\\u{202e}b\"", "`asks`"] {
@@ -136,7 +140,7 @@ async fn nobody_can_be_asked_where_the_client_cannot() {
         let mut arrival = arrival(Method::ToolsCall, Endpoint::Whole, "{\"name\":\"files_delete_file\"}");
         arrival.client = client(capabilities);
         let question = bench.question(arrival).unwrap();
-        let outcome = bench.approver.ask(question, "v1").await.map_err(|u| *u);
+        let outcome = bench.approver.ask(question, "v1").await;
         assert_eq!(code(outcome), Some(Code::ApprovalNobody), "{capabilities}");
     }
 }

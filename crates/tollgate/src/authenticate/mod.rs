@@ -1,4 +1,4 @@
-//! Says who calls: a key, or the loopback peer's right to have none, becomes a [`Caller`]. *Never* lets a bad credential pass as
+//! Says who calls: a key, or the loopback peer's right to have none, becomes a `call::Caller`. *Never* lets a bad credential pass as
 //! no credential, or an agent's key as an operator's.
 
 use std::collections::HashMap;

@@ -195,6 +195,10 @@ impl PartKind {
 
 /// How a request ended, as the agent gets it.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "an answer is the usual ending: boxing it would cost every call"
+)]
 pub enum Ending {
     /// A result.
     Answer(Answer),
@@ -301,16 +305,14 @@ impl<R> Outgoing<R> {
                     self.parts.close();
                     self.closed = false;
                 }
-                Poll::Pending => match self.closed {
-                    true => return Poll::Pending,
-                    false => match self.parts.poll_recv(cx) {
-                        Poll::Ready(Some(part)) => return Poll::Ready(Next::Part(part)),
-                        Poll::Ready(None) => {
-                            self.closed = true;
-                            return Poll::Pending;
-                        }
-                        Poll::Pending => return Poll::Pending,
-                    },
+                Poll::Pending if self.closed => return Poll::Pending,
+                Poll::Pending => match self.parts.poll_recv(cx) {
+                    Poll::Ready(Some(part)) => return Poll::Ready(Next::Part(part)),
+                    Poll::Ready(None) => {
+                        self.closed = true;
+                        return Poll::Pending;
+                    }
+                    Poll::Pending => return Poll::Pending,
                 },
             }
         }

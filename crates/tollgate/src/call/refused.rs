@@ -1,12 +1,13 @@
 //! Why a call was refused, with the code that agents and the ledger see (contract.md, "What a refused agent gets").
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use tollgate_mcp::error::{INTERNAL_ERROR, RpcError};
 use tollgate_mcp::method::Method;
-use tollgate_mcp::object::{Object, quote};
-use tollgate_mcp::translate::{Answer, ResultType};
+use tollgate_mcp::object::quote;
+use tollgate_mcp::translate::tool_error;
 
 use super::Ending;
 
@@ -69,7 +70,9 @@ impl Refused {
         let rule = self.rule.as_deref().map(|r| format!(" by rule `{r}`")).unwrap_or_default();
         let because = self.because.as_deref().map(|b| format!(": {b}")).unwrap_or_default();
         let (verb, advice) = match self.code {
-            Code::RuleDenied => (format!("is blocked{rule}"), "Do not retry it; choose another way or tell the user."),
+            Code::RuleDenied => {
+                (format!("is blocked{rule}"), "Do not retry it; choose another way or tell the user.")
+            }
             Code::PolicyError => (
                 format!("is blocked{rule}, which could not be evaluated"),
                 "Do not retry it; the operator has to correct the policy.",
@@ -78,18 +81,14 @@ impl Refused {
                 format!("was declined by the human who was asked{rule}"),
                 "Do not retry it unless the user asks for it again.",
             ),
-            Code::ApprovalExpired => (
-                format!("needs a new approval{rule}"),
-                "Call it again to ask again.",
-            ),
+            Code::ApprovalExpired => (format!("needs a new approval{rule}"), "Call it again to ask again."),
             Code::ApprovalNobody => (
                 format!("needs a human's approval{rule}, and this client cannot ask one"),
                 "Use a client that supports elicitation, or ask the operator for a rule that allows it.",
             ),
-            Code::ServerTimeout => (
-                "got no answer in time".to_owned(),
-                "It may have run: check before calling it again.",
-            ),
+            Code::ServerTimeout => {
+                ("got no answer in time".to_owned(), "It may have run: check before calling it again.")
+            }
             Code::ServerUnavailable => ("could not be completed".to_owned(), "Try again later."),
             Code::ResultTooLarge => (
                 "returned more than is passed on".to_owned(),
@@ -108,51 +107,24 @@ impl Refused {
     /// The answer to the agent: on `tools/call` a result with `isError: true`, on other methods -32603, both with the same object.
     pub fn ending(&self, method: Method) -> Ending {
         let object = self.object();
-        match method {
-            Method::ToolsCall => Ending::Answer(tool_error(&self.sentence(), Some(&object))),
-            Method::Discover
-            | Method::ToolsList
-            | Method::PromptsList
-            | Method::PromptsGet
-            | Method::ResourcesList
-            | Method::ResourcesTemplatesList
-            | Method::ResourcesRead
-            | Method::Complete
-            | Method::Listen
-            | Method::TasksGet
-            | Method::TasksUpdate
-            | Method::TasksCancel
-            | Method::Initialize
-            | Method::Ping
-            | Method::SetLevel
-            | Method::Subscribe
-            | Method::Unsubscribe
-            | Method::TasksResult
-            | Method::TasksList => {
-                Ending::Error(RpcError::new(INTERNAL_ERROR, self.sentence()).with_data(Bytes::from(object)))
-            }
+        if method == Method::ToolsCall {
+            let meta = format!("{{\"dev.tollgate/refusal\":{object}}}");
+            return Ending::Answer(tool_error(&self.sentence(), Some(&meta)));
         }
+        Ending::Error(RpcError::new(INTERNAL_ERROR, self.sentence()).with_data(Bytes::from(object)))
     }
 
     fn object(&self) -> String {
         let mut object = format!("{{\"code\":\"{}\"", self.code.as_str());
         for (key, value) in [("rule", &self.rule), ("because", &self.because)] {
             if let Some(value) = value {
-                object.push_str(&format!(",\"{key}\":{}", quote(value)));
+                write!(object, ",\"{key}\":{}", quote(value)).unwrap_or_default();
             }
         }
         if let Some(after) = self.retry_after_ms {
-            object.push_str(&format!(",\"retry_after_ms\":{after}"));
+            write!(object, ",\"retry_after_ms\":{after}").unwrap_or_default();
         }
         object.push('}');
         object
     }
-}
-
-/// A tool's result that says it failed, in words for a model.
-pub fn tool_error(text: &str, refusal: Option<&str>) -> Answer {
-    let meta = refusal.map(|r| format!(",\"_meta\":{{\"dev.tollgate/refusal\":{r}}}")).unwrap_or_default();
-    let text = format!("{{\"content\":[{{\"type\":\"text\",\"text\":{}}}],\"isError\":true{meta}}}", quote(text));
-    let object = Object::scan(Bytes::from(text)).unwrap_or_else(|_| Object::empty());
-    Answer { object, kind: ResultType::Complete, cache: None }
 }

@@ -73,7 +73,9 @@ impl Item {
             Listing::Resources | Listing::Templates => uri::expose(&server.alias, &original),
         };
         let (flags, marks) = match listing {
-            Listing::Tools => (read_flags(&object, &original, overridden), read_marks(&object, strict_marks)?),
+            Listing::Tools => {
+                (read_flags(&object, &original, overridden), read_marks(&object, strict_marks)?)
+            }
             Listing::Prompts | Listing::Resources | Listing::Templates => (Flags::default(), Arc::default()),
         };
         Ok(Self {

@@ -15,7 +15,7 @@ use super::item::Item;
 use super::snapshot::Snapshot;
 
 /// The most items on one page.
-pub const PAGE: usize = 1_000;
+pub(super) const PAGE: usize = 1_000;
 
 /// What a written list depends on, beside its snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -40,13 +40,15 @@ pub struct List {
 
 impl List {
     /// Writes the items at `places` of a list. `cursor` makes the cursor that leads to an item's place in it.
-    pub fn write(snapshot: &Snapshot, key: &ListKey, places: &[usize], cursor: &dyn Fn(usize, [u8; 16]) -> String) -> Self {
+    pub fn write(
+        snapshot: &Snapshot,
+        key: &ListKey,
+        places: &[usize],
+        cursor: &dyn Fn(usize, [u8; 16]) -> String,
+    ) -> Self {
         let all = snapshot.items(key.listing);
-        let texts: Vec<Bytes> = places
-            .iter()
-            .filter_map(|place| all.get(*place))
-            .map(|item| write_item(item, key))
-            .collect();
+        let texts: Vec<Bytes> =
+            places.iter().filter_map(|place| all.get(*place)).map(|item| write_item(item, key)).collect();
         let mut hash = Sha256::new();
         for text in &texts {
             hash.update(text);

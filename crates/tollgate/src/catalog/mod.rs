@@ -83,7 +83,12 @@ impl Drop for Watcher {
 
 impl Catalog {
     /// A catalog over these servers. Last-known definitions are listed at once; fresh ones follow.
-    pub fn start(config: Arc<Config>, servers: Arc<Servers>, clock: Clock, saved: Box<dyn Memory>) -> Arc<Self> {
+    pub fn start(
+        config: Arc<Config>,
+        servers: Arc<Servers>,
+        clock: Clock,
+        saved: Box<dyn Memory>,
+    ) -> Arc<Self> {
         let catalog = Arc::new(Self {
             servers,
             started: clock.instant(),
@@ -162,7 +167,9 @@ impl Catalog {
             }
         };
         if tokio::time::timeout(DECLARED_GRACE, all).await.is_err() {
-            tracing::warn!("some servers are slow to list for an agent's capabilities; their base lists are served meanwhile");
+            tracing::warn!(
+                "some servers are slow to list for an agent's capabilities; their base lists are served meanwhile"
+            );
         }
         self.rebuild();
         match self.snapshots.load().get(&key) {
@@ -184,7 +191,9 @@ impl Catalog {
         self.servers.all().iter().all(|server| match server.health() {
             Health::Disabled | Health::Down { .. } => true,
             Health::Starting => false,
-            Health::Ready(_) => offers.known.get(&(Arc::clone(&server.config.alias), 0)).is_some_and(|o| o.fresh),
+            Health::Ready(_) => {
+                offers.known.get(&(Arc::clone(&server.config.alias), 0)).is_some_and(|o| o.fresh)
+            }
         })
     }
 
@@ -228,7 +237,10 @@ impl Catalog {
             if watchers.get(&alias).is_some_and(|w| Arc::ptr_eq(&w.server, &server)) {
                 continue;
             }
-            let offer = self.saved.recall(&alias).and_then(|text| Offer::recall(&server.config, &text, &self.config.load()));
+            let offer = self
+                .saved
+                .recall(&alias)
+                .and_then(|text| Offer::recall(&server.config, &text, &self.config.load()));
             if let Some(offer) = offer {
                 lock(&self.offers).known.entry((Arc::clone(&alias), 0)).or_insert_with(|| Arc::new(offer));
             }
@@ -247,7 +259,9 @@ impl Catalog {
         }
         loop {
             match notices.recv().await {
-                Ok(Notice::Ready) | Err(broadcast::error::RecvError::Lagged(_)) => self.refetch(&server, &ALL).await,
+                Ok(Notice::Ready) | Err(broadcast::error::RecvError::Lagged(_)) => {
+                    self.refetch(&server, &ALL).await;
+                }
                 Ok(Notice::Changed(listing)) => {
                     // A server that changes all the time is asked at most once a second.
                     let mut listings = HashSet::from([listing]);

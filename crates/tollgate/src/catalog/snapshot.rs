@@ -1,6 +1,7 @@
 //! One server's offer, and the merge of all of them.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -32,11 +33,25 @@ pub struct Offer {
 impl Offer {
     /// Nothing listed yet.
     pub fn new(config: Arc<config::Server>) -> Self {
-        Self { config, introduction: None, fresh: false, items: Default::default(), ttl_ms: None, listed_at: None }
+        Self {
+            config,
+            introduction: None,
+            fresh: false,
+            items: Default::default(),
+            ttl_ms: None,
+            listed_at: None,
+        }
     }
 
     /// Replaces one list. Entries that are not readable are left out with a warning; so are tools that `expose` leaves out.
-    pub fn put(&mut self, listing: Listing, texts: &[Bytes], ttl_ms: Option<u64>, config: &Config, now: Instant) {
+    pub fn put(
+        &mut self,
+        listing: Listing,
+        texts: &[Bytes],
+        ttl_ms: Option<u64>,
+        config: &Config,
+        now: Instant,
+    ) {
         let strict_marks = matches!(self.config.transport, Transport::Http { .. })
             && self.introduction.as_ref().is_some_and(|i| i.revision.era() == Era::Modern);
         let mut items: Vec<Arc<Item>> = Vec::with_capacity(texts.len());
@@ -73,7 +88,7 @@ impl Offer {
             if text.len() > 1 {
                 text.push(',');
             }
-            text.push_str(&format!("\"{listing:?}\":["));
+            write!(text, "\"{listing:?}\":[").unwrap_or_default();
             for (n, item) in self.items(listing).iter().enumerate() {
                 if n > 0 {
                     text.push(',');
@@ -109,7 +124,9 @@ impl Offer {
 
     /// Milliseconds for which these lists may still be cached; 0 where nothing announces their changes.
     fn remaining_ms(&self, now: Instant) -> u64 {
-        let age = self.listed_at.map_or(0, |at| u64::try_from(now.duration_since(at).as_millis()).unwrap_or(u64::MAX));
+        let age = self
+            .listed_at
+            .map_or(0, |at| u64::try_from(now.duration_since(at).as_millis()).unwrap_or(u64::MAX));
         match (&self.introduction, self.ttl_ms) {
             (Some(_), Some(ttl)) => ttl.saturating_sub(age),
             (Some(introduction), None) if announces(&introduction.capabilities) => TTL_MS,
@@ -185,7 +202,13 @@ impl Snapshot {
 
     /// Merges offers, in the order of their aliases. Of two items with the same exposed name both are left out: a clash must never
     /// decide which server gets a call.
-    pub fn merge(serial: u64, key: u16, parts: Vec<(Arc<Offer>, bool)>, missing: Vec<Arc<str>>, config: &Config) -> Self {
+    pub fn merge(
+        serial: u64,
+        key: u16,
+        parts: Vec<(Arc<Offer>, bool)>,
+        missing: Vec<Arc<str>>,
+        config: &Config,
+    ) -> Self {
         let mut snapshot = Self { serial, key, missing, digest: Arc::clone(&config.digest), ..Self::empty() };
         for (offer, _) in &parts {
             for listing in ALL {
@@ -287,7 +310,11 @@ impl Snapshot {
 
     /// The servers whose lists should be read again.
     pub fn expired(&self, now: Instant) -> Vec<Arc<str>> {
-        self.parts.iter().filter(|(o, ready)| *ready && o.is_expired(now)).map(|(o, _)| Arc::clone(&o.config.alias)).collect()
+        self.parts
+            .iter()
+            .filter(|(o, ready)| *ready && o.is_expired(now))
+            .map(|(o, _)| Arc::clone(&o.config.alias))
+            .collect()
     }
 
     /// The written list under `key`, made by `write` if nobody asked before.

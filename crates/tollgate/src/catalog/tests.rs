@@ -25,9 +25,16 @@ fn written(lists: &[(&str, Listing, &[&str])], server: Option<&str>, listing: Li
 
 #[test]
 fn a_merged_list_renames_and_keeps_everything_else() {
-    let text = written(&[("files", Listing::Tools, &[TOOL]), ("mail", Listing::Tools, &[TOOL])], None, Listing::Tools);
+    let text = written(
+        &[("files", Listing::Tools, &[TOOL]), ("mail", Listing::Tools, &[TOOL])],
+        None,
+        Listing::Tools,
+    );
     assert!(text.contains(r#""name":"files_read""#) && text.contains(r#""name":"mail_read""#), "{text}");
-    assert!(text.contains(r#""vendor":{"n":123456789012345678901234567890}"#) && text.contains(r#""x-vendor":1"#), "{text}");
+    assert!(
+        text.contains(r#""vendor":{"n":123456789012345678901234567890}"#) && text.contains(r#""x-vendor":1"#),
+        "{text}"
+    );
 }
 
 #[test]
@@ -62,11 +69,11 @@ fn expose_and_overrides_apply_to_tools() {
 #[test]
 fn a_clash_of_exposed_names_leaves_both_out() {
     let config = config(
-        "servers:\n  files:\n    url: http://127.0.0.1:9/mcp\n    tools: { override: { a: { rename: b } } }\n",
+        "servers:\n  files:\n    url: http://127.0.0.1:9/mcp\n    tools: { override: { a: { rename: same } } }\n",
     );
-    let items: &[&str] = &[r#"{"name":"a"}"#, r#"{"name":"b"}"#, r#"{"name":"c"}"#];
+    let items: &[&str] = &[r#"{"name":"a"}"#, r#"{"name":"same"}"#, r#"{"name":"c"}"#];
     let snapshot = snapshot(&config, &[("files", Listing::Tools, items)]);
-    assert!(snapshot.exposed_tool("files_a").is_none() && snapshot.exposed_tool("files_b").is_none());
+    assert!(snapshot.exposed_tool("files_same").is_none());
     assert!(snapshot.exposed_tool("files_c").is_some());
 }
 
@@ -76,7 +83,12 @@ fn long_lists_have_pages_that_lead_on() {
     let items: Vec<&str> = items.iter().map(String::as_str).collect();
     let snapshot = snapshot(&two_servers(), &[("files", Listing::Tools, &items)]);
     let places: Vec<usize> = (0..1_001).collect();
-    let key = ListKey { listing: Listing::Tools, server: None, revision: Revision::LATEST, visible: digest_of(&places) };
+    let key = ListKey {
+        listing: Listing::Tools,
+        server: None,
+        revision: Revision::LATEST,
+        visible: digest_of(&places),
+    };
     let list = List::write(&snapshot, &key, &places, &|place, _| format!("at-{place}"));
     assert_eq!(list.page(0).unwrap().string("nextCursor").unwrap(), "at-1000");
     assert!(list.page(1_000).unwrap().find("nextCursor").is_none());
@@ -95,4 +107,23 @@ fn what_is_saved_is_recalled() {
     let back = Offer::recall(server, &saved, &config).unwrap();
     assert_eq!(back.items(Listing::Tools)[0].text(), TOOL);
     assert!(Offer::recall(server, &Bytes::from_static(b"[]"), &config).is_none());
+}
+
+#[test]
+fn hints_that_are_no_booleans_are_absent() {
+    let flags = |annotations: &str| {
+        let tool = format!("{{\"name\":\"get\",\"inputSchema\":{{}},\"annotations\":{annotations}}}");
+        snapshot(&two_servers(), &[("files", Listing::Tools, &[&tool])]).items(Listing::Tools)[0].flags
+    };
+    for hostile in [
+        "null",
+        "[]",
+        "\"x\"",
+        "{}",
+        r#"{"readOnlyHint":"true","destructiveHint":1,"idempotentHint":null,"openWorldHint":[true]}"#,
+    ] {
+        assert!(!flags(hostile).hinted, "{hostile}");
+    }
+    let told = flags(r#"{"readOnlyHint":true,"openWorldHint":false,"idempotentHint":true}"#);
+    assert!(told.hinted && told.read_only && told.idempotent && !told.open_world && !told.destructive);
 }

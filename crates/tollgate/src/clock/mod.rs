@@ -1,4 +1,4 @@
-//! Time, handed in. The one home of `SystemTime::now` and `Instant::now`.
+//! Time, handed in: the one home of `SystemTime::now` and `Instant::now`. *Never* read anywhere else.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

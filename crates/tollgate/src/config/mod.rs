@@ -2,7 +2,7 @@
 //! Reports all problems at once, each with line, column and a hint. *Never* reads a secret's value: references stay references
 //! until `servers/credential.rs` resolves them.
 //!
-//! `node` reads YAML into a tree with places; `raw` says what may stand in the file; `check` makes a [`Config`] of it.
+//! `node` reads YAML into a tree with places; `raw` says what may stand in the file; `check` makes a `Config` of it.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -60,19 +60,24 @@ pub struct Decider {
 struct Rules {
     policy: Arc<Policy>,
     version: Arc<str>,
-    /// Verdicts by snapshot and principal: nothing in them depends on a call's arguments.
-    tables: RwLock<HashMap<u64, HashMap<Arc<str>, Arc<Table>>>>,
+    /// Verdicts by snapshot and caller: nothing in them depends on a call's arguments.
+    tables: RwLock<Tables>,
 }
+
+/// By snapshot, then by principal. One principal's keys can have different groups, hence the list.
+type Tables = HashMap<u64, HashMap<Arc<str>, Vec<Arc<Table>>>>;
 
 #[derive(Debug)]
 struct Table {
+    /// Whose verdicts these are, beside the principal.
+    groups: Box<[Arc<str>]>,
     /// By place in the snapshot's lists.
     tools: Box<[OnceLock<Arc<Judged>>]>,
     prompts: Box<[OnceLock<Arc<Judged>>]>,
     visible: [OnceLock<Visible>; 4],
 }
 
-/// The most (snapshot, principal) pairs whose verdicts are kept.
+/// The most (snapshot, principal, groups) triples whose verdicts are kept.
 const TABLES: usize = 4_096;
 
 /// The items of a list that a caller could be allowed to use.
@@ -130,7 +135,9 @@ impl Decider {
         };
         match (&judged.outcome, standing) {
             (Outcome::Allow, _) => Verdict::Allow(Permit::make(prepared, None), ruling),
-            (Outcome::Ask { .. }, Some(approved)) => Verdict::Allow(Permit::make(prepared, Some(approved)), ruling),
+            (Outcome::Ask { .. }, Some(approved)) => {
+                Verdict::Allow(Permit::make(prepared, Some(approved)), ruling)
+            }
             (Outcome::Ask { rule, because }, None) => {
                 Verdict::Ask(Question::make(prepared, Arc::clone(rule), because.clone()), ruling)
             }
@@ -149,17 +156,11 @@ impl Decider {
     }
 
     /// Turns an approval into a permit, if the policy it was given under still is in force.
-    pub fn again(&self, question: Question, approved: Approved) -> Result<Permit, Box<(Refused, Box<Prepared>)>> {
+    pub fn again(&self, question: Question, approved: Approved) -> Result<Permit, Refused> {
         if *approved.policy != *self.rules.load().version {
-            let refused = Refused {
-                rule: Some(Arc::clone(question.rule())),
-                ..Refused::new(
-                    Code::ApprovalExpired,
-                    Arc::clone(question.prepared().call.target.label()),
-                    "the policy changed meanwhile",
-                )
-            };
-            return Err(Box::new((refused, question.into_prepared())));
+            return Err(
+                question.refuse(Code::ApprovalExpired, Some("the policy changed meanwhile".to_owned()))
+            );
         }
         Ok(Permit::make(question.into_prepared(), Some(approved)))
     }
@@ -178,8 +179,10 @@ impl Decider {
         let visible = slot.get_or_init(|| {
             let who = who(caller);
             let items = snapshot.items(listing).iter().enumerate();
-            let places: Arc<[usize]> =
-                items.filter(|(_, item)| rules.policy.visible(&who, &what(item))).map(|(place, _)| place).collect();
+            let places: Arc<[usize]> = items
+                .filter(|(_, item)| rules.policy.visible(&who, &what(item)))
+                .map(|(place, _)| place)
+                .collect();
             Visible { digest: digest_of(&places), places }
         });
         visible.clone()
@@ -211,7 +214,10 @@ impl Decider {
             "elicitation/create" => policy::Action::Elicit,
             _ => return true,
         };
-        matches!(rules.policy.decide(&who(caller), action, &what_of(target), &[]), policy::Verdict::Allow { .. })
+        matches!(
+            rules.policy.decide(&who(caller), action, &what_of(target), &[]),
+            policy::Verdict::Allow { .. }
+        )
     }
 }
 
@@ -258,7 +264,12 @@ impl Rules {
                 Judged { outcome: Outcome::Ask { rule, because }, ruling: Ruling { rules: ids(rules) } }
             }
             // Policies that ask anyone else do not compile in this version; a question nobody can be put is a no.
-            policy::Verdict::Ask { audience: Audience::Operators | Audience::Group(_), rule, because, rules } => Judged {
+            policy::Verdict::Ask {
+                audience: Audience::Operators | Audience::Group(_),
+                rule,
+                because,
+                rules,
+            } => Judged {
                 outcome: Outcome::Deny { code: Code::ApprovalNobody, rule: Some(rule), because },
                 ruling: Ruling { rules: ids(rules) },
             },
@@ -277,12 +288,13 @@ impl Rules {
         let serial = snapshot.serial();
         {
             let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
-            if let Some(table) = tables.get(&serial).and_then(|t| t.get(&caller.principal)) {
+            let same = tables.get(&serial).and_then(|tables| tables.get(&caller.principal));
+            if let Some(table) = same.and_then(|tables| Table::of(tables, caller)) {
                 return Arc::clone(table);
             }
         }
         let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
-        if tables.values().map(HashMap::len).sum::<usize>() >= TABLES {
+        if tables.values().flat_map(HashMap::values).map(Vec::len).sum::<usize>() >= TABLES {
             tables.clear();
         }
         // Snapshots come and go; the newest few are in use.
@@ -291,14 +303,25 @@ impl Rules {
             tables.retain(|s, _| newest.saturating_sub(*s) < 64);
         }
         let slots = |listing| (0..snapshot.items(listing).len()).map(|_| OnceLock::new()).collect();
-        let table = tables.entry(serial).or_default().entry(Arc::clone(&caller.principal)).or_insert_with(|| {
-            Arc::new(Table {
-                tools: slots(Listing::Tools),
-                prompts: slots(Listing::Prompts),
-                visible: Default::default(),
-            })
+        let same = tables.entry(serial).or_default().entry(Arc::clone(&caller.principal)).or_default();
+        // Another call may have been faster.
+        if let Some(table) = Table::of(same, caller) {
+            return Arc::clone(table);
+        }
+        let table = Arc::new(Table {
+            groups: caller.groups.as_slice().into(),
+            tools: slots(Listing::Tools),
+            prompts: slots(Listing::Prompts),
+            visible: Default::default(),
         });
-        Arc::clone(table)
+        same.push(Arc::clone(&table));
+        table
+    }
+}
+
+impl Table {
+    fn of<'a>(tables: &'a [Arc<Self>], caller: &Caller) -> Option<&'a Arc<Self>> {
+        tables.iter().find(|table| *table.groups == *caller.groups)
     }
 }
 
@@ -323,7 +346,13 @@ fn what(item: &Item) -> policy::Target<'_> {
         Listing::Prompts => policy::Kind::Prompt,
         Listing::Resources | Listing::Templates => policy::Kind::Resource,
     };
-    policy::Target { server: &item.server, name: &item.original, kind, flags: item.flags, labels: &item.labels }
+    policy::Target {
+        server: &item.server,
+        name: &item.original,
+        kind,
+        flags: item.flags,
+        labels: &item.labels,
+    }
 }
 
 fn what_of(target: &Target) -> policy::Target<'_> {

@@ -39,14 +39,13 @@ impl Question {
     }
 
     /// No approval: what the agent is told.
-    pub fn refuse(self, code: Code, because: Option<String>) -> (Refused, Box<Prepared>) {
-        let refused = Refused {
+    pub fn refuse(self, code: Code, because: Option<String>) -> Refused {
+        Refused {
             code,
             what: Arc::clone(self.prepared.call.target.label()),
             rule: Some(self.rule),
             because: because.map(Arc::from).or(self.because),
             retry_after_ms: None,
-        };
-        (refused, self.prepared)
+        }
     }
 }

@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
 use tollgate_mcp::method::Method;
-use tollgate_policy::{Effect, Policy, Rule, Source};
+use tollgate_policy::{Effect, Policy, Rule, Source, Who};
 use uuid::Uuid;
 
 use super::{Decider, Verdict};
-use crate::call::{Code, Endpoint};
+use crate::call::{Arrival, Caller, Code, Endpoint};
 use crate::config::Config;
 use crate::resolve::{self, Approved, State, Waiting};
 use crate::seal::{Purpose, Sealer};
@@ -27,7 +27,9 @@ fn decider(version: &str) -> Decider {
 
 fn prepare(config: &Config, params: &str) -> Box<Prepared> {
     let arrival = arrival(Method::ToolsCall, Endpoint::Whole, params);
-    let call = resolve::call(&Sealer::new([7; 32]), 0, config, snapshot(config, &TOOLS), arrival, Uuid::nil()).unwrap();
+    let call =
+        resolve::call(&Sealer::new([7; 32]), 0, config, snapshot(config, &TOOLS), arrival, Uuid::nil())
+            .unwrap();
     transform::arguments(call).unwrap()
 }
 
@@ -40,10 +42,19 @@ fn rules_allow_ask_and_deny() {
     let decider = decider("v1");
     for _ in 0..2 {
         // The second time the verdicts come from the table.
-        assert!(matches!(verdict(&decider, r#"{"name":"files_read"}"#), Verdict::Allow(_, ruling) if ruling.rules.is_empty() || *ruling.rules[0] == *"default"));
-        assert!(matches!(verdict(&decider, r#"{"name":"files_delete_file"}"#), Verdict::Ask(q, _) if **q.rule() == *"deletes"));
-        let Verdict::Deny(denial, ruling) = verdict(&decider, r#"{"name":"files_secret"}"#) else { panic!("allowed") };
-        assert_eq!((denial.refused.code, &*ruling.rules[0], denial.hidden), (Code::RuleDenied, "secrets", true));
+        assert!(
+            matches!(verdict(&decider, r#"{"name":"files_read"}"#), Verdict::Allow(_, ruling) if ruling.rules.is_empty() || *ruling.rules[0] == *"default")
+        );
+        assert!(
+            matches!(verdict(&decider, r#"{"name":"files_delete_file"}"#), Verdict::Ask(q, _) if **q.rule() == *"deletes")
+        );
+        let Verdict::Deny(denial, ruling) = verdict(&decider, r#"{"name":"files_secret"}"#) else {
+            panic!("allowed")
+        };
+        assert_eq!(
+            (denial.refused.code, &*ruling.rules[0], denial.hidden),
+            (Code::RuleDenied, "secrets", true)
+        );
     }
 }
 
@@ -60,7 +71,8 @@ fn a_replaced_policy_decides_anew() {
 fn lists_leave_out_what_can_never_be_allowed() {
     let snapshot = snapshot(&two_servers(), &TOOLS);
     let visible = decider("v1").visible(&caller("alice"), &snapshot, Listing::Tools);
-    let names: Vec<&str> = visible.places.iter().map(|p| &*snapshot.items(Listing::Tools)[*p].original).collect();
+    let names: Vec<&str> =
+        visible.places.iter().map(|p| &*snapshot.items(Listing::Tools)[*p].original).collect();
     assert_eq!(names, ["read", "delete_file"]);
 }
 
@@ -79,10 +91,48 @@ fn an_approval_stands_for_later_rounds_with_the_same_arguments_and_policy() {
     };
     let again = |argument: u8, policy: &str| {
         let token = Sealer::new([7; 32]).seal(Purpose::State, "alice", &state(policy).write(), u64::MAX);
-        let params = format!("{{\"name\":\"files_delete_file\",\"arguments\":{{\"p\":{argument}}},\"requestState\":\"{token}\"}}");
+        let params = format!(
+            "{{\"name\":\"files_delete_file\",\"arguments\":{{\"p\":{argument}}},\"requestState\":\"{token}\"}}"
+        );
         matches!(decider("v1").verdict(prepare(&config, &params)), Verdict::Allow(permit, _) if permit.approved().is_some())
     };
     assert!(again(1, "v1"));
     assert!(!again(2, "v1"), "other arguments");
     assert!(!again(1, "v0"), "another policy");
+}
+
+#[test]
+fn keys_of_one_agent_with_other_groups_get_their_own_verdicts() {
+    let rules = vec![Rule {
+        only_for: Some(Who { groups: vec!["staff".into()], ..Who::default() }),
+        ..Rule::new("staff", Effect::Allow, "*/*")
+    }];
+    let source = Source { default: Effect::Deny, rules, include: Vec::new() };
+    let decider = Decider::new(Arc::new(Policy::compile(&source).unwrap()), Arc::from("v1"));
+    let config = two_servers();
+    let snapshot = snapshot(&config, &TOOLS);
+    let ask = |groups: &[&str]| {
+        let groups: Vec<Arc<str>> = groups.iter().map(|g| Arc::from(*g)).collect();
+        let caller = Arc::new(Caller {
+            agent: Arc::from("alice"),
+            user: None,
+            tenant: None,
+            groups,
+            principal: Arc::from("alice"),
+            own_conversations: false,
+        });
+        let arrival = Arrival {
+            caller: Arc::clone(&caller),
+            ..arrival(Method::ToolsCall, Endpoint::Whole, r#"{"name":"files_read"}"#)
+        };
+        let call =
+            resolve::call(&Sealer::new([7; 32]), 0, &config, Arc::clone(&snapshot), arrival, Uuid::nil());
+        let verdict = decider.verdict(transform::arguments(call.unwrap()).unwrap());
+        let listed = decider.visible(&caller, &snapshot, Listing::Tools).places.len();
+        (matches!(verdict, Verdict::Allow(..)), listed > 0)
+    };
+    assert_eq!(ask(&["staff"]), (true, true));
+    assert_eq!(ask(&[]), (false, false));
+    assert_eq!(ask(&["guests"]), (false, false));
+    assert_eq!(ask(&["staff"]), (true, true));
 }

@@ -26,9 +26,9 @@ mod tests;
 pub use park::{Kept, Parked, Parking};
 
 /// How long a call stays parked.
-pub const PARK_TTL: Duration = Duration::from_secs(300);
+pub const PARK_TTL: Duration = Duration::from_mins(5);
 /// How long a task's handle stands.
-const TASK_TTL: Duration = Duration::from_secs(7 * 24 * 3600);
+const TASK_TTL: Duration = Duration::from_hours(7 * 24);
 
 /// Forwards calls.
 #[derive(Debug)]
@@ -66,6 +66,10 @@ pub struct Landed {
 
 /// What comes out of a [`Flight`].
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the largest is a call's usual end: boxing it would cost every call"
+)]
 pub enum Step {
     /// A notification for the agent.
     Part(Part),
@@ -84,23 +88,19 @@ impl Forwarder {
     }
 
     /// Sends what the permit holds, or resumes its parked call.
-    pub async fn send(&self, permit: Permit) -> Result<Flight, Box<(Box<Prepared>, Refused)>> {
+    pub async fn send(&self, permit: Permit) -> Result<Flight, Refused> {
         let (mut prepared, approved) = permit.into_parts();
         let server = Arc::clone(prepared.call.target.server());
         if let Some(Waiting::Parked { id }) = prepared.call.state.as_ref().map(|s| &s.waiting) {
             return Box::pin(self.resume(*id, prepared, approved)).await;
         }
         let Some(at) = self.servers.get(&server) else {
-            let refused = unavailable(&prepared, "the server is no longer configured");
-            return Err(Box::new((prepared, refused)));
+            return Err(unavailable(&prepared, "the server is no longer configured"));
         };
         let outbound = outbound(&mut prepared);
         match at.send(outbound).await {
             Ok(exchange) => Ok(Flight { exchange, early: None, call: prepared, approved, server }),
-            Err(failure) => {
-                let refused = refuse(&prepared, &failure);
-                Err(Box::new((prepared, refused)))
-            }
+            Err(failure) => Err(refuse(&prepared, &failure)),
         }
     }
 
@@ -109,15 +109,14 @@ impl Forwarder {
         id: Uuid,
         prepared: Box<Prepared>,
         approved: Option<Approved>,
-    ) -> Result<Flight, Box<(Box<Prepared>, Refused)>> {
+    ) -> Result<Flight, Refused> {
         let kept = match self.parking.take(id) {
             Some(parked) => parked.resume().await,
             None => None,
         };
         let Some(Kept { mut exchange, ended }) = kept else {
             let why = "the interaction was lost (it expired, or the gateway restarted); it may have had effects, so check before calling again";
-            let refused = unavailable(&prepared, why);
-            return Err(Box::new((prepared, refused)));
+            return Err(unavailable(&prepared, why));
         };
         if ended.is_none() {
             let answers = prepared.responses.as_ref().map(|responses| {
@@ -151,9 +150,16 @@ impl Forwarder {
     }
 
     /// A modern server's `input_required`, its state wrapped in ours.
-    pub fn relay_question(&self, call: &Prepared, approved: Option<Approved>, answer: &Answer, requests: &[InputRequest]) -> Answer {
+    pub fn relay_question(
+        &self,
+        call: &Prepared,
+        approved: Option<Approved>,
+        answer: &Answer,
+        requests: &[InputRequest],
+    ) -> Answer {
         let inner = answer.object.string("requestState").map(std::borrow::Cow::into_owned);
-        let token = call.seal_state(&self.sealer, self.clock.now_ms(), approved, Waiting::Server { state: inner });
+        let token =
+            call.seal_state(&self.sealer, self.clock.now_ms(), approved, Waiting::Server { state: inner });
         let mut edit = answer.object.edit();
         edit.set("requestState", Bytes::from(quote(&token)));
         if !matches!(call.call.arrival.endpoint, Endpoint::Server(_)) && !requests.is_empty() {
@@ -196,7 +202,10 @@ impl Flight {
                 }
                 Event::Log(params) => {
                     if wanted(self.call.call.arrival.log_level, &params) {
-                        return Step::Part(Part { kind: PartKind::Message, params: Rope::from(params.text().clone()) });
+                        return Step::Part(Part {
+                            kind: PartKind::Message,
+                            params: Rope::from(params.text().clone()),
+                        });
                     }
                 }
                 Event::Asked(questions) => return Step::Asked(questions),
@@ -260,9 +269,10 @@ fn outbound(prepared: &mut Prepared) -> Outbound {
         log_level: arrival.log_level,
         marks: match &prepared.call.target {
             Target::Tool(_, item) => Arc::clone(&item.marks),
-            Target::Prompt(..) | Target::Resource { .. } | Target::Completion { .. } | Target::Task { .. } => {
-                Arc::default()
-            }
+            Target::Prompt(..)
+            | Target::Resource { .. }
+            | Target::Completion { .. }
+            | Target::Task { .. } => Arc::default(),
         },
     }
 }
@@ -290,7 +300,9 @@ fn refuse(prepared: &Prepared, failure: &Failure) -> Refused {
             // The reason is the operator's: it may hold addresses or a server's own words.
             tracing::warn!(%server, %why, sent, "a call failed");
             let because = if *sent {
-                format!("server `{server}` went away in mid-call; it may have run, so check before calling it again")
+                format!(
+                    "server `{server}` went away in mid-call; it may have run, so check before calling it again"
+                )
             } else {
                 format!("server `{server}` is unavailable; it did not run")
             };
@@ -310,4 +322,3 @@ fn refuse(prepared: &Prepared, failure: &Failure) -> Refused {
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
-

@@ -99,7 +99,8 @@ impl Parking {
     /// Takes out what has expired: dropping the exchange cancels at the server.
     pub fn expired(&self, now_ms: u64) -> Vec<Parked> {
         let mut calls = self.lock();
-        let ids: Vec<Uuid> = calls.iter().filter(|(_, p)| p.expires_ms <= now_ms).map(|(id, _)| *id).collect();
+        let ids: Vec<Uuid> =
+            calls.iter().filter(|(_, p)| p.expires_ms <= now_ms).map(|(id, _)| *id).collect();
         ids.into_iter().filter_map(|id| calls.remove(&id)).collect()
     }
 

@@ -22,8 +22,8 @@ use crate::receive;
 use crate::record::Ledger;
 use crate::record::index::Indexer;
 use crate::seal::Sealer;
-use crate::servers::{Context, Servers};
 use crate::secret::Secret;
+use crate::servers::{Context, Servers, Vaulted};
 use crate::store::{Index, Store};
 use crate::vault::Vault;
 
@@ -94,9 +94,12 @@ impl Gateway {
             StartError::new("the policy cannot be used", why).hint("`tollgate check` shows every problem")
         })?;
         let state = &config.state;
-        make_private(state).map_err(|e| StartError::new(format!("the state directory `{}` cannot be used", state.display()), e))?;
+        make_private(state).map_err(|e| {
+            StartError::new(format!("the state directory `{}` cannot be used", state.display()), e)
+        })?;
         let clock = options.clock.clone();
-        let store = Store::open(state).map_err(|e| StartError::new("the state database cannot be opened", e))?;
+        let store =
+            Store::open(state).map_err(|e| StartError::new("the state database cannot be opened", e))?;
         let blobs = Arc::new(Blobs(store.clone()));
         let vault = Vault::open(config.vault_key.as_ref(), state, blobs, clock.now_ms())
             .map_err(|e| StartError::new("the vault cannot be opened", e))?;
@@ -104,18 +107,27 @@ impl Gateway {
             tracing::warn!("{warning}");
         }
         let vault = Arc::new(vault);
-        let sealer = Sealer::load_or_create(state).map_err(|e| StartError::new("the sealing key cannot be read", e))?;
+        let sealer = Sealer::load_or_create(state)
+            .map_err(|e| StartError::new("the sealing key cannot be read", e))?;
         let sealer = Arc::new(sealer);
         let ledger = Ledger::open(state, config.ledger, clock.clone())
             .map_err(|e| StartError::new("the ledger cannot be opened", e))?;
-        let index = Index::open(state).map_err(|e| StartError::new("the ledger's index cannot be opened", e))?;
+        let index =
+            Index::open(state).map_err(|e| StartError::new("the ledger's index cannot be opened", e))?;
         let indexer = Indexer::start(state, index, clock.clone(), config.ledger.retain)
             .map_err(|e| StartError::new("the ledger's index cannot be kept", e))?;
-        let operator_token =
-            if options.listen { Some(operator_token(state).map_err(|e| StartError::new("the operator token cannot be read", e))?) } else { None };
+        let operator_token = if options.listen {
+            Some(operator_token(state).map_err(|e| StartError::new("the operator token cannot be read", e))?)
+        } else {
+            None
+        };
         let keys = load_keys(&config, &store, &vault, operator_token.as_ref(), &clock)?;
 
-        let context = Context { clock: clock.clone(), vault: Arc::clone(&vault), guard: options.guard.clone() };
+        let context = Context {
+            clock: clock.clone(),
+            vault: Vaulted::new(Arc::clone(&vault)),
+            guard: options.guard.clone(),
+        };
         let servers = Servers::start(&config, context);
         let remembered = Box::new(Remembered { store: store.clone(), clock: clock.clone() });
         let catalog = Catalog::start(Arc::clone(&config), Arc::clone(&servers), clock.clone(), remembered);
@@ -126,7 +138,11 @@ impl Gateway {
             ended_tasks: EndedTasks::default(),
             counters: crate::metrics::Counters::default(),
             draining: watch::Sender::new(false),
-            info: Bytes::from(concat!("{\"name\":\"tollgate\",\"version\":\"", env!("CARGO_PKG_VERSION"), "\"}")),
+            info: Bytes::from(concat!(
+                "{\"name\":\"tollgate\",\"version\":\"",
+                env!("CARGO_PKG_VERSION"),
+                "\"}"
+            )),
             config: arc_swap::ArcSwap::new(Arc::clone(&config)),
             clock: clock.clone(),
             keys: arc_swap::ArcSwap::from_pointee(keys),
@@ -162,13 +178,16 @@ impl Gateway {
         settings.patience.answers = config.ask_expire;
         let in_use = |addr: SocketAddr, key: &'static str| {
             move |e: std::io::Error| {
-                StartError::new(format!("cannot listen on {addr}"), e).hint(format!("stop what uses it, or set `{key}` to another address"))
+                StartError::new(format!("cannot listen on {addr}"), e)
+                    .hint(format!("stop what uses it, or set `{key}` to another address"))
             }
         };
-        let listener = receive::http::Listener::bind(settings).await.map_err(in_use(config.listen, "listen"))?;
+        let listener =
+            receive::http::Listener::bind(settings).await.map_err(in_use(config.listen, "listen"))?;
         let admin = Admin { gate: Arc::clone(&self.gate) };
-        let bound =
-            admin::serve(config.admin, admin, self.stop_admin.subscribe()).await.map_err(in_use(config.admin, "admin.listen"))?;
+        let bound = admin::serve(config.admin, admin, self.stop_admin.subscribe())
+            .await
+            .map_err(in_use(config.admin, "admin.listen"))?;
         self.admin = Some(bound);
         let server = listener.serve(Arc::clone(&self.gate), self.gate.clock.clone());
         let about = serde_json::json!({
@@ -206,12 +225,19 @@ impl Gateway {
                 tracing::warn!("a change of `{key}` applies at the next start");
             }
         }
-        let config = Arc::new(Config { listen: old.listen, admin: old.admin, state: old.state.clone(), ledger: old.ledger, ..config });
+        let config = Arc::new(Config {
+            listen: old.listen,
+            admin: old.admin,
+            state: old.state.clone(),
+            ledger: old.ledger,
+            ..config
+        });
         let policy = rules::compile(&config).map_err(|problems| {
             let why = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
             StartError::new("the policy cannot be used", why)
         })?;
-        let keys = load_keys(&config, &self.store, &self.vault, self.operator_token.as_deref(), &self.gate.clock)?;
+        let keys =
+            load_keys(&config, &self.store, &self.vault, self.operator_token.as_deref(), &self.gate.clock)?;
         self.gate.keys.store(Arc::new(keys));
         self.gate.servers.apply(&config);
         self.gate.config.store(Arc::clone(&config));
@@ -238,9 +264,12 @@ impl Gateway {
         self.tasks.spawn(async move {
             while changes.changed().await.is_ok() {
                 let config = gate.config.load_full();
-                let (store, vault, token, clock) = (store.clone(), Arc::clone(&vault), token.clone(), gate.clock.clone());
-                let built =
-                    tokio::task::spawn_blocking(move || keys::build(&config, &store, &vault, token.as_deref(), &clock)).await;
+                let (store, vault, token, clock) =
+                    (store.clone(), Arc::clone(&vault), token.clone(), gate.clock.clone());
+                let built = tokio::task::spawn_blocking(move || {
+                    keys::build(&config, &store, &vault, token.as_deref(), &clock)
+                })
+                .await;
                 match built {
                     Ok(Ok((keys, problems))) => {
                         for problem in problems {
@@ -248,8 +277,12 @@ impl Gateway {
                         }
                         gate.keys.store(Arc::new(keys));
                     }
-                    Ok(Err(error)) => tracing::error!(%error, "the keys could not be read again; the old ones stay"),
-                    Err(error) => tracing::error!(%error, "the keys could not be read again; the old ones stay"),
+                    Ok(Err(error)) => {
+                        tracing::error!(%error, "the keys could not be read again; the old ones stay");
+                    }
+                    Err(error) => {
+                        tracing::error!(%error, "the keys could not be read again; the old ones stay");
+                    }
                 }
             }
         });
@@ -306,7 +339,8 @@ fn load_keys(
 ) -> Result<Keys, StartError> {
     let (keys, problems) = keys::build(config, store, vault, operator_token, clock)
         .map_err(|e| StartError::new("the keys cannot be read", e))?;
-    let (warnings, errors): (Vec<_>, Vec<_>) = problems.into_iter().partition(|p| p.severity == Severity::Warning);
+    let (warnings, errors): (Vec<_>, Vec<_>) =
+        problems.into_iter().partition(|p| p.severity == Severity::Warning);
     for warning in warnings {
         tracing::warn!("{} (line {})", warning.message, warning.line);
     }

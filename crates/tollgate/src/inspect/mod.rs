@@ -83,7 +83,9 @@ impl Gate {
                 let config = &server.config;
                 let (health, revision, error) = match server.health() {
                     Health::Starting => ("starting", None, None),
-                    Health::Ready(introduction) => ("ready", Some(introduction.revision.as_str().to_owned()), None),
+                    Health::Ready(introduction) => {
+                        ("ready", Some(introduction.revision.as_str().to_owned()), None)
+                    }
                     Health::Down { why } => ("down", None, Some(why)),
                     Health::Disabled => ("disabled", None, None),
                 };
@@ -137,7 +139,12 @@ impl Gate {
     }
 
     /// One call of `server/tool`, along the path of every call.
-    pub async fn call_once(self: &Arc<Self>, caller: Arc<Caller>, tool: &str, arguments: &RawValue) -> Result<Called, String> {
+    pub async fn call_once(
+        self: &Arc<Self>,
+        caller: Arc<Caller>,
+        tool: &str,
+        arguments: &RawValue,
+    ) -> Result<Called, String> {
         let (server, name) = tool.split_once('/').ok_or("a tool is named SERVER/TOOL")?;
         if !self.config.load().servers.contains_key(server) {
             return Err(format!("there is no server `{server}`"));

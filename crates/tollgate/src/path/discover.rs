@@ -1,5 +1,6 @@
 //! What the gateway says of itself at an endpoint: the union of what its servers can, and their instructions.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -57,9 +58,13 @@ fn merged(snapshot: &Snapshot) -> Object {
     for (alias, introduction) in snapshot.introductions() {
         extensions = extensions.or_else(|| tasks(&introduction.capabilities));
         if let Some(text) = &introduction.instructions {
-            let cut = text.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|at| *at <= INSTRUCTIONS).last();
+            let cut = text
+                .char_indices()
+                .map(|(at, c)| at + c.len_utf8())
+                .take_while(|at| *at <= INSTRUCTIONS)
+                .last();
             let text = text.get(..cut.unwrap_or(0)).unwrap_or_default();
-            instructions.push_str(&format!("## {alias}\n{text}\n\n"));
+            write!(instructions, "## {alias}\n{text}\n\n").unwrap_or_default();
         }
     }
     let mut capabilities = merged_capabilities();

@@ -6,7 +6,7 @@ use tollgate_mcp::error::{INVALID_PARAMS, METHOD_NOT_FOUND, RpcError};
 use tollgate_mcp::method::Method;
 use tollgate_mcp::translate::{Answer, CacheHint, ResultType};
 
-use crate::call::{Arrival, Client, Caller, Ending, Endpoint};
+use crate::call::{Arrival, Caller, Client, Ending, Endpoint};
 use crate::catalog::{List, ListKey, Snapshot, digest_of};
 use crate::record::{Close, Outcome, Reply};
 use crate::resolve::Scope;
@@ -38,14 +38,19 @@ impl Gate {
         if let Endpoint::Server(alias) = &arrival.endpoint
             && !has(snapshot, alias, listing)
         {
-            return Err(RpcError::new(METHOD_NOT_FOUND, format!("`{alias}` has no {}", arrival.method.as_str())));
+            return Err(RpcError::new(
+                METHOD_NOT_FOUND,
+                format!("`{alias}` has no {}", arrival.method.as_str()),
+            ));
         }
         let list = self
             .written(&arrival.caller, &arrival.client, &arrival.endpoint, snapshot, listing)
             .ok_or_else(|| RpcError::new(INVALID_PARAMS, "no such endpoint"))?;
         let start = match arrival.params.find("cursor") {
             None => 0,
-            Some(_) => self.open_cursor(arrival, &list).ok_or_else(|| RpcError::new(INVALID_PARAMS, "invalid cursor"))?,
+            Some(_) => self
+                .open_cursor(arrival, &list)
+                .ok_or_else(|| RpcError::new(INVALID_PARAMS, "invalid cursor"))?,
         };
         let object = list.page(start).ok_or_else(|| RpcError::new(INVALID_PARAMS, "invalid cursor"))?.clone();
         let single = match &arrival.endpoint {
@@ -72,14 +77,18 @@ impl Gate {
             Endpoint::Whole => (Arc::clone(&visible.places), visible.digest),
             Endpoint::View(_) | Endpoint::Server(_) => {
                 let items = snapshot.items(listing);
-                let shown = |place: &&usize| items.get(**place).is_some_and(|i| scope.shows(&i.server, &i.label));
+                let shown =
+                    |place: &&usize| items.get(**place).is_some_and(|i| scope.shows(&i.server, &i.label));
                 let places: Arc<[usize]> = visible.places.iter().filter(shown).copied().collect();
                 let digest = digest_of(&places);
                 (places, digest)
             }
         };
-        let key = ListKey { listing, server: scope.single().cloned(), revision: client.revision, visible: digest };
-        let write = |key: &ListKey| List::write(snapshot, key, &places, &|place, digest| self.seal_cursor(place, digest));
+        let key =
+            ListKey { listing, server: scope.single().cloned(), revision: client.revision, visible: digest };
+        let write = |key: &ListKey| {
+            List::write(snapshot, key, &places, &|place, digest| self.seal_cursor(place, digest))
+        };
         Some(snapshot.list(key, write))
     }
 

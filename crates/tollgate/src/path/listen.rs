@@ -50,10 +50,11 @@ impl Gate {
         let mut changes = self.catalog.changes();
         let snapshot = self.catalog.snapshot(&arrival.client, &arrival.caller.principal).await;
         if entry.commit().await.is_err() {
-            let refused = Refused::new(Code::LedgerUnavailable, Arc::from("listening"), "the ledger cannot be written");
+            let refused =
+                Refused::new(Code::LedgerUnavailable, Arc::from("listening"), "the ledger cannot be written");
             return refuse(entry, Outcome::Refused, &refused, arrival.method).await;
         }
-        let (updates, mut updated) = mpsc::channel(64);
+        let (updates, mut queue) = mpsc::channel(64);
         let mut feeds = JoinSet::new();
         // One server's own endpoint relays what that server says, even where its list came out the same.
         let mut own = match &arrival.endpoint {
@@ -83,7 +84,7 @@ impl Gate {
                 said = said(&mut own) => honoured.lists.iter().filter(|(listing, ..)| *listing == said).map(|(_, kind, _)| {
                     Part { kind: *kind, params: Rope::from(Bytes::from_static(b"{}")) }
                 }).collect(),
-                Some((server, original)) = updated.recv() => self.updated(&arrival, &honoured, &server, &original),
+                Some((server, original)) = queue.recv() => self.updated(&arrival, &honoured, &server, &original),
             };
             for part in parts {
                 if out.send(part).await.is_err() {
@@ -138,7 +139,12 @@ impl Gate {
     }
 
     /// The server and original URI, if this caller may read it here.
-    fn readable(&self, arrival: &Arrival, snapshot: &Arc<Snapshot>, shown: &str) -> Option<(Arc<str>, Arc<str>)> {
+    fn readable(
+        &self,
+        arrival: &Arrival,
+        snapshot: &Arc<Snapshot>,
+        shown: &str,
+    ) -> Option<(Arc<str>, Arc<str>)> {
         let config = self.config.load();
         let scope = Scope::of(&config, &arrival.endpoint, &arrival.caller)?;
         let (server, original, _) = locate(&scope, &config, snapshot, shown)?;
@@ -173,9 +179,18 @@ impl Gate {
     }
 
     /// An update reaches those who subscribed to that URI or to a parent of it, and may still read it.
-    fn updated(&self, arrival: &Arrival, honoured: &Honoured, server: &Arc<str>, original: &str) -> Vec<Part> {
+    fn updated(
+        &self,
+        arrival: &Arrival,
+        honoured: &Honoured,
+        server: &Arc<str>,
+        original: &str,
+    ) -> Vec<Part> {
         let within = |parent: &str| {
-            original == parent || original.strip_prefix(parent).is_some_and(|rest| parent.ends_with('/') || rest.starts_with('/'))
+            original == parent
+                || original
+                    .strip_prefix(parent)
+                    .is_some_and(|rest| parent.ends_with('/') || rest.starts_with('/'))
         };
         let watched = honoured.resources.iter().find(|w| w.server == *server && within(&w.original));
         let Some(watched) = watched else { return Vec::new() };
@@ -209,7 +224,8 @@ async fn said(notices: &mut Option<broadcast::Receiver<Notice>>) -> Listing {
         match open.recv().await {
             Ok(Notice::Changed(Listing::Templates)) => return Listing::Resources,
             Ok(Notice::Changed(listing)) => return listing,
-            Ok(Notice::Ready | Notice::Down | Notice::Updated(_)) | Err(broadcast::error::RecvError::Lagged(_)) => {}
+            Ok(Notice::Ready | Notice::Down | Notice::Updated(_))
+            | Err(broadcast::error::RecvError::Lagged(_)) => {}
             Err(broadcast::error::RecvError::Closed) => *notices = None,
         }
     }
@@ -227,7 +243,8 @@ async fn feed(
                     return;
                 }
             }
-            Ok(Notice::Ready | Notice::Down | Notice::Changed(_)) | Err(broadcast::error::RecvError::Lagged(_)) => {}
+            Ok(Notice::Ready | Notice::Down | Notice::Changed(_))
+            | Err(broadcast::error::RecvError::Lagged(_)) => {}
             Err(broadcast::error::RecvError::Closed) => return,
         }
     }

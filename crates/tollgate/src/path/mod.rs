@@ -13,13 +13,18 @@ use tollgate_mcp::translate::{self, Answer, ResultType};
 
 use crate::approve::{Approver, Unanswered};
 use crate::authenticate::{self, Keys};
-use crate::call::{Arrival, Caller, Cancel, Code, Credential, Ending, Endpoint, Handle, NotAdmitted, Outgoing, Part, Peer, Refused};
+use crate::call::{
+    Arrival, Caller, Cancel, Code, Credential, Ending, Endpoint, Handle, NotAdmitted, Outgoing, Part, Peer,
+    Refused,
+};
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::decide::{Decider, Permit, Ruling, Verdict};
 use crate::forward::{Flight, Forwarder, Landed, Parked, Step};
-use crate::record::{self, Approval, Close, Committed, Entry, Ledger, Outcome, ParkEnd, Reply, Said, Subject};
+use crate::record::{
+    self, Approval, Close, Committed, Entry, Ledger, Outcome, ParkEnd, Reply, Said, Subject,
+};
 use crate::resolve::{self, Scope, Target, Waiting};
 use crate::seal::Sealer;
 use crate::servers::{Question, Servers};
@@ -90,11 +95,17 @@ const READY_CAP: Duration = Duration::from_secs(30);
 impl Handle for Gate {
     type Reply = Reply;
 
-    fn admit(&self, credential: &Credential, peer: &Peer, endpoint: &Endpoint) -> Result<Arc<Caller>, NotAdmitted> {
-        let caller = authenticate::caller(&self.keys.load(), credential, peer, self.clock.now_ms()).map_err(|e| {
-            self.ledger.count_failure(peer.address.map(|a| a.ip()), e.reason.as_str());
-            NotAdmitted::Unauthenticated { presented: e.presented }
-        })?;
+    fn admit(
+        &self,
+        credential: &Credential,
+        peer: &Peer,
+        endpoint: &Endpoint,
+    ) -> Result<Arc<Caller>, NotAdmitted> {
+        let caller =
+            authenticate::caller(&self.keys.load(), credential, peer, self.clock.now_ms()).map_err(|e| {
+                self.ledger.count_failure(peer.address.map(|a| a.ip()), e.reason.as_str());
+                NotAdmitted::Unauthenticated { presented: e.presented }
+            })?;
         match Scope::of(&self.config.load(), endpoint, &caller) {
             Some(_) => Ok(caller),
             None => Err(NotAdmitted::NoSuchEndpoint),
@@ -125,9 +136,10 @@ impl Gate {
             | Method::TasksGet
             | Method::TasksUpdate
             | Method::TasksCancel => self.call(arrival, cancel, out).await,
-            Method::ToolsList | Method::PromptsList | Method::ResourcesList | Method::ResourcesTemplatesList => {
-                Box::pin(self.list(arrival)).await
-            }
+            Method::ToolsList
+            | Method::PromptsList
+            | Method::ResourcesList
+            | Method::ResourcesTemplatesList => Box::pin(self.list(arrival)).await,
             Method::Listen => Box::pin(self.listen(arrival, cancel, out)).await,
             Method::Discover => Box::pin(self.discover(arrival)).await,
             Method::Initialize
@@ -139,7 +151,8 @@ impl Gate {
             | Method::TasksList => {
                 // The edges end these; one that comes through is no method of the core.
                 let entry = self.begin(&arrival);
-                let error = RpcError::new(METHOD_NOT_FOUND, format!("unknown method `{}`", arrival.method.as_str()));
+                let error =
+                    RpcError::new(METHOD_NOT_FOUND, format!("unknown method `{}`", arrival.method.as_str()));
                 entry.close(refused_with(&error), Ending::Error(error)).await
             }
         }
@@ -154,10 +167,7 @@ impl Gate {
         let now = self.clock.now_ms();
         let call = match resolve::call(&self.sealer, now, &config, snapshot, arrival, entry.facts().id) {
             Ok(call) => call,
-            Err(stop) => {
-                let (_, error) = *stop;
-                return entry.close(refused_with(&error), Ending::Error(error)).await;
-            }
+            Err(error) => return entry.close(refused_with(&error), Ending::Error(error)).await,
         };
         let prepared = match transform::arguments(call) {
             Ok(prepared) => prepared,
@@ -178,11 +188,13 @@ impl Gate {
                 match Box::pin(self.approve(question)).await {
                     Ok(permit) => permit,
                     Err(unanswered) => {
-                        return match *unanswered {
-                            Unanswered::Asked(answer, _) => {
-                                entry.close(Close::of(Outcome::Asked), Ending::Answer(answer)).await
+                        return match unanswered {
+                            Unanswered::Asked(answer) => {
+                                entry.close(Close::of(Outcome::Asked), Ending::Answer(*answer)).await
                             }
-                            Unanswered::Refused(refused, _) => refuse(entry, Outcome::Refused, &refused, method).await,
+                            Unanswered::Refused(refused) => {
+                                refuse(entry, Outcome::Refused, &refused, method).await
+                            }
                         };
                     }
                 }
@@ -211,15 +223,12 @@ impl Gate {
                 return refuse(entry, Outcome::Refused, &refused, method).await;
             }
         };
-        self.carry(entry, permit, committed, method, cancel, out).await
+        Box::pin(self.carry(entry, permit, committed, method, cancel, out)).await
     }
 
-    async fn approve(&self, question: crate::decide::Question) -> Result<Permit, Box<Unanswered>> {
+    async fn approve(&self, question: crate::decide::Question) -> Result<Permit, Unanswered> {
         let answered = self.approver.ask(question, &self.decider.version()).await?;
-        self.decider.again(answered.question, answered.approved).map_err(|stop| {
-            let (refused, prepared) = *stop;
-            Box::new(Unanswered::Refused(refused, prepared))
-        })
+        self.decider.again(answered.question, answered.approved).map_err(Unanswered::Refused)
     }
 
     /// The call at its server, until its last part. It takes the proof that the begin record is written.
@@ -244,10 +253,7 @@ impl Gate {
         };
         let mut flight = match flight {
             Ok(flight) => flight,
-            Err(stop) => {
-                let (_, refused) = *stop;
-                return refuse(entry, Outcome::Failed, &refused, method).await;
-            }
+            Err(refused) => return refuse(entry, Outcome::Failed, &refused, method).await,
         };
         entry.facts_mut().server_revision = Some(flight.revision());
         loop {
@@ -266,10 +272,11 @@ impl Gate {
                         tracing::trace!("a part found no reader");
                     }
                 }
-                Step::Asked(questions) => match Box::pin(self.asked(&mut entry, &mut flight, questions)).await {
-                    Some(questions) => return Box::pin(self.park(entry, flight, &questions)).await,
-                    None => {}
-                },
+                Step::Asked(questions) => {
+                    if let Some(questions) = Box::pin(self.asked(&mut entry, &mut flight, questions)).await {
+                        return Box::pin(self.park(entry, flight, &questions)).await;
+                    }
+                }
                 Step::End(Ok(answer)) => return self.answer(entry, flight.land(), method, answer).await,
                 Step::End(Err(error)) => {
                     let landed = flight.land();
@@ -280,7 +287,11 @@ impl Gate {
                     return entry.close(close, Ending::Error(error)).await;
                 }
                 Step::Failed(refused) => {
-                    let outcome = if refused.code == Code::ResultTooLarge { Outcome::Withheld } else { Outcome::Failed };
+                    let outcome = if refused.code == Code::ResultTooLarge {
+                        Outcome::Withheld
+                    } else {
+                        Outcome::Failed
+                    };
                     return refuse(entry, outcome, &refused, method).await;
                 }
             }
@@ -288,7 +299,12 @@ impl Gate {
     }
 
     /// A legacy server asks: each question is decided and recorded. What may not be asked is withdrawn at once.
-    async fn asked(&self, entry: &mut Entry, flight: &mut Flight, questions: Vec<Question>) -> Option<Vec<Question>> {
+    async fn asked(
+        &self,
+        entry: &mut Entry,
+        flight: &mut Flight,
+        questions: Vec<Question>,
+    ) -> Option<Vec<Question>> {
         let caller = Arc::clone(&flight.call().call.arrival.caller);
         let target = flight.call().call.target.clone();
         let room = self.forwarder.parking.has_room(&caller.principal);
@@ -361,10 +377,12 @@ impl Gate {
         }
         let (outcome, error) = match answer.kind {
             ResultType::Task => (Outcome::Accepted, None),
-            _ if method == Method::ToolsCall && translate::is_tool_error(&answer.object) => {
+            ResultType::Complete
+                if method == Method::ToolsCall && translate::is_tool_error(&answer.object) =>
+            {
                 (Outcome::ToolError, Some("the tool reports an error"))
             }
-            _ => (Outcome::Ok, None),
+            ResultType::Complete | ResultType::InputRequired => (Outcome::Ok, None),
         };
         let mut answer = transform::results(method, &landed.server, &arrival.endpoint, answer, &|id| {
             // The agent knows a task by the handle it came with; a new one gets its own.
@@ -397,7 +415,8 @@ impl Gate {
 
     /// Whether this is the first answer that says a task has ended.
     fn ends_task(&self, target: &Target, answer: &Answer) -> bool {
-        let terminal = matches!(answer.object.string("status").as_deref(), Some("completed" | "failed" | "cancelled"));
+        let terminal =
+            matches!(answer.object.string("status").as_deref(), Some("completed" | "failed" | "cancelled"));
         terminal && self.ended_tasks.first(&format!("{}/{}", target.server(), target.original()))
     }
 

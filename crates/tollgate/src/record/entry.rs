@@ -86,7 +86,7 @@ impl Entry {
             }
         }
         let shared = self.ledger.shared();
-        let payloads = shared.config.load().payloads;
+        let payloads = shared.config.payloads;
         let facts = &self.facts;
         let told = Told::all(facts);
         let written =

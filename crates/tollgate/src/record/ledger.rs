@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use super::encode;
-use super::facts::{Outcome, Facts, ParkEnd};
+use super::facts::{Facts, Outcome, ParkEnd};
 use super::shared::Shared;
 use super::writer::chain::{Class, Unwritten};
 use super::writer::disk::{Disk, RealDisk};
@@ -92,11 +92,6 @@ impl Ledger {
             .spawn(move || flush::run(&background))
             .map_err(fail)?;
         Ok(Self { owner: Arc::new(Owner { shared, thread: Mutex::new(Some(thread)) }) })
-    }
-
-    /// Applies a reloaded configuration to what is written from now on.
-    pub fn reconfigure(&self, config: config::Ledger) {
-        self.owner.shared.config.store(Arc::new(config));
     }
 
     /// Whether records can be written, as far as the last attempts told.

@@ -3,6 +3,8 @@
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use crate::secret::hex;
+
 /// `,"hash":"` + 64 + `"}`: what the hash leaves out.
 pub(super) const HASH_TAIL: usize = 75;
 
@@ -82,20 +84,10 @@ fn tail<'a>(text: &'a str, open: &str, close: &str) -> Option<(&'a str, [u8; 32]
     Some((text.get(..cut)?.strip_suffix(open)?, unhex(text.get(cut..)?)?))
 }
 
-/// 64 lower-case hex digits.
+/// 64 lower-case hex digits: the one way to write a hash, so that no other line reads as the same.
 pub(super) fn unhex(text: &str) -> Option<[u8; 32]> {
-    let mut out = [0; 32];
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    (pairs.len() == 32 && rest.is_empty()).then_some(())?;
-    let digit = |byte: u8| match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        _ => None,
-    };
-    for (slot, [high, low]) in out.iter_mut().zip(pairs) {
-        *slot = digit(*high)? << 4 | digit(*low)?;
-    }
-    Some(out)
+    let lower = !text.bytes().any(|byte| byte.is_ascii_uppercase());
+    lower.then(|| hex::decode_32(text)).flatten()
 }
 
 /// The hash of a line (without its line break).

@@ -1,5 +1,5 @@
-//! 8. Keeps the ledger: begin → commit → close. The last part of an answer ([`Reply`]) is made only by closing its [`Entry`],
-//! after the close record is written; a request that leaves no entry is answered by [`unrecorded`], which knows them all.
+//! 8. Keeps the ledger: begin → commit → close. The last part of an answer (`Reply`) is made only by closing its [`Entry`](crate::record::Entry),
+//! after the close record is written; a request that leaves no entry is answered by `unrecorded`, which knows them all.
 //! *Never* holds a lock across an await, never judges a call, and never lets one pass that it could not write down.
 //!
 //! # The files

@@ -13,7 +13,7 @@ use super::writer::{files, flush};
 /// Other living processes look after their own.
 pub(super) fn drop_old(shared: &Shared) -> Result<u64, Unavailable> {
     let _held = files::lock_directory(&shared.dir, true)?;
-    let retain = u64::try_from(shared.config.load().retain.as_millis()).unwrap_or(u64::MAX);
+    let retain = u64::try_from(shared.config.retain.as_millis()).unwrap_or(u64::MAX);
     let before_ms = shared.clock.now_ms().saturating_sub(retain);
     let (mine, current) = {
         let chain = shared.chain();

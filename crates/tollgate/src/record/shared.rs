@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use arc_swap::ArcSwap;
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -33,7 +32,7 @@ pub(super) struct Shared {
     pub(super) dir: PathBuf,
     pub(super) clock: Clock,
     pub(super) ids: Ids,
-    pub(super) config: ArcSwap<config::Ledger>,
+    pub(super) config: config::Ledger,
     pub(super) failures: Failures,
     pub(super) counts: Counts,
     pub(super) flushed: watch::Sender<Flushed>,
@@ -94,7 +93,7 @@ impl Shared {
             dir: dir.to_owned(),
             clock,
             ids,
-            config: ArcSwap::from_pointee(config),
+            config,
             failures: Failures::default(),
             counts: Counts::default(),
             flushed: watch::Sender::new(Flushed::default()),
@@ -153,7 +152,7 @@ impl Shared {
         if !ends && self.flush_failed.load(Ordering::Relaxed) {
             return Err(Unwritten::Refused(io::Error::other("the medium does not take what was written")));
         }
-        let waits = self.config.load().durability == Durability::Batch;
+        let waits = self.config.durability == Durability::Batch;
         with_buffer(|head| {
             encode(head);
             let hasher = Sha256::new_with_prefix(&head);
@@ -168,7 +167,7 @@ impl Shared {
 
     /// Waits as `durability` says.
     pub(super) async fn settle(&self, seq: u64) -> Result<(), Unavailable> {
-        match self.config.load().durability {
+        match self.config.durability {
             Durability::Sync => self.flushed(seq).await,
             Durability::Commit | Durability::Batch => Ok(()),
         }
@@ -235,7 +234,7 @@ impl Shared {
         latency_ms: u64,
     ) -> Result<u64, Unwritten> {
         let now_ms = self.clock.now_ms();
-        let payloads = self.config.load().payloads;
+        let payloads = self.config.payloads;
         let class = begun.map_or(Class::Free, |_| Class::End(facts.id));
         self.counts.add(close.outcome);
         self.write(class, now_ms, |out| {

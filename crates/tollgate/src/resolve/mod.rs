@@ -83,7 +83,9 @@ impl Target {
     pub fn server(&self) -> &Arc<str> {
         match self {
             Self::Tool(_, item) | Self::Prompt(_, item) => &item.server,
-            Self::Resource { server, .. } | Self::Completion { server, .. } | Self::Task { server, .. } => server,
+            Self::Resource { server, .. } | Self::Completion { server, .. } | Self::Task { server, .. } => {
+                server
+            }
         }
     }
 
@@ -162,17 +164,13 @@ pub fn call(
     snapshot: Arc<Snapshot>,
     arrival: Arrival,
     entry: Uuid,
-) -> Result<Call, Box<(Arrival, RpcError)>> {
-    match find(sealer, now_ms, config, &snapshot, &arrival) {
-        Ok((target, state)) => {
-            let (interaction, round) = match &state {
-                Some(state) => (state.interaction, state.round.saturating_add(1)),
-                None => (entry, 1),
-            };
-            Ok(Call { arrival, target, state, interaction, round, snapshot })
-        }
-        Err(error) => Err(Box::new((arrival, error))),
-    }
+) -> Result<Call, RpcError> {
+    let (target, state) = find(sealer, now_ms, config, &snapshot, &arrival)?;
+    let (interaction, round) = match &state {
+        Some(state) => (state.interaction, state.round.saturating_add(1)),
+        None => (entry, 1),
+    };
+    Ok(Call { arrival, target, state, interaction, round, snapshot })
 }
 
 fn find(
@@ -183,7 +181,8 @@ fn find(
     arrival: &Arrival,
 ) -> Result<(Target, Option<State>), RpcError> {
     let params = &arrival.params;
-    let scope = Scope::of(config, &arrival.endpoint, &arrival.caller).ok_or_else(|| unknown("endpoint", ""))?;
+    let scope =
+        Scope::of(config, &arrival.endpoint, &arrival.caller).ok_or_else(|| unknown("endpoint", ""))?;
     let target = match arrival.method {
         Method::ToolsCall => tool(&scope, snapshot, params)?,
         Method::PromptsGet => prompt(&scope, snapshot, params)?,
@@ -220,10 +219,11 @@ fn find(
     }
     let state = match (arrival.method.may_ask(), params.find("requestState").is_some()) {
         (true, true) => {
-            let token = params.string("requestState").ok_or_else(|| bad_state())?;
-            let plain =
-                sealer.open(Purpose::State, &arrival.caller.principal, &token, now_ms).map_err(|_| bad_state())?;
-            let state = State::read(&plain).ok_or_else(|| bad_state())?;
+            let token = params.string("requestState").ok_or_else(bad_state)?;
+            let plain = sealer
+                .open(Purpose::State, &arrival.caller.principal, &token, now_ms)
+                .map_err(|_| bad_state())?;
+            let state = State::read(&plain).ok_or_else(bad_state)?;
             // Another tool's state is as good as a forged one.
             if state.target != **target.label() || state.method != arrival.method.as_str() {
                 return Err(bad_state());
@@ -247,7 +247,8 @@ fn unknown(kind: &str, name: &str) -> RpcError {
 
 /// The answer for a tool or prompt that is missing or hidden: the same for both.
 pub fn missing(method: Method, params: &Object, revision: Revision) -> RpcError {
-    let name = |key: &str| params.string(key).map(|s| s.chars().take(128).collect::<String>()).unwrap_or_default();
+    let name =
+        |key: &str| params.string(key).map(|s| s.chars().take(128).collect::<String>()).unwrap_or_default();
     match method {
         Method::ToolsCall => unknown("tool", &name("name")),
         Method::PromptsGet => unknown("prompt", &name("name")),
@@ -279,7 +280,8 @@ fn no_resource(uri: &str, revision: Revision) -> RpcError {
 }
 
 fn tool(scope: &Scope<'_>, snapshot: &Snapshot, params: &Object) -> Result<Target, RpcError> {
-    let name = params.string("name").ok_or_else(|| RpcError::new(INVALID_PARAMS, "`name` must be a string"))?;
+    let name =
+        params.string("name").ok_or_else(|| RpcError::new(INVALID_PARAMS, "`name` must be a string"))?;
     if params.slice("arguments").is_some_and(|a| a.first() != Some(&b'{')) {
         return Err(RpcError::new(INVALID_PARAMS, "`arguments` must be an object"));
     }
@@ -288,13 +290,16 @@ fn tool(scope: &Scope<'_>, snapshot: &Snapshot, params: &Object) -> Result<Targe
         None => snapshot.exposed_tool(&name),
     };
     match found {
-        Some((place, item)) if scope.shows(&item.server, &item.label) => Ok(Target::Tool(place, Arc::clone(item))),
+        Some((place, item)) if scope.shows(&item.server, &item.label) => {
+            Ok(Target::Tool(place, Arc::clone(item)))
+        }
         _ => Err(missing(Method::ToolsCall, params, Revision::LATEST)),
     }
 }
 
 fn prompt(scope: &Scope<'_>, snapshot: &Snapshot, params: &Object) -> Result<Target, RpcError> {
-    let name = params.string("name").ok_or_else(|| RpcError::new(INVALID_PARAMS, "`name` must be a string"))?;
+    let name =
+        params.string("name").ok_or_else(|| RpcError::new(INVALID_PARAMS, "`name` must be a string"))?;
     match named_prompt(scope, snapshot, &name) {
         Some((place, item)) => Ok(Target::Prompt(place, item)),
         None => Err(missing(Method::PromptsGet, params, Revision::LATEST)),
@@ -323,7 +328,12 @@ fn resource(
 }
 
 /// The server, original URI and label of a URI as agents of this scope know it.
-pub fn locate(scope: &Scope<'_>, config: &Config, snapshot: &Snapshot, uri: &str) -> Option<(Arc<str>, Arc<str>, Arc<str>)> {
+pub fn locate(
+    scope: &Scope<'_>,
+    config: &Config,
+    snapshot: &Snapshot,
+    uri: &str,
+) -> Option<(Arc<str>, Arc<str>, Arc<str>)> {
     let (server, original) = match scope.single() {
         Some(server) => (Arc::clone(server), uri.to_owned()),
         None => match uri::restore(uri) {
@@ -336,7 +346,12 @@ pub fn locate(scope: &Scope<'_>, config: &Config, snapshot: &Snapshot, uri: &str
     scope.shows(&server, &label).then(|| (server, Arc::from(original), label))
 }
 
-fn completion(scope: &Scope<'_>, config: &Config, snapshot: &Snapshot, params: &Object) -> Result<Target, RpcError> {
+fn completion(
+    scope: &Scope<'_>,
+    config: &Config,
+    snapshot: &Snapshot,
+    params: &Object,
+) -> Result<Target, RpcError> {
     let bad = || RpcError::new(INVALID_PARAMS, "`ref` must be a prompt or resource reference");
     let reference = params.object("ref").ok_or_else(bad)?;
     let (server, original, label, key) = match reference.string("type").as_deref() {
@@ -361,7 +376,8 @@ fn completion(scope: &Scope<'_>, config: &Config, snapshot: &Snapshot, params: &
 }
 
 fn task(sealer: &Sealer, now_ms: u64, caller: &Caller, params: &Object) -> Result<Target, RpcError> {
-    let handle = params.string("taskId").ok_or_else(|| RpcError::new(INVALID_PARAMS, "`taskId` must be a string"))?;
+    let handle =
+        params.string("taskId").ok_or_else(|| RpcError::new(INVALID_PARAMS, "`taskId` must be a string"))?;
     let plain = sealer
         .open(Purpose::Task, &caller.principal, &handle, now_ms)
         .map_err(|_| RpcError::new(INVALID_PARAMS, "unknown task"))?;

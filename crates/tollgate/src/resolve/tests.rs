@@ -19,7 +19,7 @@ fn resolve(method: Method, endpoint: Endpoint, params: &str) -> Result<super::Ca
     let config = two_servers();
     let snapshot = snapshot(&config, &LISTS);
     call(&Sealer::new([7; 32]), 1_000, &config, snapshot, arrival(method, endpoint, params), Uuid::nil())
-        .map_err(|stop| stop.1.code)
+        .map_err(|error| error.code)
 }
 
 #[test]
@@ -37,7 +37,12 @@ fn names_and_uris_lead_to_their_server() {
         (Method::ResourcesRead, Endpoint::Whole, r#"{"uri":"file:///a"}"#, Ok("files/file:///a")),
         (Method::ResourcesRead, Endpoint::Whole, r#"{"uri":"nope+file:///a"}"#, Err(-32602)),
         (Method::ResourcesRead, own(), r#"{"uri":"file:///b"}"#, Ok("mail/file:///b")),
-        (Method::Complete, Endpoint::Whole, r#"{"ref":{"type":"ref/resource","uri":"files+file:///{x}"}}"#, Ok("files/file:///{x}")),
+        (
+            Method::Complete,
+            Endpoint::Whole,
+            r#"{"ref":{"type":"ref/resource","uri":"files+file:///{x}"}}"#,
+            Ok("files/file:///{x}"),
+        ),
         (Method::Complete, Endpoint::Whole, r#"{"ref":{"type":"ref/prompt","name":"nope"}}"#, Err(-32602)),
         (Method::TasksGet, Endpoint::Whole, r#"{"taskId":"made-up"}"#, Err(-32021)),
     ];
@@ -51,7 +56,7 @@ fn names_and_uris_lead_to_their_server() {
 fn a_view_shows_only_its_tools_to_its_group() {
     let config = config(
         "servers:\n  files: { url: 'http://127.0.0.1:9/mcp' }\n  mail: { url: 'http://127.0.0.1:9/mcp' }\nviews:\n  \
-         all: { tools: ['files/*'] }\n  ops: { tools: ['*'], for: { group: ops } }\n",
+         all: { tools: ['files/*'] }\n  ops: { tools: ['*/*'], for: { group: ops } }\n",
     );
     let snapshot = snapshot(&config, &LISTS);
     let found = |view: &str, name: &str| {
@@ -87,7 +92,11 @@ fn a_state_opens_only_for_its_principal_target_and_time() {
     let good = open("alice", "files_read", 1_000).unwrap();
     assert_eq!((good.round, good.state.as_ref()), (2, Some(&state)));
     assert!(matches!(good.target, Target::Tool(0, _)));
-    for bad in [open("mallory", "files_read", 1_000), open("alice", "mail_read", 1_000), open("alice", "files_read", 6_000)] {
-        assert_eq!(bad.unwrap_err().1.message, "invalid or expired requestState");
+    for bad in [
+        open("mallory", "files_read", 1_000),
+        open("alice", "mail_read", 1_000),
+        open("alice", "files_read", 6_000),
+    ] {
+        assert_eq!(bad.unwrap_err().message, "invalid or expired requestState");
     }
 }

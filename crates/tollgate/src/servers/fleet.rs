@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 
 use super::Context;
 use super::bulletin::Bulletin;
-use super::credential::{Resolve, Vaulted};
+use super::credential::Resolve;
 use super::server::{Room, Server};
 use crate::clock::Clock;
 use crate::config;
@@ -30,7 +30,7 @@ impl Servers {
     /// Starts a supervisor for each enabled server; returns at once. Must be called on the runtime.
     pub fn start(config: &config::Config, context: Context) -> Arc<Self> {
         let Context { clock, vault, guard } = context;
-        Self::with(config, clock, Arc::new(Vaulted(vault)), guard)
+        Self::with(config, clock, Arc::new(vault), guard)
     }
 
     pub(super) fn with(

@@ -62,6 +62,7 @@ use tollgate_mcp::revision::Revision;
 
 use crate::call::{Client, LogLevel};
 
+pub use credential::Vaulted;
 pub use exchange::{Event, Exchange, Question, Reaction};
 pub use fleet::Servers;
 pub use introduction::Introduction;
@@ -175,7 +176,7 @@ pub struct Context {
     /// Time.
     pub clock: crate::clock::Clock,
     /// Where `${secret:}` values come from.
-    pub vault: Arc<crate::vault::Vault>,
+    pub vault: Vaulted,
     /// The program whose hidden `guard` command wraps children (this binary).
     pub guard: std::path::PathBuf,
 }

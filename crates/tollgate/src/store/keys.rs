@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Row, params};
 
 use super::{Store, StoreError, signed, unsigned};
 
@@ -83,15 +83,6 @@ impl Store {
             let sql = format!("SELECT {COLUMNS} FROM keys ORDER BY created_ms, id");
             connection.prepare_cached(&sql)?.query_map([], read)?.collect()
         })
-    }
-
-    /// The key with this hash that is valid now.
-    pub fn key_by_hash(&self, hash: &[u8; 32], now_ms: u64) -> Result<Option<StoredKey>, StoreError> {
-        let found = self.with(|connection| {
-            let sql = format!("SELECT {COLUMNS} FROM keys WHERE hash = ?1");
-            connection.prepare_cached(&sql)?.query_row([hash], read).optional()
-        })?;
-        Ok(found.filter(|key| key.is_valid(now_ms)))
     }
 
     /// Revokes a key; `false` if there is none with this id, or it was revoked before.

@@ -16,7 +16,7 @@ pub(super) struct Migration {
 
 /// The state's.
 pub(super) const STATE: &[Migration] = &[Migration {
-    name: "keys, secrets, used, eras",
+    name: "keys, secrets, used, definitions",
     sql: "
         CREATE TABLE keys (
             id TEXT PRIMARY KEY, agent TEXT NOT NULL, tenant TEXT, groups TEXT NOT NULL, hash BLOB NOT NULL UNIQUE,
@@ -26,10 +26,6 @@ pub(super) const STATE: &[Migration] = &[Migration {
             name TEXT PRIMARY KEY, nonce BLOB NOT NULL, ciphertext BLOB NOT NULL, updated_ms INTEGER NOT NULL
         ) STRICT;
         CREATE TABLE used (nonce BLOB PRIMARY KEY, expires_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-        CREATE TABLE eras (
-            server TEXT NOT NULL, origin TEXT NOT NULL, revision TEXT NOT NULL, seen_ms INTEGER NOT NULL,
-            PRIMARY KEY (server, origin)
-        ) STRICT, WITHOUT ROWID;
         CREATE TABLE definitions (
             server TEXT NOT NULL, list TEXT NOT NULL, text BLOB NOT NULL, seen_ms INTEGER NOT NULL,
             PRIMARY KEY (server, list)

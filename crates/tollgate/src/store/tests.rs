@@ -17,25 +17,24 @@ fn key(id: &str, hash: u8) -> NewKey {
 }
 
 #[test]
-fn keys_are_found_by_hash_until_they_expire_or_are_revoked() {
+fn keys_are_valid_until_they_expire_or_are_revoked() {
     let state = tempfile::tempdir().unwrap();
     let store = Store::open(state.path()).unwrap();
     store.create_key(&key("k1", 1)).unwrap();
     store.create_key(&NewKey { expires_ms: None, tenant: None, groups: vec![], ..key("k2", 2) }).unwrap();
     assert!(store.create_key(&key("k1", 3)).is_err());
     assert!(store.create_key(&key("k3", 1)).is_err());
-    let found = store.key_by_hash(&[1; 32], 4999).unwrap().unwrap();
+    let found = &store.keys().unwrap()[0];
     assert_eq!((&*found.agent, found.tenant.as_deref(), found.groups.len()), ("coder", Some("acme"), 2));
-    assert!(store.key_by_hash(&[1; 32], 5000).unwrap().is_none());
-    assert!(store.key_by_hash(&[9; 32], 0).unwrap().is_none());
-    assert!(store.key_by_hash(&[2; 32], u64::MAX).unwrap().is_some());
+    assert!(found.is_valid(4999) && !found.is_valid(5000));
+    assert!(store.keys().unwrap()[1].is_valid(u64::MAX));
     assert!(store.revoke_key("k2", 2000).unwrap());
     assert!(!store.revoke_key("k2", 3000).unwrap());
     assert!(!store.revoke_key("none", 3000).unwrap());
-    assert!(store.key_by_hash(&[2; 32], 0).unwrap().is_none());
     let all = store.keys().unwrap();
     assert_eq!(all.iter().map(|key| &*key.id).collect::<Vec<_>>(), ["k1", "k2"]);
     assert_eq!(all[1].revoked_ms, Some(2000));
+    assert!(!all[1].is_valid(0));
 }
 
 #[tokio::test]
@@ -78,7 +77,7 @@ fn a_nonce_is_used_once_by_one() {
 }
 
 #[test]
-fn secrets_and_eras_are_kept() {
+fn secrets_and_definitions_are_kept() {
     let state = tempfile::tempdir().unwrap();
     let store = Store::open(state.path()).unwrap();
     let blob = |byte| Blob { nonce: vec![byte; 24], ciphertext: vec![byte; 40] };
@@ -89,11 +88,6 @@ fn secrets_and_eras_are_kept() {
     assert_eq!(store.secret_names().unwrap(), ["a", "b"]);
     assert!(store.remove_secret("a").unwrap());
     assert!(!store.remove_secret("a").unwrap());
-    store.put_era("files", "npx", "2025-06-18", 1).unwrap();
-    store.put_era("files", "npx", "2026-07-28", 2).unwrap();
-    let era = store.era("files", "npx").unwrap().unwrap();
-    assert_eq!((era.revision.as_str(), era.seen_ms), ("2026-07-28", 2));
-    assert!(store.era("files", "elsewhere").unwrap().is_none());
     store.put_definitions("files", "tools/list", b"[]", 1).unwrap();
     assert_eq!(store.definitions("files", "tools/list").unwrap().as_deref(), Some(&b"[]"[..]));
     assert!(store.definitions("files", "prompts/list").unwrap().is_none());

@@ -1,4 +1,4 @@
-//! What unit tests of several stages need: a configuration, a snapshot, a caller, an arrival.
+//! What unit tests of several stages need: a configuration, a snapshot, a caller, an arrival. *Never* in a build that runs.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,7 +21,9 @@ pub(crate) fn config(text: &str) -> Config {
 
 /// Two servers, `files` and `mail`, that are never started.
 pub(crate) fn two_servers() -> Config {
-    config("servers:\n  files: { url: 'http://127.0.0.1:9/mcp' }\n  mail: { url: 'http://127.0.0.1:9/mcp' }\n")
+    config(
+        "servers:\n  files: { url: 'http://127.0.0.1:9/mcp' }\n  mail: { url: 'http://127.0.0.1:9/mcp' }\n",
+    )
 }
 
 pub(crate) fn object(text: &str) -> Object {
@@ -72,7 +74,8 @@ pub(crate) fn snapshot(config: &Config, lists: &[(&str, Listing, &[&str])]) -> A
             let mut offer = Offer::new(Arc::clone(server));
             for (alias, listing, items) in lists {
                 if **alias == *server.alias {
-                    let texts: Vec<Bytes> = items.iter().map(|i| Bytes::copy_from_slice(i.as_bytes())).collect();
+                    let texts: Vec<Bytes> =
+                        items.iter().map(|i| Bytes::copy_from_slice(i.as_bytes())).collect();
                     offer.put(*listing, &texts, None, config, now());
                 }
             }

@@ -42,7 +42,13 @@ const STATE_TTL_MS: u64 = 600_000;
 
 impl Prepared {
     /// Seals a state for the agent to bring back in the next round: bound to its principal, target and arguments.
-    pub fn seal_state(&self, sealer: &Sealer, now_ms: u64, approved: Option<Approved>, waiting: Waiting) -> String {
+    pub fn seal_state(
+        &self,
+        sealer: &Sealer,
+        now_ms: u64,
+        approved: Option<Approved>,
+        waiting: Waiting,
+    ) -> String {
         let state = State {
             interaction: self.call.interaction,
             round: self.call.round,
@@ -52,7 +58,12 @@ impl Prepared {
             approved,
             waiting,
         };
-        sealer.seal(Purpose::State, &self.call.arrival.caller.principal, &state.write(), now_ms + STATE_TTL_MS)
+        sealer.seal(
+            Purpose::State,
+            &self.call.arrival.caller.principal,
+            &state.write(),
+            now_ms + STATE_TTL_MS,
+        )
     }
 }
 
@@ -169,15 +180,13 @@ pub fn results(
     {
         answer.object = object;
     }
-    if answer.kind == ResultType::Task
-        || matches!(method, Method::TasksGet | Method::TasksUpdate | Method::TasksCancel)
-    {
-        if let Some(id) = answer.object.string("taskId") {
-            let mut edit = answer.object.edit();
-            edit.set("taskId", Bytes::from(quote(&task(&id))));
-            if let Ok(object) = Object::scan(edit.finish().into_bytes()) {
-                answer.object = object;
-            }
+    let names_task = answer.kind == ResultType::Task
+        || matches!(method, Method::TasksGet | Method::TasksUpdate | Method::TasksCancel);
+    if names_task && let Some(id) = answer.object.string("taskId") {
+        let mut edit = answer.object.edit();
+        edit.set("taskId", Bytes::from(quote(&task(&id))));
+        if let Ok(object) = Object::scan(edit.finish().into_bytes()) {
+            answer.object = object;
         }
     }
     answer

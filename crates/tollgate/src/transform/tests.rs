@@ -15,7 +15,8 @@ fn prepare(endpoint: Endpoint, params: &str) -> Box<Prepared> {
     let config = two_servers();
     let snapshot = snapshot(&config, &[("files", Listing::Tools, &[r#"{"name":"read"}"#])]);
     let arrival = arrival(Method::ToolsCall, endpoint, params);
-    arguments(resolve::call(&Sealer::new([7; 32]), 0, &config, snapshot, arrival, Uuid::nil()).unwrap()).unwrap()
+    arguments(resolve::call(&Sealer::new([7; 32]), 0, &config, snapshot, arrival, Uuid::nil()).unwrap())
+        .unwrap()
 }
 
 fn outbound(endpoint: Endpoint, params: &str) -> String {
@@ -28,7 +29,10 @@ fn only_what_is_ours_changes() {
         Endpoint::Whole,
         r#"{"name":"files_read", "arguments":{"n":123456789012345678901234567890,"a":[1e400]},"x":1,"_meta":{"dev.tollgate/reason":"why","k":"v"}}"#,
     );
-    assert_eq!(merged, r#"{"name":"read", "arguments":{"n":123456789012345678901234567890,"a":[1e400]},"x":1,"_meta":{"k":"v"}}"#);
+    assert_eq!(
+        merged,
+        r#"{"name":"read", "arguments":{"n":123456789012345678901234567890,"a":[1e400]},"x":1,"_meta":{"k":"v"}}"#
+    );
     let own = r#"{"name":"read","arguments":{ }}"#;
     assert_eq!(outbound(Endpoint::Server(Arc::from("files")), own), own);
 }
@@ -68,16 +72,25 @@ fn links_in_results_are_rewritten_on_merged_endpoints_only() {
         cache: None,
     };
     let text = |endpoint: &Endpoint| {
-        let answer = results(Method::ToolsCall, &Arc::from("files"), endpoint, answer(), &|id| format!("sealed-{id}"));
+        let answer =
+            results(Method::ToolsCall, &Arc::from("files"), endpoint, answer(), &|id| format!("sealed-{id}"));
         String::from_utf8(answer.object.text().to_vec()).unwrap()
     };
-    assert_eq!(text(&Endpoint::Whole), r#"{"content":[{"type":"resource_link","uri":"files+file:///a","name":"a"}],"z":1}"#);
-    assert_eq!(text(&Endpoint::Server(Arc::from("files"))), r#"{"content":[{"type":"resource_link","uri":"file:///a","name":"a"}],"z":1}"#);
+    assert_eq!(
+        text(&Endpoint::Whole),
+        r#"{"content":[{"type":"resource_link","uri":"files+file:///a","name":"a"}],"z":1}"#
+    );
+    assert_eq!(
+        text(&Endpoint::Server(Arc::from("files"))),
+        r#"{"content":[{"type":"resource_link","uri":"file:///a","name":"a"}],"z":1}"#
+    );
 }
 
 #[test]
 fn task_ids_are_sealed() {
     let answer = Answer { object: object(r#"{"taskId":"t1"}"#), kind: ResultType::Task, cache: None };
-    let sealed = results(Method::ToolsCall, &Arc::from("files"), &Endpoint::Whole, answer, &|id| format!("sealed-{id}"));
+    let sealed = results(Method::ToolsCall, &Arc::from("files"), &Endpoint::Whole, answer, &|id| {
+        format!("sealed-{id}")
+    });
     assert_eq!(sealed.object.string("taskId").unwrap(), "sealed-t1");
 }

@@ -206,7 +206,7 @@ fn content_is_downgraded() {
 
 #[test]
 fn tool_errors_are_told() {
-    let failed = tool_error("no \"x\"");
+    let failed = tool_error("no \"x\"", None);
     assert!(is_tool_error(&failed.object));
     assert_eq!(failed.object.text(), r#"{"content":[{"type":"text","text":"no \"x\""}],"isError":true}"#);
     assert!(!is_tool_error(&object(r#"{"isError":false}"#)) && !is_tool_error(&Object::empty()));

@@ -169,8 +169,8 @@ async fn payloads_say_what_of_the_arguments_is_kept() {
     ];
     for (payloads, args, expected) in cases {
         let state = tempfile::tempdir().unwrap();
-        let ledger = open(state.path());
-        ledger.reconfigure(config::Ledger { payloads, ..config(Durability::Commit) });
+        let config = config::Ledger { payloads, ..config(Durability::Commit) };
+        let ledger = Ledger::open(state.path(), config, Clock::system()).unwrap();
         let mut entry = begin(&ledger, CALL);
         entry.facts_mut().args = Some(Bytes::copy_from_slice(args.as_bytes()));
         entry.facts_mut().args_digest = Some([1; 32]);

@@ -21,7 +21,7 @@ pub(in crate::record) fn run(shared: &Shared) {
     let mut flushed_at = shared.clock.instant();
     let mut swept_at = None;
     loop {
-        let batch = shared.config.load().durability == Durability::Batch;
+        let batch = shared.config.durability == Durability::Batch;
         let signals = shared.wait(if batch { BATCH_TICK } else { COMMIT_TICK });
         let now = shared.clock.instant();
         write(shared);

@@ -28,8 +28,15 @@ pub(super) trait Resolve: Send + Sync + std::fmt::Debug {
 }
 
 /// Resolves from the vault and our own environment.
-#[derive(Debug)]
-pub(super) struct Vaulted(pub(super) Arc<Vault>);
+#[derive(Clone, Debug)]
+pub struct Vaulted(Arc<Vault>);
+
+impl Vaulted {
+    /// Over this vault.
+    pub fn new(vault: Arc<Vault>) -> Self {
+        Self(vault)
+    }
+}
 
 impl Resolve for Vaulted {
     fn resolve(&self, template: &Template) -> Result<Secret<String>, String> {

@@ -10,7 +10,7 @@ use tollgate_mcp::method::Method;
 use tollgate_mcp::object::Object;
 use tollgate_mcp::revision::{Era, Revision};
 use tollgate_mcp::rope::Rope;
-use tollgate_mcp::translate::{Answer, read_answer};
+use tollgate_mcp::translate::{Answer, answer_to_server, read_answer};
 
 use super::bulletin::Bulletin;
 use super::carrier::Carrier;
@@ -176,7 +176,10 @@ impl Exchange {
             let Some(at) = self.open.iter().position(|open| open.question.key == key) else { continue };
             let Open { id, question, fresh: _ } = self.open.remove(at);
             let reply = match reaction {
-                Reaction::Result(result) => message::write_result(&id, Rope::from(result.text().clone())),
+                Reaction::Result(result) => {
+                    let result = answer_to_server(&question.method, &result, self.revision);
+                    message::write_result(&id, result)
+                }
                 Reaction::Withdrawn => withdrawn(&id, &question.method),
             };
             if let Err(why) = replier.send(reply).await {

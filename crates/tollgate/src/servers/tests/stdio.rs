@@ -209,7 +209,8 @@ async fn roots_asked_for_before_any_call_are_asked_of_the_next() {
     let mut exchange = open(&server, "hang", r#"{"roots":{}}"#, "p").await;
     let Event::Asked(questions) = exchange.next().await else { panic!() };
     assert_eq!(questions[0].method, "roots/list");
-    exchange.answer(vec![(questions[0].key.clone(), Reaction::Result(object(r#"{"roots":[]}"#)))]).await;
+    let answer = Reaction::Result(object(r#"{"resultType":"complete","roots":[]}"#));
+    exchange.answer(vec![(questions[0].key.clone(), answer)]).await;
     drop(exchange);
     let seen = say(&server, "seen", r#"{"roots":{}}"#, "p").await;
     assert!(seen.contains(r#""id": "r", "result": {"roots": []}"#), "{seen}");
