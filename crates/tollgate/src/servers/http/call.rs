@@ -16,6 +16,7 @@ use tollgate_mcp::sse;
 use super::body::Body;
 use super::flight::{Broken, Flight};
 use super::{Ask, Poster, RESULT_MAX, Session, Sessions, Side, Wire, head};
+use crate::servers::carrier::Carried;
 use crate::servers::registry::Place;
 use crate::servers::{Failure, introduction};
 
@@ -76,8 +77,11 @@ struct Line {
     queue: VecDeque<Message>,
     read: usize,
     last_event: Option<HeaderValue>,
-    retry: Duration,
+    /// What the server said.
+    retry: Option<Duration>,
     resumes: u32,
+    /// The server ended its stream on purpose; not told yet.
+    paused: Option<Duration>,
     /// The `Mcp-Session-Id` that came with the head.
     session_id: Option<HeaderValue>,
     /// A new session's side, for the call to take over.
@@ -110,8 +114,20 @@ impl Call {
     /// The next message. Cancel-safe.
     pub(in crate::servers) async fn message(&mut self) -> Result<Message, Failure> {
         loop {
-            if let Some(message) = self.line.queue.pop_front() {
+            if let Carried::Message(message) = self.next().await? {
                 return Ok(message);
+            }
+        }
+    }
+
+    /// What comes next. Cancel-safe.
+    pub(in crate::servers) async fn next(&mut self) -> Result<Carried, Failure> {
+        loop {
+            if let Some(message) = self.line.queue.pop_front() {
+                return Ok(Carried::Message(message));
+            }
+            if let Some(retry) = self.line.paused.take() {
+                return Ok(Carried::Paused(retry));
             }
             if let Some(side) = self.line.new_side.take() {
                 self.side = Some(side);
@@ -121,7 +137,7 @@ impl Call {
                 Some(side) => tokio::select! {
                     biased;
                     asked = side.recv() => match asked {
-                        Some(Ok(message)) => return Ok(message),
+                        Some(Ok(message)) => return Ok(Carried::Message(message)),
                         // The session's own end does not end a request that runs on a connection of its own.
                         Some(Err(_)) | None => self.side = None,
                     },
@@ -189,8 +205,9 @@ impl Line {
             queue: VecDeque::new(),
             read: 0,
             last_event: None,
-            retry: RETRY,
+            retry: None,
             resumes: 0,
+            paused: None,
             session_id: None,
             new_side: None,
         }
@@ -264,7 +281,12 @@ impl Line {
                         decoder.feed(chunk);
                         Ok(())
                     }
-                    Ok(None) => self.ended("the stream ended without an answer"),
+                    Ok(None) => {
+                        self.ended("the stream ended without an answer")?;
+                        // A proxy's timeout ends a stream too: only who said when to come back meant it.
+                        self.paused = self.retry;
+                        Ok(())
+                    }
                     Err(Broken { why, sent: _ }) => self.ended(&why),
                 }
             }
@@ -412,7 +434,7 @@ impl Line {
 
     fn event(&mut self, event: sse::Event) {
         if let Some(retry) = event.retry {
-            self.retry = Duration::from_millis(retry).min(RETRY_MAX);
+            self.retry = Some(Duration::from_millis(retry).min(RETRY_MAX));
         }
         if let Some(id) = event.id {
             self.last_event = HeaderValue::try_from(id).ok();
@@ -432,7 +454,7 @@ impl Line {
             return Err(self.wire.unavailable(why, true));
         }
         self.resumes += 1;
-        self.stage = Stage::Resume(self.wire.clock.instant() + self.retry);
+        self.stage = Stage::Resume(self.wire.clock.instant() + self.retry.unwrap_or(RETRY));
         Ok(())
     }
 
