@@ -23,6 +23,7 @@ use crate::receive::legacy::Outlet;
 pub(super) async fn run<H: Handle>(gate: &Arc<Gate<H>>, out: CallOut, call: Running) -> Response<Body> {
     let mut tethered = Tethered { call: Some(call), gate: Arc::clone(gate), out };
     let keep_alive = gate.settings.limits.keep_alive;
+    // Not sooner, although a stream could be resumed: the Python SDK takes no event over 1 MiB, but JSON of any size.
     match tokio::time::timeout(keep_alive, std::future::poll_fn(|cx| tethered.poll_first(cx))).await {
         Ok(First::Response(Some(response))) => reply::json(StatusCode::OK, response),
         // Cancelled by its client, who ignores whatever comes.

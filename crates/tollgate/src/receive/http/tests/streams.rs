@@ -61,3 +61,13 @@ async fn events_come_where_they_are_named_first() {
     assert!(open.event().await.is_none());
     assert_eq!(session.get(&id.unwrap()).await.data().await, at_once.json());
 }
+
+/// An answer that nothing precedes comes in one piece, however long it takes (up to the keep-alive): clients take larger JSON than events.
+#[tokio::test]
+async fn a_slow_answer_alone_is_no_stream() {
+    let world = world().await;
+    let session = world.session("2025-11-25", "{}").await;
+    let got = session.request(1, "tools/call", r#"{"name":"slow"}"#).await;
+    assert_eq!(got.header("content-type"), Some("application/json"));
+    assert_eq!(got.json()["result"]["content"][0]["text"], "slow");
+}
