@@ -66,10 +66,6 @@ pub struct Landed {
 
 /// What comes out of a [`Flight`].
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "the largest is a call's usual end: boxing it would cost every call"
-)]
 pub enum Step {
     /// A notification (or a pause) for the agent.
     Part(Part),

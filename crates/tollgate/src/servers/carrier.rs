@@ -20,7 +20,6 @@ pub(super) enum Carrier {
 
 /// What comes next on a request.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly all are messages, and none is kept")]
 pub(super) enum Carried {
     Message(Message),
     /// The server ended the stream for now, having said when to come back; it is resumed by itself.
