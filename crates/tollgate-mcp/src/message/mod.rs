@@ -121,10 +121,6 @@ pub struct Response {
 
 /// A result or an error.
 #[derive(Clone, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "moved once and matched at once: a box would cost every answer an allocation"
-)]
 pub enum Outcome {
     /// The result, an object.
     Result(Object),

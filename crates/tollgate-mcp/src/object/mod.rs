@@ -9,7 +9,6 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use bytes::Bytes;
-use smallvec::SmallVec;
 
 mod brackets;
 
@@ -25,7 +24,7 @@ pub(crate) mod tests;
 #[derive(Clone, Debug)]
 pub struct Object {
     text: Bytes,
-    members: SmallVec<[Member; 8]>,
+    members: Vec<Member>,
 }
 
 /// One member: spans into the object's text.
@@ -67,7 +66,7 @@ impl Object {
 
     /// `{}`.
     pub fn empty() -> Self {
-        Self { text: Bytes::from_static(b"{}"), members: SmallVec::new() }
+        Self { text: Bytes::from_static(b"{}"), members: Vec::new() }
     }
 
     /// The whole text.

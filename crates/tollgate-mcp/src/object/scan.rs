@@ -3,7 +3,6 @@
 use std::ops::Range;
 
 use memchr::memchr2;
-use smallvec::SmallVec;
 
 use super::brackets::Brackets;
 use super::{Broken, Member};
@@ -11,7 +10,7 @@ use super::{Broken, Member};
 /// More members than any protocol object has: places are larger than what they point at.
 const MOST: usize = 65_536;
 
-pub(crate) type Members = SmallVec<[Member; 8]>;
+pub(crate) type Members = Vec<Member>;
 
 /// The members of the text, which must be exactly one object.
 pub(crate) fn members(text: &[u8]) -> Result<Members, Broken> {
@@ -145,7 +144,7 @@ impl Scanner<'_> {
 
     /// From the opening brace to behind the closing one; spans count from `origin`. It calls itself for `keys` only, once.
     fn object(&mut self, origin: usize, keys: &[&str], inner: &mut Option<Inner>) -> Result<Members, Broken> {
-        let mut members = Members::new();
+        let mut members = Members::with_capacity(6);
         self.expect(b'{')?;
         self.blank();
         if self.peek() == Some(b'}') {

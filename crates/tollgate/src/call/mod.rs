@@ -195,10 +195,6 @@ impl PartKind {
 
 /// How a request ended, as the agent gets it.
 #[derive(Clone, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "an answer is the usual ending: boxing it would cost every call"
-)]
 pub enum Ending {
     /// A result.
     Answer(Answer),

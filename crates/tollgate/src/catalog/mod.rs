@@ -2,7 +2,7 @@
 //! A list never waits for a slow or dead server: what is known is served. *Never* names a stage: who may see what is handed in.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -48,6 +48,8 @@ pub struct Catalog {
     serial: AtomicU64,
     generation: watch::Sender<u64>,
     watchers: Mutex<HashMap<Arc<str>, Watcher>>,
+    /// The start's grace is over.
+    awake: AtomicBool,
     saved: Box<dyn Memory>,
 }
 
@@ -97,6 +99,7 @@ impl Catalog {
             serial: AtomicU64::new(0),
             generation: watch::Sender::new(0),
             watchers: Mutex::default(),
+            awake: AtomicBool::new(false),
             saved,
         });
         let nobody: Arc<str> = Arc::from("");
@@ -116,11 +119,31 @@ impl Catalog {
         self.generation.subscribe()
     }
 
+    /// The snapshot for an agent of these capabilities, if one is there and the start's grace is over: the way of nearly every call.
+    pub fn snapshot_now(&self, client: &Client) -> Option<Arc<Snapshot>> {
+        if !self.awake.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.snapshots.load().get(&client.capabilities.fingerprint()).map(Arc::clone)
+    }
+
     /// The snapshot for an agent of these capabilities. At once, except for the first request of a new set.
     pub async fn snapshot(self: &Arc<Self>, client: &Arc<Client>, principal: &Arc<str>) -> Arc<Snapshot> {
+        match self.snapshot_now(client) {
+            Some(snapshot) => snapshot,
+            // Boxed: so rare a way must not make every call's future larger.
+            None => Box::pin(self.first_snapshot(client, principal)).await,
+        }
+    }
+
+    async fn first_snapshot(self: &Arc<Self>, client: &Arc<Client>, principal: &Arc<str>) -> Arc<Snapshot> {
         let key = client.capabilities.fingerprint();
-        if self.clock.instant().duration_since(self.started) < START_GRACE {
+        if !self.awake.load(Ordering::Relaxed) {
             self.settle().await;
+            let over = self.clock.instant().duration_since(self.started) >= START_GRACE;
+            if over || self.settled() {
+                self.awake.store(true, Ordering::Relaxed);
+            }
         }
         if let Some(snapshot) = self.snapshots.load().get(&key) {
             return Arc::clone(snapshot);
@@ -346,13 +369,6 @@ impl Catalog {
                 .filter(|s| !matches!(s.health(), Health::Ready(_) | Health::Disabled))
                 .map(|s| Arc::clone(&s.config.alias))
                 .collect();
-            let known = *key == 0
-                || offers.known.keys().any(|(_, k)| k == key)
-                || servers.is_empty()
-                || current.contains_key(key);
-            if !known {
-                continue;
-            }
             match current.get(key) {
                 Some(old) if old.is_made_of(&parts, &missing, &config) => {
                     next.insert(*key, Arc::clone(old));

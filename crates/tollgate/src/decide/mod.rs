@@ -43,7 +43,7 @@ pub enum Verdict {
 #[derive(Debug)]
 pub struct Denial {
     /// The call.
-    pub prepared: Prepared,
+    pub prepared: Box<Prepared>,
     /// What the ledger says, and the agent where it may know.
     pub refused: Refused,
     /// Denied whatever the arguments: the agent is answered as if there were no such thing.
@@ -124,7 +124,7 @@ impl Decider {
     }
 
     /// Decides a call over the very bytes that will leave.
-    pub fn verdict(&self, prepared: Prepared) -> Verdict {
+    pub fn verdict(&self, prepared: Box<Prepared>) -> Verdict {
         let rules = self.rules.load();
         let judged = rules.judge(&prepared);
         let ruling = judged.ruling.clone();

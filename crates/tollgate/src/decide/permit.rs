@@ -6,24 +6,24 @@ use crate::transform::Prepared;
 /// A call that may leave, with the very bytes that will. Only `decide` makes one, and `forward` takes nothing else.
 ///
 /// ```compile_fail,E0451
-/// fn forge(prepared: tollgate::transform::Prepared) -> tollgate::decide::Permit {
+/// fn forge(prepared: Box<tollgate::transform::Prepared>) -> tollgate::decide::Permit {
 ///     tollgate::decide::Permit { prepared, approved: None }
 /// }
 /// ```
 ///
 /// ```compile_fail,E0624
-/// fn forge(prepared: tollgate::transform::Prepared) -> tollgate::decide::Permit {
+/// fn forge(prepared: Box<tollgate::transform::Prepared>) -> tollgate::decide::Permit {
 ///     tollgate::decide::Permit::make(prepared, None)
 /// }
 /// ```
 #[derive(Debug)]
 pub struct Permit {
-    prepared: Prepared,
+    prepared: Box<Prepared>,
     approved: Option<Approved>,
 }
 
 impl Permit {
-    pub(super) fn make(prepared: Prepared, approved: Option<Approved>) -> Self {
+    pub(super) fn make(prepared: Box<Prepared>, approved: Option<Approved>) -> Self {
         Self { prepared, approved }
     }
 
@@ -38,7 +38,7 @@ impl Permit {
     }
 
     /// Gives the call up to be sent.
-    pub fn into_parts(self) -> (Prepared, Option<Approved>) {
+    pub fn into_parts(self) -> (Box<Prepared>, Option<Approved>) {
         (self.prepared, self.approved)
     }
 }

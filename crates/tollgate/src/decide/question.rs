@@ -8,13 +8,13 @@ use crate::transform::Prepared;
 /// A call that waits for an approval. Only `decide` makes one.
 #[derive(Debug)]
 pub struct Question {
-    prepared: Prepared,
+    prepared: Box<Prepared>,
     rule: Arc<str>,
     because: Option<Arc<str>>,
 }
 
 impl Question {
-    pub(super) fn make(prepared: Prepared, rule: Arc<str>, because: Option<Arc<str>>) -> Self {
+    pub(super) fn make(prepared: Box<Prepared>, rule: Arc<str>, because: Option<Arc<str>>) -> Self {
         Self { prepared, rule, because }
     }
 
@@ -24,7 +24,7 @@ impl Question {
     }
 
     /// The call, given up.
-    pub fn into_prepared(self) -> Prepared {
+    pub fn into_prepared(self) -> Box<Prepared> {
         self.prepared
     }
 

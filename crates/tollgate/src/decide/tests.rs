@@ -25,7 +25,7 @@ fn decider(version: &str) -> Decider {
     Decider::new(Arc::new(Policy::compile(&source).unwrap()), Arc::from(version))
 }
 
-fn prepare(config: &Config, params: &str) -> Prepared {
+fn prepare(config: &Config, params: &str) -> Box<Prepared> {
     let arrival = arrival(Method::ToolsCall, Endpoint::Whole, params);
     let call =
         resolve::call(&Sealer::new([7; 32]), 0, config, snapshot(config, &TOOLS), arrival, Uuid::nil())

@@ -45,8 +45,8 @@ pub struct Forwarder {
 pub struct Flight {
     exchange: Exchange,
     /// What was learnt before the first look.
-    early: Option<Event>,
-    call: Prepared,
+    early: Option<Box<Event>>,
+    call: Box<Prepared>,
     approved: Option<Approved>,
     server: Arc<str>,
 }
@@ -55,7 +55,7 @@ pub struct Flight {
 #[derive(Debug)]
 pub struct Landed {
     /// The call.
-    pub call: Prepared,
+    pub call: Box<Prepared>,
     /// The approval it went out under.
     pub approved: Option<Approved>,
     /// The server's alias.
@@ -66,10 +66,6 @@ pub struct Landed {
 
 /// What comes out of a [`Flight`].
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "the largest is a call's usual end: boxing it would cost every call"
-)]
 pub enum Step {
     /// A notification for the agent.
     Part(Part),
@@ -92,7 +88,7 @@ impl Forwarder {
         let (mut prepared, approved) = permit.into_parts();
         let server = Arc::clone(prepared.call.target.server());
         if let Some(Waiting::Parked { id }) = prepared.call.state.as_ref().map(|s| &s.waiting) {
-            return self.resume(*id, prepared, approved).await;
+            return Box::pin(self.resume(*id, prepared, approved)).await;
         }
         let Some(at) = self.servers.get(&server) else {
             return Err(unavailable(&prepared, "the server is no longer configured"));
@@ -107,7 +103,7 @@ impl Forwarder {
     async fn resume(
         &self,
         id: Uuid,
-        prepared: Prepared,
+        prepared: Box<Prepared>,
         approved: Option<Approved>,
     ) -> Result<Flight, Refused> {
         let kept = match self.parking.take(id) {
@@ -131,7 +127,7 @@ impl Forwarder {
         let server = Arc::clone(prepared.call.target.server());
         // A question that is still open is put again, with those that came meanwhile.
         let open = if ended.is_none() { exchange.open_questions() } else { Vec::new() };
-        let early = ended.or_else(|| (!open.is_empty()).then_some(Event::Asked(open)));
+        let early = ended.or_else(|| (!open.is_empty()).then_some(Event::Asked(open))).map(Box::new);
         Ok(Flight { exchange, early, call: prepared, approved, server })
     }
 
@@ -191,7 +187,7 @@ impl Flight {
     pub async fn next(&mut self) -> Step {
         loop {
             let event = match self.early.take() {
-                Some(event) => event,
+                Some(event) => *event,
                 None => self.exchange.next().await,
             };
             match event {

@@ -135,13 +135,13 @@ impl Gate {
             | Method::Complete
             | Method::TasksGet
             | Method::TasksUpdate
-            | Method::TasksCancel => Box::pin(self.call(arrival, cancel, out)).await,
+            | Method::TasksCancel => self.call(arrival, cancel, out).await,
             Method::ToolsList
             | Method::PromptsList
             | Method::ResourcesList
-            | Method::ResourcesTemplatesList => self.list(arrival).await,
-            Method::Listen => self.listen(arrival, cancel, out).await,
-            Method::Discover => self.discover(arrival).await,
+            | Method::ResourcesTemplatesList => Box::pin(self.list(arrival)).await,
+            Method::Listen => Box::pin(self.listen(arrival, cancel, out)).await,
+            Method::Discover => Box::pin(self.discover(arrival)).await,
             Method::Initialize
             | Method::Ping
             | Method::SetLevel
@@ -185,12 +185,12 @@ impl Gate {
             }
             Verdict::Ask(question, ruling) => {
                 rule(&mut entry, Said::Ask, &ruling);
-                match self.approve(question).await {
+                match Box::pin(self.approve(question)).await {
                     Ok(permit) => permit,
                     Err(unanswered) => {
                         return match unanswered {
                             Unanswered::Asked(answer) => {
-                                entry.close(Close::of(Outcome::Asked), Ending::Answer(*answer)).await
+                                entry.close(Close::of(Outcome::Asked), Ending::Answer(answer)).await
                             }
                             Unanswered::Refused(refused) => {
                                 refuse(entry, Outcome::Refused, &refused, method).await
@@ -223,7 +223,7 @@ impl Gate {
                 return refuse(entry, Outcome::Refused, &refused, method).await;
             }
         };
-        Box::pin(self.carry(entry, permit, committed, method, cancel, out)).await
+        self.carry(entry, permit, committed, method, cancel, out).await
     }
 
     async fn approve(&self, question: crate::decide::Question) -> Result<Permit, Unanswered> {
@@ -273,8 +273,8 @@ impl Gate {
                     }
                 }
                 Step::Asked(questions) => {
-                    if let Some(questions) = self.asked(&mut entry, &mut flight, questions).await {
-                        return self.park(entry, flight, &questions).await;
+                    if let Some(questions) = Box::pin(self.asked(&mut entry, &mut flight, questions)).await {
+                        return Box::pin(self.park(entry, flight, &questions)).await;
                     }
                 }
                 Step::End(Ok(answer)) => return self.answer(entry, flight.land(), method, answer).await,
@@ -373,7 +373,7 @@ impl Gate {
         entry.facts_mut().bytes_out = u64::try_from(answer.object.text().len()).ok();
         entry.facts_mut().tokens_est = entry.facts().bytes_out.map(|b| b / 4);
         if answer.kind == ResultType::InputRequired {
-            return self.relay_question(entry, &landed, method, &answer).await;
+            return Box::pin(self.relay_question(entry, &landed, method, &answer)).await;
         }
         let (outcome, error) = match answer.kind {
             ResultType::Task => (Outcome::Accepted, None),

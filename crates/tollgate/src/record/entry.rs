@@ -24,7 +24,7 @@ pub struct Committed(());
 #[derive(Debug)]
 pub struct Entry {
     ledger: Ledger,
-    facts: Facts,
+    facts: Box<Facts>,
     state: State,
     since: Instant,
 }
@@ -46,7 +46,7 @@ enum State {
 pub fn begin(ledger: &Ledger, subject: Subject) -> Entry {
     let shared = ledger.shared();
     let now_ms = shared.clock.now_ms();
-    let facts = Facts::new(shared.ids.id(now_ms), now_ms, subject);
+    let facts = Box::new(Facts::new(shared.ids.id(now_ms), now_ms, subject));
     Entry { ledger: ledger.clone(), facts, state: State::Fresh, since: shared.clock.instant() }
 }
 

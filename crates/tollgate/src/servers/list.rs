@@ -130,7 +130,6 @@ impl Listed {
     }
 }
 
-#[expect(clippy::large_enum_variant, reason = "one for each page, on the stack")]
 enum Page {
     /// Its result and its `ttlMs`.
     Items(Object, Option<u64>),

@@ -68,7 +68,7 @@ impl Prepared {
 }
 
 /// Makes a call ready to be judged: strips what is ours, restores names and URIs, takes the digest.
-pub fn arguments(call: Call) -> Result<Prepared, RpcError> {
+pub fn arguments(call: Call) -> Result<Box<Prepared>, RpcError> {
     let params = &call.arrival.params;
     let mut edit = params.edit();
     let mut hash = Sha256::new();
@@ -105,7 +105,7 @@ pub fn arguments(call: Call) -> Result<Prepared, RpcError> {
     let (reason, trace) = read_meta(params, &mut edit);
     let outbound = Object::scan(edit.finish().into_bytes())
         .map_err(|_| RpcError::new(INTERNAL_ERROR, "the request could not be prepared"))?;
-    Ok(Prepared { outbound, digest: hash.finalize().into(), reason, trace, responses, call })
+    Ok(Box::new(Prepared { outbound, digest: hash.finalize().into(), reason, trace, responses, call }))
 }
 
 /// The server gets its own state back, byte-exact, and answers only to its own questions.

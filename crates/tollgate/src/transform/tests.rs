@@ -11,7 +11,7 @@ use crate::seal::Sealer;
 use crate::servers::Listing;
 use crate::testing::{arrival, object, snapshot, two_servers};
 
-fn prepare(endpoint: Endpoint, params: &str) -> Prepared {
+fn prepare(endpoint: Endpoint, params: &str) -> Box<Prepared> {
     let config = two_servers();
     let snapshot = snapshot(&config, &[("files", Listing::Tools, &[r#"{"name":"read"}"#])]);
     let arrival = arrival(Method::ToolsCall, endpoint, params);

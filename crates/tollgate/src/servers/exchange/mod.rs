@@ -44,7 +44,6 @@ pub struct Question {
 
 /// The answer to a [`Question`].
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "answers are few and short-lived")]
 pub enum Reaction {
     /// A result, as the agent gave it.
     Result(Object),

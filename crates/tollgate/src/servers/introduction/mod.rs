@@ -37,7 +37,6 @@ impl Introduction {
 
 /// What the answer to `server/discover` means.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "made once for each start of a server")]
 pub(super) enum Finding {
     /// It speaks 2026-07-28.
     Modern(Introduction),

@@ -168,10 +168,6 @@ async fn explain(mut raw: Raw, why: String) -> String {
 }
 
 /// What probing with `server/discover` led to.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one at a child's start, and its usual variant is the large one"
-)]
 enum Meeting {
     /// It introduced itself, or can't be used.
     Introduced(Result<Introduction, String>),
