@@ -153,7 +153,7 @@ impl LogLevel {
     }
 }
 
-/// A notification on its way to the agent, before the last part. `params` is the canonical params object's text: names, URIs and
+/// A notification (or a pause) on its way to the agent, before the last part. `params` is the canonical params object's text: names, URIs and
 /// progress tokens are the agent's own; a legacy edge strips `subscriptionId`.
 #[derive(Clone, Debug)]
 pub struct Part {
@@ -175,12 +175,17 @@ pub enum PartKind {
     ResourcesChanged,
     ResourceUpdated,
     Task,
+    /// Not a notification: the server ended its stream in mid-call and wants to be asked for the rest after this long (SEP-1699). Only
+    /// agents of 2025-11-25 get to know.
+    Paused {
+        retry_ms: u64,
+    },
 }
 
 impl PartKind {
-    /// The name on the wire.
-    pub const fn method(self) -> &'static str {
-        match self {
+    /// The name on the wire; `None` = it has none.
+    pub const fn method(self) -> Option<&'static str> {
+        Some(match self {
             Self::Progress => "notifications/progress",
             Self::Message => "notifications/message",
             Self::Acknowledged => "notifications/subscriptions/acknowledged",
@@ -189,7 +194,8 @@ impl PartKind {
             Self::ResourcesChanged => "notifications/resources/list_changed",
             Self::ResourceUpdated => "notifications/resources/updated",
             Self::Task => "notifications/tasks",
-        }
+            Self::Paused { .. } => return None,
+        })
     }
 }
 

@@ -67,7 +67,7 @@ pub struct Landed {
 /// What comes out of a [`Flight`].
 #[derive(Debug)]
 pub enum Step {
-    /// A notification for the agent.
+    /// A notification (or a pause) for the agent.
     Part(Part),
     /// The server asks something in mid-call; each question is still to be decided.
     Asked(Vec<Question>),
@@ -206,6 +206,13 @@ impl Flight {
                 }
                 Event::Asked(questions) => return Step::Asked(questions),
                 Event::Withdrew => {}
+                Event::Paused(retry) => {
+                    // Nobody else resumes streams.
+                    if self.call.call.arrival.client.revision == Revision::V2025_11_25 {
+                        let kind = PartKind::Paused { retry_ms: millis(retry) };
+                        return Step::Part(Part { kind, params: Rope::new() });
+                    }
+                }
                 Event::Done(outcome) => return Step::End(outcome),
                 Event::Failed(failure) => return Step::Failed(refuse(&self.call, &failure)),
             }

@@ -63,7 +63,7 @@ async fn keep(mut exchange: Exchange, mut woken: oneshot::Receiver<()>) -> Kept 
         };
         match event {
             // Nobody is there to see them; further questions stay open and are put with the retry.
-            Event::Progress(_) | Event::Log(_) | Event::Asked(_) | Event::Withdrew => {}
+            Event::Progress(_) | Event::Log(_) | Event::Asked(_) | Event::Withdrew | Event::Paused(_) => {}
             ended @ (Event::Done(_) | Event::Failed(_)) => return Kept { exchange, ended: Some(ended) },
         }
     }

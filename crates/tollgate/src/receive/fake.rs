@@ -210,6 +210,13 @@ impl Fake {
                 }
                 done("progressed")
             }
+            // Ends its stream in the middle of the call.
+            "pause" => {
+                let kind = PartKind::Paused { retry_ms: 70 };
+                parts.send(Part { kind, params: tollgate_mcp::rope::Rope::new() }).await.unwrap();
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                done("paused")
+            }
             "slow" => {
                 tokio::time::sleep(Duration::from_millis(300)).await;
                 done("slow")

@@ -1,6 +1,7 @@
 //! What carries one request's messages: an HTTP exchange, or a place on a shared pipe.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tollgate_mcp::error::RpcError;
 use tollgate_mcp::message::Message;
@@ -17,7 +18,23 @@ pub(super) enum Carrier {
     Pipe(stdio::Call),
 }
 
+/// What comes next on a request.
+#[derive(Debug)]
+pub(super) enum Carried {
+    Message(Message),
+    /// The server ended the stream for now, having said when to come back; it is resumed by itself.
+    Paused(Duration),
+}
+
 impl Carrier {
+    /// What comes next on the request. Cancel-safe.
+    pub(super) async fn next(&mut self) -> Result<Carried, Failure> {
+        match self {
+            Self::Http(call) => call.next().await,
+            Self::Pipe(call) => call.message().await.map(Carried::Message),
+        }
+    }
+
     /// The next message that belongs to the request. Cancel-safe.
     pub(super) async fn message(&mut self) -> Result<Message, Failure> {
         match self {

@@ -180,7 +180,7 @@ async fn page(
             }
             Event::Failed(failure) => return Err(failure),
             // Nothing of this was asked for; a list can't be asked anything.
-            Event::Progress(_) | Event::Log(_) | Event::Asked(_) | Event::Withdrew => {}
+            Event::Progress(_) | Event::Log(_) | Event::Asked(_) | Event::Withdrew | Event::Paused(_) => {}
         }
     }
 }

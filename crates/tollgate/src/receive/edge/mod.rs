@@ -239,10 +239,11 @@ pub(super) fn stamp_subscription(text: Rope, id: &Id) -> Rope {
     edit.finish()
 }
 
-/// A part as a modern agent gets it.
-pub(super) fn modern_notification(id: &Id, listen: bool, part: Part) -> Rope {
+/// A part as a modern agent gets it; `None` = it gets none.
+pub(super) fn modern_notification(id: &Id, listen: bool, part: Part) -> Option<Rope> {
+    let method = part.kind.method()?;
     let params = if listen { stamp_subscription(part.params, id) } else { part.params };
-    message::write_notification(part.kind.method(), params)
+    Some(message::write_notification(method, params))
 }
 
 /// The same text without the subscription's id: legacy agents know none.

@@ -69,7 +69,7 @@ pub(super) async fn request<H: Handle>(
                 return reply::json(StatusCode::OK, text);
             }
         },
-        Ok(Next::Part(part)) => Some(part_event(&id, listen, part)),
+        Ok(Next::Part(part)) => part_event(&id, listen, part),
         // Silent for long: a stream can be kept alive, a JSON answer can't.
         Err(_) => None,
     };
@@ -133,16 +133,24 @@ impl<R: Reply> Source for Stream<R> {
         if self.walking.ended {
             return Poll::Ready(None);
         }
-        match self.walking.poll_next(cx) {
-            Poll::Ready(Next::Part(part)) => Poll::Ready(Some(part_event(&self.id, self.listen, part))),
-            Poll::Ready(Next::Last(last)) => {
-                let text = last_message(&self.server_info, &self.id, self.listen, last.into_ending());
-                Poll::Ready(Some(sse::encode(None, text)))
+        loop {
+            match self.walking.poll_next(cx) {
+                Poll::Ready(Next::Part(part)) => {
+                    if let Some(event) = part_event(&self.id, self.listen, part) {
+                        return Poll::Ready(Some(event));
+                    }
+                }
+                Poll::Ready(Next::Last(last)) => {
+                    let text = last_message(&self.server_info, &self.id, self.listen, last.into_ending());
+                    return Poll::Ready(Some(sse::encode(None, text)));
+                }
+                Poll::Pending => {
+                    return match &mut self.goodbye {
+                        Some(goodbye) => goodbye.poll_over(cx, &self.walking.canceller).map(|()| None),
+                        None => Poll::Pending,
+                    };
+                }
             }
-            Poll::Pending => match &mut self.goodbye {
-                Some(goodbye) => goodbye.poll_over(cx, &self.walking.canceller).map(|()| None),
-                None => Poll::Pending,
-            },
         }
     }
 }
@@ -174,8 +182,8 @@ impl Goodbye {
     }
 }
 
-fn part_event(id: &Id, listen: bool, part: Part) -> Rope {
-    sse::encode(None, edge::modern_notification(id, listen, part))
+fn part_event(id: &Id, listen: bool, part: Part) -> Option<Rope> {
+    edge::modern_notification(id, listen, part).map(|message| sse::encode(None, message))
 }
 
 fn last_message(server_info: &Bytes, id: &Id, listen: bool, ending: Ending) -> Rope {

@@ -156,7 +156,7 @@ async fn dispatch<H: Handle>(
             // A session and an explicit legacy version beat whatever stray `_meta` keys say.
             let explicit = matches!(version, Version::Legacy);
             if explicit && let Found::Session(session) = find(gate, &door) {
-                return legacy::request(gate, &session, door.caller, request, bytes).await;
+                return legacy::request(gate, &session, door, request, bytes).await;
             }
             let looks_modern = meta.is_modern()
                 || matches!(version, Version::Modern)
@@ -169,7 +169,7 @@ async fn dispatch<H: Handle>(
             }
             match find(gate, &door) {
                 Found::Session(_) if matches!(version, Version::Bad) => bad_version(),
-                Found::Session(session) => legacy::request(gate, &session, door.caller, request, bytes).await,
+                Found::Session(session) => legacy::request(gate, &session, door, request, bytes).await,
                 Found::Dead => no_session(),
                 Found::None if meta.names_version() => {
                     modern::request(gate, door, request, &meta, bytes).await
@@ -235,7 +235,7 @@ fn notified<H: Handle>(
 async fn batch<H: Handle>(gate: &Arc<Gate<H>>, door: Door<'_>, text: &Bytes) -> Response<Body> {
     match find(gate, &door) {
         Found::Session(session) if session.core.client.revision == Revision::V2025_03_26 => {
-            legacy::batch(gate, &session, &door.caller, text).await
+            legacy::batch(gate, &session, &door, text).await
         }
         Found::Dead => no_session(),
         Found::Session(_) | Found::None => {

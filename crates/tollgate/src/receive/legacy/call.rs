@@ -228,6 +228,7 @@ async fn relay<R: Reply>(mut outgoing: Outgoing<R>, out: &impl Outlet, cancel: &
             Next::Last(_) if cancel.is_fired() => return None,
             Next::Last(reply) => return Some(reply.into_ending()),
             Next::Part(_) if cancel.is_fired() => {}
+            Next::Part(Part { kind: PartKind::Paused { retry_ms }, .. }) => out.pause(retry_ms),
             Next::Part(part) => {
                 if let Some(notification) = notification(part) {
                     out.send(notification).await;
@@ -246,9 +247,10 @@ pub(super) fn notification(part: Part) -> Option<Rope> {
         | PartKind::PromptsChanged
         | PartKind::ResourcesChanged
         | PartKind::ResourceUpdated => {
-            Some(message::write_notification(part.kind.method(), edge::strip_subscription(part.params)))
+            let method = part.kind.method()?;
+            Some(message::write_notification(method, edge::strip_subscription(part.params)))
         }
-        PartKind::Acknowledged | PartKind::Task => None,
+        PartKind::Acknowledged | PartKind::Task | PartKind::Paused { .. } => None,
     }
 }
 

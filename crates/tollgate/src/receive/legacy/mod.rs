@@ -25,6 +25,9 @@ pub(super) mod listen;
 pub(super) trait Outlet: Send + Sync + 'static {
     /// Sends one message.
     fn send(&self, message: Rope) -> impl Future<Output = ()> + Send;
+
+    /// The server ended its stream in mid-call, to be asked for the rest in `retry_ms`: where streams can be resumed, ours ends too.
+    fn pause(&self, _retry_ms: u64) {}
 }
 
 /// How long and how often a legacy agent is asked in the middle of a call.

@@ -51,7 +51,11 @@ pub(super) async fn answer<H: Handle>(
                     return;
                 }
             }
-            Next::Part(part) => lines.send(edge::modern_notification(&id, listen, part)).await,
+            Next::Part(part) => {
+                if let Some(notification) = edge::modern_notification(&id, listen, part) {
+                    lines.send(notification).await;
+                }
+            }
             Next::Last(last) => return finish(&*handle, &id, listen, last.into_ending(), &lines).await,
         }
     }

@@ -13,7 +13,7 @@ use tollgate_mcp::rope::Rope;
 use tollgate_mcp::translate::{Answer, answer_to_server, read_answer};
 
 use super::bulletin::Bulletin;
-use super::carrier::Carrier;
+use super::carrier::{Carried, Carrier};
 use super::server::Flight;
 use super::{Failure, Outbound};
 use crate::call::{Client, LogLevel};
@@ -62,6 +62,8 @@ pub enum Event {
     Asked(Vec<Question>),
     /// The server withdrew its open questions.
     Withdrew,
+    /// The server ended its stream in mid-call, having said when to come back for the rest (SEP-1699). It is resumed by itself.
+    Paused(Duration),
     /// The end: an answer, or the server's own error in its revision's codes.
     Done(Result<Answer, RpcError>),
     /// The end: no answer.
@@ -142,21 +144,22 @@ impl Exchange {
     pub async fn next(&mut self) -> Event {
         loop {
             let until = self.flush_at.or_else(|| self.limit.deadline());
-            let message = match until {
-                Some(until) => match tokio::time::timeout_at(until.into(), self.carrier.message()).await {
-                    Ok(message) => message,
+            let carried = match until {
+                Some(until) => match tokio::time::timeout_at(until.into(), self.carrier.next()).await {
+                    Ok(carried) => carried,
                     Err(_elapsed) => match self.flush() {
                         Some(asked) => return asked,
                         // Not `over`: being dropped, it cancels at the server.
                         None => return Event::Failed(Failure::Timeout { server: Arc::clone(&self.server) }),
                     },
                 },
-                None => self.carrier.message().await,
+                None => self.carrier.next().await,
             };
-            let event = match message {
-                Ok(Message::Response(response)) => self.response(response),
-                Ok(Message::Notification(notification)) => self.notification(notification),
-                Ok(Message::Request(request)) => self.request(request),
+            let event = match carried {
+                Ok(Carried::Message(Message::Response(response))) => self.response(response),
+                Ok(Carried::Message(Message::Notification(notification))) => self.notification(notification),
+                Ok(Carried::Message(Message::Request(request))) => self.request(request),
+                Ok(Carried::Paused(retry)) => Some(Event::Paused(retry)),
                 Err(failure) => {
                     self.over = true;
                     Some(Event::Failed(failure))

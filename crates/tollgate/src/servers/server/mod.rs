@@ -214,7 +214,8 @@ impl Server {
             match exchange.next().await {
                 Event::Done(done) => return done.is_ok(),
                 Event::Failed(_) => return false,
-                Event::Progress(_) | Event::Log(_) | Event::Asked(_) | Event::Withdrew => {}
+                Event::Progress(_) | Event::Log(_) | Event::Asked(_) | Event::Withdrew | Event::Paused(_) => {
+                }
             }
         }
     }

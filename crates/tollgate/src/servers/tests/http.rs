@@ -690,6 +690,41 @@ async fn a_broken_legacy_stream_is_taken_up_where_it_broke() {
     end(&server).await;
 }
 
+/// SEP-1699. An end without `retry` may be anybody's; then nothing is told.
+#[tokio::test]
+async fn a_stream_that_a_server_ends_in_mid_call_is_a_pause() {
+    for (primer, paused) in [("id: e1\nretry: 50\ndata:\n\n", true), ("id: e1\ndata:\n\n", false)] {
+        let fake = legacy(move |seen| {
+            let called = seen.method() == "tools/call";
+            (called || seen.header("last-event-id") == Some("e1")).then(|| {
+                let (reply, events) = Reply::stream();
+                tokio::spawn(async move {
+                    if called {
+                        events.raw(primer).await;
+                    } else {
+                        for id in [2, 3] {
+                            let answer = json!({"jsonrpc":"2.0","id":id,"result":{"content":["resumed"]}});
+                            events.message(&answer).await;
+                        }
+                    }
+                });
+                reply
+            })
+        })
+        .await;
+        let server = start(http_transport(&fake.url), QUICK);
+        ready(&server).await;
+        let mut exchange = server.send(call("t", &client("{}"), "p")).await.expect("sent");
+        if paused {
+            let told = exchange.next().await;
+            assert!(matches!(told, Event::Paused(retry) if retry == Duration::from_millis(50)), "{told:?}");
+        }
+        assert!(text(exchange.next().await).contains("resumed"));
+        assert_eq!(fake.saw("tools/call").len(), 1);
+        end(&server).await;
+    }
+}
+
 #[tokio::test]
 async fn a_standing_stream_tells_changes_and_its_questions_find_the_one_call() {
     let standing: Arc<std::sync::Mutex<Vec<(String, Events)>>> = Arc::default();

@@ -186,9 +186,35 @@ pub(super) fn accepts(headers: &HeaderMap, media: &str) -> bool {
     })
 }
 
+/// Whether `Accept` would rather have events than JSON: both by name, and events with more weight, or the same and first. (SDKs name JSON
+/// first.)
+pub(super) fn prefers_events(headers: &HeaderMap) -> bool {
+    let (mut json, mut events) = (None, None);
+    let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    for (at, range) in values.flat_map(|value| value.split(',')).enumerate() {
+        let mut parts = range.split(';').map(str::trim);
+        let name = parts.next().unwrap_or_default();
+        let place = if name.eq_ignore_ascii_case("text/event-stream") {
+            &mut events
+        } else if name.eq_ignore_ascii_case("application/json") {
+            &mut json
+        } else {
+            continue;
+        };
+        place.get_or_insert((parts.find_map(weight).unwrap_or(1.0), at));
+    }
+    match (events, json) {
+        (Some((events, first)), Some((json, second))) => events > json || (events >= json && first < second),
+        (Some(_) | None, _) => false,
+    }
+}
+
+fn weight(parameter: &str) -> Option<f32> {
+    parameter.strip_prefix("q=").or_else(|| parameter.strip_prefix("Q="))?.parse().ok()
+}
+
 fn is_zero_weight(parameter: &str) -> bool {
-    let weight = parameter.strip_prefix("q=").or_else(|| parameter.strip_prefix("Q="));
-    weight.is_some_and(|weight| weight.parse::<f32>().is_ok_and(|weight| weight <= 0.0))
+    weight(parameter).is_some_and(|weight| weight <= 0.0)
 }
 
 fn is_json(value: &HeaderValue) -> bool {

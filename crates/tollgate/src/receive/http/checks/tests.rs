@@ -54,6 +54,29 @@ fn origins() {
 }
 
 #[test]
+fn events_first() {
+    for (accept, first) in [
+        ("application/json, text/event-stream", false),
+        ("text/event-stream, application/json", true),
+        ("Text/Event-Stream,Application/JSON", true),
+        ("text/event-stream;q=0.5, application/json", false),
+        ("application/json;q=0.5, text/event-stream", true),
+        ("application/json;q=x, text/event-stream;q=x", false),
+        ("text/event-stream, */*", false),
+        ("*/*", false),
+        ("", false),
+    ] {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, accept.parse().unwrap());
+        assert_eq!(prefers_events(&headers), first, "{accept}");
+    }
+    let mut headers = HeaderMap::new();
+    headers.append(header::ACCEPT, "text/event-stream".parse().unwrap());
+    headers.append(header::ACCEPT, "application/json".parse().unwrap());
+    assert!(prefers_events(&headers));
+}
+
+#[test]
 fn media_types() {
     for (accept, json, events) in [
         ("application/json, text/event-stream", true, true),

@@ -62,19 +62,19 @@ pub(super) async fn initialize<H: Handle>(
 pub(super) async fn request<H: Handle>(
     gate: &Arc<Gate<H>>,
     session: &Arc<Session>,
-    caller: Arc<Caller>,
+    door: Door<'_>,
     request: Request,
     bytes: usize,
 ) -> Response<Body> {
     let Some(flight) = session.core.flights.start(&request.id, gate.settings.sessions.in_flight) else {
         return reply::too_many("too many requests of this session are in flight");
     };
-    start_if_subscribing(gate, session, &caller, &request);
-    let out = CallOut::new(session);
+    start_if_subscribing(gate, session, &door.caller, &request);
+    let out = CallOut::new(session, door.headers);
     let call = Call {
         handle: Arc::clone(&gate.handle),
         core: Arc::clone(&session.core),
-        caller,
+        caller: door.caller,
         out: out.clone(),
         request,
         flight,
@@ -87,14 +87,14 @@ pub(super) async fn request<H: Handle>(
 pub(super) async fn batch<H: Handle>(
     gate: &Arc<Gate<H>>,
     session: &Arc<Session>,
-    caller: &Arc<Caller>,
+    door: &Door<'_>,
     text: &Bytes,
 ) -> Response<Body> {
     let messages = match legacy::batch::read(text, gate.settings.limits.depth) {
         Ok(messages) => messages,
         Err(error) => return reply::error(StatusCode::BAD_REQUEST, None, &error),
     };
-    let out = CallOut::new(session);
+    let (out, caller) = (CallOut::new(session, door.headers), &door.caller);
     let mut calls = Vec::new();
     for message in messages {
         match message {

@@ -21,6 +21,7 @@ mod guard;
 mod legacy;
 mod listen;
 mod modern;
+mod streams;
 
 /// A running listener with a scripted path behind it.
 pub(super) struct World {

@@ -68,8 +68,11 @@ pub(super) struct Line {
     pub(super) queue: VecDeque<Message>,
     read: usize,
     last_event: Option<HeaderValue>,
-    retry: Duration,
+    /// What the server said.
+    retry: Option<Duration>,
     resumes: u32,
+    /// The server ended its stream on purpose; not told yet.
+    pub(super) paused: Option<Duration>,
     /// The `Mcp-Session-Id` that came with the head.
     pub(super) session_id: Option<HeaderValue>,
     /// A new session's side, for the call to take over.
@@ -95,8 +98,9 @@ impl Line {
             queue: VecDeque::new(),
             read: 0,
             last_event: None,
-            retry: RETRY,
+            retry: None,
             resumes: 0,
+            paused: None,
             session_id: None,
             new_side: None,
         }
@@ -170,7 +174,12 @@ impl Line {
                         decoder.feed(chunk);
                         Ok(())
                     }
-                    Ok(None) => self.ended("the stream ended without an answer"),
+                    Ok(None) => {
+                        self.ended("the stream ended without an answer")?;
+                        // A proxy's timeout ends a stream too: only who said when to come back meant it.
+                        self.paused = self.retry;
+                        Ok(())
+                    }
                     Err(Broken { why, sent: _ }) => self.ended(&why),
                 }
             }
@@ -321,7 +330,7 @@ impl Line {
 
     fn event(&mut self, event: sse::Event) {
         if let Some(retry) = event.retry {
-            self.retry = Duration::from_millis(retry).min(RETRY_MAX);
+            self.retry = Some(Duration::from_millis(retry).min(RETRY_MAX));
         }
         if let Some(id) = event.id {
             self.last_event = HeaderValue::try_from(id).ok();
@@ -341,7 +350,7 @@ impl Line {
             return Err(self.wire.unavailable(why, true));
         }
         self.resumes += 1;
-        self.stage = Stage::Resume(self.wire.clock.instant() + self.retry);
+        self.stage = Stage::Resume(self.wire.clock.instant() + self.retry.unwrap_or(RETRY));
         Ok(())
     }
 

@@ -10,6 +10,7 @@ use tollgate_mcp::rope::Rope;
 
 use super::{Ask, Poster, Session, Sessions, Side, Wire};
 use crate::servers::Failure;
+use crate::servers::carrier::Carried;
 
 mod line;
 
@@ -50,8 +51,20 @@ impl Call {
     /// The next message. Cancel-safe.
     pub(in crate::servers) async fn message(&mut self) -> Result<Message, Failure> {
         loop {
-            if let Some(message) = self.line.queue.pop_front() {
+            if let Carried::Message(message) = self.next().await? {
                 return Ok(message);
+            }
+        }
+    }
+
+    /// What comes next. Cancel-safe.
+    pub(in crate::servers) async fn next(&mut self) -> Result<Carried, Failure> {
+        loop {
+            if let Some(message) = self.line.queue.pop_front() {
+                return Ok(Carried::Message(message));
+            }
+            if let Some(retry) = self.line.paused.take() {
+                return Ok(Carried::Paused(retry));
             }
             if let Some(side) = self.line.new_side.take() {
                 self.side = Some(side);
@@ -61,7 +74,7 @@ impl Call {
                 Some(side) => tokio::select! {
                     biased;
                     asked = side.recv() => match asked {
-                        Some(Ok(message)) => return Ok(message),
+                        Some(Ok(message)) => return Ok(Carried::Message(message)),
                         // The session's own end does not end a request that runs on a connection of its own.
                         Some(Err(_)) | None => self.side = None,
                     },

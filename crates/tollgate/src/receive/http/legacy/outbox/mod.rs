@@ -17,7 +17,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-use stream::{Event, Reader, State, Stream};
+use stream::{Event, Pause, Reader, State, Stream};
 
 /// How many events may wait for a connected reader before their maker is slowed down.
 const UNREAD_MAX: u64 = 64;
@@ -32,9 +32,20 @@ pub(super) struct Outbox {
     /// Somebody read, left, or the session ended.
     room: Notify,
     limits: Sessions,
-    /// Whether streams start with an empty event that carries an id: older clients fail on empty data.
+    /// Whether its client knows streams that start with an empty event.
     primed: bool,
     all_bytes: Arc<AtomicUsize>,
+}
+
+/// How soon a client should come back for a stream that it lost.
+const RETRY_MS: u64 = 1_000;
+
+/// A call's stream, before it exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ticket {
+    pub(super) number: u64,
+    /// Whether it starts with an empty event that carries an id: older clients fail on empty data.
+    pub(super) primed: bool,
 }
 
 /// A reader's place.
@@ -49,21 +60,21 @@ impl Outbox {
         Self { state: Mutex::default(), room: Notify::new(), limits, primed, all_bytes }
     }
 
-    /// The number of a new call's stream. It exists once something is sent on it.
-    pub(super) fn number(&self) -> u64 {
+    /// A new call's stream; `newest` = its request is not of an older revision than the session. It exists once something is sent on it.
+    pub(super) fn ticket(&self, newest: bool) -> Ticket {
         let mut state = self.lock();
         state.next_stream += 1;
-        state.next_stream
+        Ticket { number: state.next_stream, primed: self.primed && newest }
     }
 
     /// Makes a call's stream exist, if it does not yet.
-    pub(super) fn open(&self, number: u64, now_ms: u64) {
+    pub(super) fn open(&self, ticket: Ticket, now_ms: u64) {
         let mut state = self.lock();
-        self.stream(&mut state, number, false, now_ms);
+        self.stream(&mut state, ticket, false, now_ms);
     }
 
     /// Sends on one call's stream. Waits while its connected reader is far behind.
-    pub(super) async fn send(&self, number: u64, message: Rope, now_ms: u64) {
+    pub(super) async fn send(&self, ticket: Ticket, message: Rope, now_ms: u64) {
         loop {
             let room = self.room.notified();
             {
@@ -71,9 +82,9 @@ impl Outbox {
                 if state.ended {
                     return;
                 }
-                let behind = self.stream(&mut state, number, false, now_ms).behind();
+                let behind = self.stream(&mut state, ticket, false, now_ms).behind();
                 if behind < UNREAD_MAX {
-                    self.append(&mut state, number, Some(message));
+                    self.append(&mut state, ticket.number, Some(message));
                     return;
                 }
             }
@@ -110,17 +121,28 @@ impl Outbox {
         }
     }
 
-    /// Ends a call's stream with its response, if it has one.
-    pub(super) fn finish(&self, number: u64, response: Option<Rope>, now_ms: u64) {
+    /// Lets the reader of a call's stream go after what it has so far: it comes back in `retry_ms` for what comes meanwhile.
+    pub(super) fn pause(&self, ticket: Ticket, retry_ms: u64, now_ms: u64) {
         let mut state = self.lock();
         if state.ended {
             return;
         }
-        self.stream(&mut state, number, false, now_ms);
-        if let Some(response) = response {
-            self.append(&mut state, number, Some(response));
+        let stream = self.stream(&mut state, ticket, false, now_ms);
+        stream.pause = Some(Pause { before: stream.next, retry_ms });
+        stream.wake();
+    }
+
+    /// Ends a call's stream with its response, if it has one.
+    pub(super) fn finish(&self, ticket: Ticket, response: Option<Rope>, now_ms: u64) {
+        let mut state = self.lock();
+        if state.ended {
+            return;
         }
-        if let Some(stream) = state.streams.get_mut(&number) {
+        self.stream(&mut state, ticket, false, now_ms);
+        if let Some(response) = response {
+            self.append(&mut state, ticket.number, Some(response));
+        }
+        if let Some(stream) = state.streams.get_mut(&ticket.number) {
             stream.done = true;
             stream.wake();
         }
@@ -144,7 +166,7 @@ impl Outbox {
         }
         state.next_stream += 1;
         let number = state.next_stream;
-        self.stream(&mut state, number, true, now_ms);
+        self.stream(&mut state, Ticket { number, primed: self.primed }, true, now_ms);
         Some(self.attach(&mut state, number, 0))
     }
 
@@ -163,6 +185,10 @@ impl Outbox {
         if state.ended || !known {
             return None;
         }
+        if let Some(stream) = state.streams.get_mut(&number) {
+            // Whoever is back already need not be sent away.
+            stream.pause = None;
+        }
         Some(self.attach(&mut state, number, after + 1))
     }
 
@@ -172,7 +198,7 @@ impl Outbox {
         let mut waiting = VecDeque::new();
         if let Some(stream) = state.streams.get_mut(&number) {
             stream.wake();
-            stream.reader = Some(Reader { id: reader, next, waker: None });
+            stream.reader = Some(Reader { id: reader, next, paused: false, waker: None });
             if stream.listening {
                 stream.done = false;
                 waiting = std::mem::take(&mut state.waiting);
@@ -192,6 +218,14 @@ impl Outbox {
         let Some(reader) = stream.reader.as_mut().filter(|reader| reader.id == place.reader) else {
             return Poll::Ready(None);
         };
+        if reader.paused {
+            return Poll::Ready(None);
+        }
+        // With the answer there already, there is nothing to come back for.
+        if let Some(pause) = stream.pause.take_if(|pause| pause.before <= reader.next && !stream.done) {
+            reader.paused = true;
+            return Poll::Ready(Some(Bytes::from(format!("retry: {}\n\n", pause.retry_ms)).into()));
+        }
         let at = stream.events.partition_point(|event| event.id < reader.next);
         if let Some(event) = stream.events.get(at) {
             reader.next = event.id + 1;
@@ -274,13 +308,20 @@ impl Outbox {
         self.room.notify_waiters();
     }
 
-    fn stream<'a>(&self, state: &'a mut State, number: u64, listening: bool, now_ms: u64) -> &'a mut Stream {
+    fn stream<'a>(
+        &self,
+        state: &'a mut State,
+        ticket: Ticket,
+        listening: bool,
+        now_ms: u64,
+    ) -> &'a mut Stream {
+        let Ticket { number, primed } = ticket;
         let mut new = false;
         state.streams.entry(number).or_insert_with(|| {
             new = true;
             Stream::new(listening, now_ms)
         });
-        if new && self.primed {
+        if new && primed {
             self.append(state, number, None);
         }
         state.streams.entry(number).or_insert_with(|| Stream::new(listening, now_ms))
@@ -292,7 +333,7 @@ impl Outbox {
         let name = format!("{number}-{}", stream.next);
         let text = match message {
             Some(message) => sse::encode(Some(&name), message),
-            None => Bytes::from(format!("id: {name}\ndata:\n\n")).into(),
+            None => Bytes::from(format!("id: {name}\nretry: {RETRY_MS}\ndata:\n\n")).into(),
         };
         let bytes = text.len();
         stream.events.push_back(Event { id: stream.next, text, bytes });

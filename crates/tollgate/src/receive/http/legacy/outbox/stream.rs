@@ -31,8 +31,17 @@ pub(super) struct Stream {
     pub(super) next: u64,
     pub(super) reader: Option<Reader>,
     pub(super) done: bool,
+    pub(super) pause: Option<Pause>,
     /// Since when nobody reads it.
     pub(super) unread_since_ms: u64,
+}
+
+/// Where a stream's reader is let go for a while.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pause {
+    /// The event that it comes back for.
+    pub(super) before: u64,
+    pub(super) retry_ms: u64,
 }
 
 #[derive(Debug)]
@@ -47,6 +56,8 @@ pub(super) struct Reader {
     pub(super) id: u64,
     /// The event it gets next.
     pub(super) next: u64,
+    /// It was told to come back.
+    pub(super) paused: bool,
     pub(super) waker: Option<Waker>,
 }
 
@@ -58,6 +69,7 @@ impl Stream {
             next: 0,
             reader: None,
             done: false,
+            pause: None,
             unread_since_ms: now_ms,
         }
     }
