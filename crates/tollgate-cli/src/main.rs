@@ -8,10 +8,6 @@ mod printer;
 mod sample;
 mod stop;
 
-/// Bodies of a megabyte come and go with every call: this allocator keeps their pages.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     // The guard runs before anything else is set up: it must stay small, and it outlives the gateway.
     let mut words = std::env::args_os().skip(1);

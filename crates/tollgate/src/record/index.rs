@@ -7,13 +7,14 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::ledger::OpenError;
-use super::read::{Cursor, Folded, Follow, Reader};
+use super::read::{Closed, Cursor, Reader};
 use super::writer::files;
 use crate::clock::Clock;
-use crate::store::{Index, Position, Row, StoreError};
+use crate::store::{Index, StoreError};
 
-const TICK: Duration = Duration::from_millis(250);
-const FORGET_TICKS: u32 = 4 * 600;
+/// Seldom, so that much goes into one transaction: whoever asks the index brings it up to date first.
+const TICK: Duration = Duration::from_secs(2);
+const FORGET_TICKS: u32 = 300;
 
 /// The index cannot be brought up to date.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +62,7 @@ fn run(state: &Path, index: &Index, clock: &Clock, retain: Duration, stopped: &m
     let mut held = None;
     let mut follow = None;
     let mut ticks = 0_u32;
+    yield_to_calls();
     loop {
         if held.is_none() {
             held = files::try_lock(&lock, true).unwrap_or_default();
@@ -70,6 +72,11 @@ fn run(state: &Path, index: &Index, clock: &Clock, retain: Duration, stopped: &m
         {
             tracing::warn!(error = ?error, "the ledger's index lags behind");
             follow = None;
+            if let IndexError::Store(error) = error
+                && let Err(error) = index.remake_if_damaged(&error)
+            {
+                tracing::warn!(%error, "the ledger's index cannot be made again");
+            }
         }
         if held.is_some() && ticks.is_multiple_of(FORGET_TICKS) {
             let retain = u64::try_from(retain.as_millis()).unwrap_or(u64::MAX);
@@ -90,50 +97,40 @@ pub fn catch_up(state: &Path, index: &Index) -> Result<usize, IndexError> {
     catch_up_with(state, index, &mut None)
 }
 
-fn catch_up_with(state: &Path, index: &Index, kept: &mut Option<Follow>) -> Result<usize, IndexError> {
-    let mut follow = match kept.take() {
-        Some(follow) => follow,
+fn catch_up_with(state: &Path, index: &Index, kept: &mut Option<Closed>) -> Result<usize, IndexError> {
+    let mut closed = match kept.take() {
+        Some(closed) => closed,
         None => resume(state, index)?,
     };
+    let mut before = closed.positions();
     let mut new = 0;
     loop {
-        let before = follow.cursors().clone();
-        let closed = follow.poll()?;
-        if *follow.cursors() == before {
+        let (mut rows, more) = closed.poll()?;
+        let positions = closed.positions();
+        if positions != before {
+            index.apply(&mut rows, &positions)?;
+            new += rows.len();
+        }
+        // What came while we worked waits for the next time: else a busy gateway would never let us rest.
+        if !more {
             break;
         }
-        let rows: Vec<Row> = closed.iter().map(row).collect();
-        let positions: Vec<Position> = follow
-            .cursors()
-            .iter()
-            .map(|(chain, at)| Position { chain: chain.clone(), segment: at.segment, offset: at.offset })
-            .collect();
-        index.apply(&rows, &positions)?;
-        new += rows.len();
+        before = positions;
     }
-    *kept = Some(follow);
+    *kept = Some(closed);
     Ok(new)
 }
 
-fn resume(state: &Path, index: &Index) -> Result<Follow, IndexError> {
+fn resume(state: &Path, index: &Index) -> Result<Closed, IndexError> {
     let cursors = index.positions()?.into_iter();
     let cursors = cursors.map(|at| (at.chain, Cursor { segment: at.segment, offset: at.offset })).collect();
-    Ok(Reader::new(state).follow_cursors(cursors))
+    Ok(Reader::new(state).closed(cursors))
 }
 
-fn row(entry: &Folded) -> Row {
-    Row {
-        id: entry.id().to_owned(),
-        at_ms: entry.at_ms(),
-        interaction: entry.fields.interaction.clone(),
-        agent: entry.fields.agent.clone(),
-        server: entry.fields.server.clone(),
-        tool: entry.fields.tool.clone(),
-        outcome: entry.fields.outcome.clone().unwrap_or_default(),
-        position: Position {
-            chain: entry.place.chain.clone(),
-            segment: entry.place.segment,
-            offset: entry.place.offset,
-        },
+/// Calls come first. Only where a priority can be a thread's own.
+fn yield_to_calls() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, 10) {
+        tracing::debug!(%error, "the ledger's index thread keeps its priority");
     }
 }

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use uuid::Uuid;
 
-use super::{StoreError, make_private, migrate, open, signed, unsigned};
+use super::{Durable, StoreError, make_private, migrate, open, signed, unsigned};
 
 /// Where a close record stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +23,7 @@ pub struct Position {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     /// Its id.
-    pub id: String,
+    pub id: Uuid,
     /// When it arrived, in milliseconds since the Unix epoch.
     pub at_ms: u64,
     /// Its interaction.
@@ -71,26 +72,44 @@ impl Index {
     /// Opens or makes `STATE/index.sqlite`. One that is damaged or foreign is thrown away: it is made again from the segments.
     pub fn open(state: &Path) -> Result<Self, StoreError> {
         let path = state.join("index.sqlite");
-        let connection = match Self::connect(state, &path) {
-            Ok(connection) => connection,
+        let connection = match Self::connect(&path) {
             Err(error) if is_damaged(&error) => {
-                tracing::warn!(%error, "the ledger's index is made again");
-                Self::remove(&path)?;
-                Self::connect(state, &path)?
+                tracing::info!(%error, "the ledger's index is made again");
+                // Of two processes that start together one does it: the other's new file must not be thrown away.
+                let fail = |source| StoreError::Io { path: state.to_owned(), source };
+                let held = std::fs::File::open(state).map_err(fail)?;
+                held.lock().map_err(fail)?;
+                match Self::connect(&path) {
+                    Err(error) if is_damaged(&error) => {
+                        Self::remove(&path)?;
+                        Self::connect(&path)?
+                    }
+                    made => made?,
+                }
             }
-            Err(error) => return Err(error),
+            opened => opened?,
         };
         Ok(Self { path: Arc::new(path), connection: Arc::new(Mutex::new(connection)) })
     }
 
-    fn connect(state: &Path, path: &Path) -> Result<Connection, StoreError> {
+    /// Throws the index away if an error says that it is damaged, and begins an empty one: read the chains from their starts.
+    pub fn remake_if_damaged(&self, error: &StoreError) -> Result<(), StoreError> {
+        if is_damaged(error) {
+            let mut connection = self.connection();
+            Self::remove(&self.path)?;
+            *connection = Self::connect(&self.path)?;
+        }
+        Ok(())
+    }
+
+    fn connect(path: &Path) -> Result<Connection, StoreError> {
+        let state = path.parent().unwrap_or(Path::new("."));
         make_private(state, path).map_err(|source| StoreError::Io { path: path.to_owned(), source })?;
-        // It can be made again, so it need not survive a power cut: write-ahead logging keeps it consistent.
-        open(path, "NORMAL", migrate::INDEX)
+        open(path, Durable::No, migrate::INDEX)
     }
 
     fn remove(path: &Path) -> Result<(), StoreError> {
-        for suffix in ["", "-wal", "-shm"] {
+        for suffix in ["", "-journal", "-wal", "-shm"] {
             let mut file = path.as_os_str().to_owned();
             file.push(suffix);
             match std::fs::remove_file(&file) {
@@ -102,24 +121,28 @@ impl Index {
         Ok(())
     }
 
-    /// Puts entries in and says how far each chain is read, in one transaction.
-    pub fn apply(&self, rows: &[Row], positions: &[Position]) -> Result<(), StoreError> {
+    /// Puts entries in and says how far each chain is read, in one transaction. Sorts the rows by id: that is how they lie.
+    pub fn apply(&self, rows: &mut [Row], positions: &[Position]) -> Result<(), StoreError> {
+        rows.sort_unstable_by_key(|row| row.id);
         self.with(|connection| {
-            let transaction = connection.transaction()?;
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             {
                 let mut insert = transaction.prepare_cached(
                     "INSERT OR IGNORE INTO entries VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
                 )?;
+                let mut own = Uuid::encode_buffer();
                 for row in rows {
+                    let id: &str = row.id.hyphenated().encode_lower(&mut own);
+                    let interaction = row.interaction.as_deref();
                     insert.execute(params![
-                        row.id,
+                        row.id.as_bytes(),
                         signed(row.at_ms),
-                        row.interaction,
+                        interaction.map(|interaction| if interaction == id { "" } else { interaction }),
                         row.agent,
                         row.server,
                         row.tool,
                         row.outcome,
-                        row.position.chain,
+                        Uuid::try_parse(&row.position.chain).unwrap_or_default().as_bytes(),
                         row.position.segment,
                         signed(row.position.offset)
                     ])?;
@@ -152,19 +175,23 @@ impl Index {
 
     /// The entry with this id.
     pub fn find(&self, id: &str) -> Result<Option<Row>, StoreError> {
+        let Ok(id) = Uuid::try_parse(id) else { return Ok(None) };
         self.with(|connection| {
             let sql = format!("SELECT {COLUMNS} FROM entries WHERE id = ?1");
-            connection.prepare_cached(&sql)?.query_row([id], read).optional()
+            connection.prepare_cached(&sql)?.query_row([id.as_bytes()], read).optional()
         })
     }
 
-    /// The newest that match, newest first.
+    /// The newest that match, newest first. Looks through all that arrived since, until it has enough.
     pub fn newest(&self, query: &Query) -> Result<Vec<Row>, StoreError> {
+        let own = query.interaction.as_deref().and_then(|id| Uuid::try_parse(id).ok());
+        let since_ms = query.since_ms.unwrap_or(0);
         self.with(|connection| {
             let sql = format!(
                 "SELECT {COLUMNS} FROM entries WHERE (?1 IS NULL OR agent = ?1) AND (?2 IS NULL OR server = ?2)
                  AND (?3 IS NULL OR tool = ?3) AND (?4 IS NULL OR outcome = ?4)
-                 AND (?5 IS NULL OR interaction = ?5) AND at_ms >= ?6 ORDER BY at_ms DESC, id DESC LIMIT ?7"
+                 AND (?5 IS NULL OR interaction = ?5 OR (interaction = '' AND id = ?6))
+                 AND at_ms >= ?7 AND id >= ?8 ORDER BY id DESC LIMIT ?9"
             );
             connection
                 .prepare_cached(&sql)?
@@ -175,7 +202,10 @@ impl Index {
                         query.tool,
                         query.outcome,
                         query.interaction,
-                        signed(query.since_ms.unwrap_or(0)),
+                        own.as_ref().map(Uuid::as_bytes),
+                        signed(since_ms),
+                        // Nothing arrived after its id was made.
+                        first_id(since_ms),
                         query.limit
                     ],
                     read,
@@ -186,7 +216,7 @@ impl Index {
 
     /// Forgets what arrived before, as retention drops it.
     pub fn forget_before(&self, ms: u64) -> Result<usize, StoreError> {
-        self.with(|connection| connection.execute("DELETE FROM entries WHERE at_ms < ?1", [signed(ms)]))
+        self.with(|connection| connection.execute("DELETE FROM entries WHERE id < ?1", [first_id(ms)]))
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
@@ -200,16 +230,27 @@ impl Index {
 }
 
 fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
+    let id = Uuid::from_bytes(row.get(0)?);
+    let interaction: Option<String> = row.get(2)?;
     Ok(Row {
-        id: row.get(0)?,
+        id,
         at_ms: row.get(1).map(unsigned)?,
-        interaction: row.get(2)?,
+        interaction: interaction.map(|other| if other.is_empty() { id.to_string() } else { other }),
         agent: row.get(3)?,
         server: row.get(4)?,
         tool: row.get(5)?,
         outcome: row.get(6)?,
-        position: Position { chain: row.get(7)?, segment: row.get(8)?, offset: row.get(9).map(unsigned)? },
+        position: Position {
+            chain: Uuid::from_bytes(row.get(7)?).to_string(),
+            segment: row.get(8)?,
+            offset: row.get(9).map(unsigned)?,
+        },
     })
+}
+
+/// The lowest id that a moment can have: `UUIDv7` begins with 48 bits of milliseconds.
+fn first_id(ms: u64) -> [u8; 16] {
+    (u128::from(ms.min((1 << 48) - 1)) << 80).to_be_bytes()
 }
 
 /// Whether nothing can be made of the file as it is; a locked or unreachable one is not damaged.

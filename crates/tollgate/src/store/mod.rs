@@ -73,7 +73,7 @@ impl Store {
     pub fn open(state: &Path) -> Result<Self, StoreError> {
         let path = state.join("tollgate.sqlite");
         make_private(state, &path).map_err(|source| StoreError::Io { path: path.clone(), source })?;
-        let connection = open(&path, "FULL", migrate::STATE)?;
+        let connection = open(&path, Durable::Yes, migrate::STATE)?;
         let watcher = watcher::Watcher::start(&path)?;
         Ok(Self { inner: Arc::new(Inner { path, connection: Mutex::new(connection), watcher }) })
     }
@@ -101,13 +101,27 @@ impl Store {
     }
 }
 
-/// Opens a database: write-ahead log, patient with other processes, migrated.
-fn open(path: &Path, synchronous: &str, migrations: &[migrate::Migration]) -> Result<Connection, StoreError> {
+/// Whether a database must survive a power cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Durable {
+    Yes,
+    /// It survives its process only. Without waiting for the medium a rollback journal is cheaper than a write-ahead log: what is
+    /// appended is written once.
+    No,
+}
+
+/// Opens a database: patient with other processes, migrated.
+fn open(path: &Path, durable: Durable, migrations: &[migrate::Migration]) -> Result<Connection, StoreError> {
     let fail = |source| StoreError::Sqlite { path: path.to_owned(), source };
     let mut connection = Connection::open(path).map_err(fail)?;
     connection.busy_timeout(std::time::Duration::from_secs(5)).map_err(fail)?;
-    connection.pragma_update(None, "journal_mode", "wal").map_err(fail)?;
-    connection.pragma_update(None, "synchronous", synchronous).map_err(fail)?;
+    match durable {
+        Durable::Yes => {
+            connection.pragma_update(None, "journal_mode", "wal").map_err(fail)?;
+            connection.pragma_update(None, "synchronous", "FULL").map_err(fail)?;
+        }
+        Durable::No => connection.pragma_update(None, "synchronous", "OFF").map_err(fail)?,
+    }
     migrate::run(&mut connection, path, migrations)?;
     Ok(connection)
 }

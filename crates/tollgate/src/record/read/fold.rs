@@ -70,7 +70,7 @@ fn find_begin(dir: &Path, place: &Place, seq: u64) -> io::Result<Option<Record>>
     let chains = files::list(dir)?;
     let Some(chain) = chains.get(&place.chain) else { return Ok(None) };
     for (number, path) in chain.segments.range(..=place.segment).rev() {
-        if super::follow::line_at(path, 0)?
+        if super::walk::line_at(path, 0)?
             .is_none_or(|first| line::frame(&first).is_none_or(|first| first.seq > seq))
         {
             continue;

@@ -5,14 +5,18 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 mod backward;
+mod closed;
 mod fold;
 mod follow;
 mod model;
+mod slim;
 mod tail;
 mod verify;
+mod walk;
 
 pub(in crate::record) use backward::Backward;
-pub(in crate::record) use follow::Cursor;
+pub(in crate::record) use closed::Closed;
+pub(in crate::record) use walk::Cursor;
 
 pub use follow::Follow;
 pub use model::{Filter, Folded, Place, Record};
@@ -69,7 +73,7 @@ impl Reader {
     /// The entry whose close stands at a place; `None` if nothing does (any more).
     pub fn at(&self, place: &Place) -> io::Result<Option<Folded>> {
         let path = files::segment(&self.dir, &place.chain, place.segment);
-        let text = match follow::line_at(&path, place.offset) {
+        let text = match walk::line_at(&path, place.offset) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
@@ -83,11 +87,9 @@ impl Reader {
         if from_start { Ok(Follow::from_start(&self.dir)) } else { Follow::from_now(&self.dir) }
     }
 
-    pub(in crate::record) fn follow_cursors(
-        &self,
-        cursors: std::collections::BTreeMap<String, Cursor>,
-    ) -> Follow {
-        Follow::from_cursors(&self.dir, cursors)
+    /// Follows from where the index stands, for the index.
+    pub(in crate::record) fn closed(&self, cursors: std::collections::BTreeMap<String, Cursor>) -> Closed {
+        Closed::from_cursors(&self.dir, cursors)
     }
 
     /// Walks every chain. `head` (hex) must be the hash of a record that is there: what an outsider wrote down proves that the

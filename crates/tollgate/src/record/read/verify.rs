@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::follow::Lines;
+use super::walk::Lines;
 use crate::record::encode;
 use crate::record::line::{self, Frame, Kind};
 use crate::record::writer::files;
