@@ -45,7 +45,7 @@ pub struct Answered {
 #[derive(Debug)]
 pub enum Unanswered {
     /// The agent is asked: this is its answer for now.
-    Asked(Box<Answer>),
+    Asked(Answer),
     /// It won't be.
     Refused(Refused),
 }
@@ -125,7 +125,7 @@ impl Approver {
             params: Object::scan(Bytes::from(params)).unwrap_or_else(|_| Object::empty()),
         };
         let answer = input_required(&[request], Some(&token));
-        Unanswered::Asked(Box::new(answer))
+        Unanswered::Asked(answer)
     }
 }
 

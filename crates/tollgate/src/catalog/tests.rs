@@ -69,11 +69,11 @@ fn expose_and_overrides_apply_to_tools() {
 #[test]
 fn a_clash_of_exposed_names_leaves_both_out() {
     let config = config(
-        "servers:\n  files:\n    url: http://127.0.0.1:9/mcp\n    tools: { override: { a: { rename: same } } }\n",
+        "servers:\n  files:\n    url: http://127.0.0.1:9/mcp\n    tools: { override: { a: { rename: b } } }\n",
     );
-    let items: &[&str] = &[r#"{"name":"a"}"#, r#"{"name":"same"}"#, r#"{"name":"c"}"#];
+    let items: &[&str] = &[r#"{"name":"a"}"#, r#"{"name":"b"}"#, r#"{"name":"c"}"#];
     let snapshot = snapshot(&config, &[("files", Listing::Tools, items)]);
-    assert!(snapshot.exposed_tool("files_same").is_none());
+    assert!(snapshot.exposed_tool("files_a").is_none() && snapshot.exposed_tool("files_b").is_none());
     assert!(snapshot.exposed_tool("files_c").is_some());
 }
 

@@ -190,7 +190,7 @@ impl Gate {
                     Err(unanswered) => {
                         return match unanswered {
                             Unanswered::Asked(answer) => {
-                                entry.close(Close::of(Outcome::Asked), Ending::Answer(*answer)).await
+                                entry.close(Close::of(Outcome::Asked), Ending::Answer(answer)).await
                             }
                             Unanswered::Refused(refused) => {
                                 refuse(entry, Outcome::Refused, &refused, method).await
@@ -223,7 +223,7 @@ impl Gate {
                 return refuse(entry, Outcome::Refused, &refused, method).await;
             }
         };
-        Box::pin(self.carry(entry, permit, committed, method, cancel, out)).await
+        self.carry(entry, permit, committed, method, cancel, out).await
     }
 
     async fn approve(&self, question: crate::decide::Question) -> Result<Permit, Unanswered> {
