@@ -160,6 +160,30 @@ pub(crate) enum Servers {
         #[arg(value_name = "SERVER")]
         alias: Option<String>,
     },
+    /// Not available in this version
+    #[command(hide = true)]
+    Login {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<std::ffi::OsString>,
+    },
+    /// Not available in this version
+    #[command(hide = true)]
+    Pins {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<std::ffi::OsString>,
+    },
+    /// Not available in this version
+    #[command(hide = true)]
+    Diff {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<std::ffi::OsString>,
+    },
+    /// Not available in this version
+    #[command(hide = true)]
+    Accept {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<std::ffi::OsString>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -212,6 +236,12 @@ pub(crate) enum Secrets {
 pub(crate) enum PolicyCommand {
     /// Print the Cedar text that the rules compile into
     Show,
+    /// Not available in this version
+    #[command(hide = true)]
+    Test {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<std::ffi::OsString>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -237,6 +267,12 @@ pub(crate) enum LedgerCommand {
         /// The hash that the newest chain must end in or pass through
         #[arg(long, value_name = "HASH")]
         head: Option<String>,
+    },
+    /// Not available in this version
+    #[command(hide = true)]
+    Export {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<std::ffi::OsString>,
     },
 }
 

@@ -11,7 +11,7 @@ use crate::args::{Common, LedgerCommand};
 use crate::printer;
 use crate::stop::{Done, Stop};
 
-use super::load;
+use super::{absent, load};
 
 /// How often `tail -f` looks.
 const EVERY: Duration = Duration::from_millis(100);
@@ -22,6 +22,7 @@ pub(super) fn run(common: &Common, what: LedgerCommand) -> Done {
     match what {
         LedgerCommand::Tail { count, follow } => tail(common, &reader, &count, follow),
         LedgerCommand::Show { id } => show(&config, &reader, &id),
+        LedgerCommand::Export { .. } => Err(absent("ledger export", "`tollgate ledger tail -n all --json` prints every entry")),
         LedgerCommand::Verify { head } => verify(common, &reader, head.as_deref()),
     }
 }

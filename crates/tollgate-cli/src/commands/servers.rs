@@ -8,11 +8,15 @@ use crate::printer;
 use crate::stop::{Done, Stop};
 
 use super::operator::Running;
-use super::{gateway_inside, load, runtime};
+use super::{absent, gateway_inside, load, runtime};
 
 pub(super) fn run(common: &Common, what: Option<Servers>) -> Done {
     let (config, _) = load(common)?;
     let states = match what.unwrap_or(Servers::List) {
+        Servers::Login { .. } => return Err(absent("servers login", "static credentials stand under `auth:`")),
+        Servers::Pins { .. } | Servers::Diff { .. } | Servers::Accept { .. } => {
+            return Err(absent("servers pins|diff|accept", "changed tool definitions apply as they come"));
+        }
         Servers::List => runtime()?.block_on(list(config))?,
         Servers::Test { alias } => {
             let mut config = config;
