@@ -148,6 +148,10 @@ impl Line {
                     Some(chunk) if first.is_empty() => *first = chunk,
                     Some(chunk) => {
                         if rest.is_empty() {
+                            // Known lengths are reserved at once: growing would copy what is there again and again.
+                            let length = self.flight.as_ref().and_then(Flight::length);
+                            let left = length.and_then(|l| usize::try_from(l).ok()).unwrap_or(64 * 1024);
+                            rest.reserve(first.len().saturating_add(chunk.len()).saturating_add(left));
                             rest.extend_from_slice(first);
                         }
                         rest.extend_from_slice(&chunk);
