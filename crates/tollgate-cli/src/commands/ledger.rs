@@ -22,7 +22,9 @@ pub(super) fn run(common: &Common, what: LedgerCommand) -> Done {
     match what {
         LedgerCommand::Tail { count, follow } => tail(common, &reader, &count, follow),
         LedgerCommand::Show { id } => show(&config, &reader, &id),
-        LedgerCommand::Export { .. } => Err(absent("ledger export", "`tollgate ledger tail -n all --json` prints every entry")),
+        LedgerCommand::Export { .. } => {
+            Err(absent("ledger export", "`tollgate ledger tail -n all --json` prints every entry"))
+        }
         LedgerCommand::Verify { head } => verify(common, &reader, head.as_deref()),
     }
 }

@@ -11,7 +11,9 @@ use super::{absent, load};
 pub(super) fn run(common: &Common, what: &PolicyCommand) -> Done {
     let (config, _) = load(common)?;
     match what {
-        PolicyCommand::Test { .. } => Err(absent("policy test", "`tollgate tools --as AGENT` shows each tool's verdict")),
+        PolicyCommand::Test { .. } => {
+            Err(absent("policy test", "`tollgate tools --as AGENT` shows each tool's verdict"))
+        }
         PolicyCommand::Show => {
             let policy = gateway::compile(&config).map_err(|problems| {
                 for problem in &problems {

@@ -13,7 +13,9 @@ use super::{absent, gateway_inside, load, runtime};
 pub(super) fn run(common: &Common, what: Option<Servers>) -> Done {
     let (config, _) = load(common)?;
     let states = match what.unwrap_or(Servers::List) {
-        Servers::Login { .. } => return Err(absent("servers login", "static credentials stand under `auth:`")),
+        Servers::Login { .. } => {
+            return Err(absent("servers login", "static credentials stand under `auth:`"));
+        }
         Servers::Pins { .. } | Servers::Diff { .. } | Servers::Accept { .. } => {
             return Err(absent("servers pins|diff|accept", "changed tool definitions apply as they come"));
         }

@@ -32,6 +32,16 @@ pub enum Endpoint {
     Server(Arc<str>),
 }
 
+impl Endpoint {
+    /// The server whose own endpoint it is.
+    pub fn server(&self) -> Option<&str> {
+        match self {
+            Self::Server(alias) => Some(alias),
+            Self::Whole | Self::View(_) => None,
+        }
+    }
+}
+
 /// How a request reached us, as far as `authenticate` needs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {

@@ -128,15 +128,31 @@ impl Catalog {
     }
 
     /// The snapshot for an agent of these capabilities. At once, except for the first request of a new set.
-    pub async fn snapshot(self: &Arc<Self>, client: &Arc<Client>, principal: &Arc<str>) -> Arc<Snapshot> {
+    /// `only`: the one server that matters; then no other is waited for.
+    pub async fn snapshot(
+        self: &Arc<Self>,
+        client: &Arc<Client>,
+        principal: &Arc<str>,
+        only: Option<&str>,
+    ) -> Arc<Snapshot> {
         match self.snapshot_now(client) {
             Some(snapshot) => snapshot,
             // Boxed: so rare a way must not make every call's future larger.
-            None => Box::pin(self.first_snapshot(client, principal)).await,
+            None => Box::pin(self.first_snapshot(client, principal, only)).await,
         }
     }
 
-    async fn first_snapshot(self: &Arc<Self>, client: &Arc<Client>, principal: &Arc<str>) -> Arc<Snapshot> {
+    /// What the servers offer anyone: for what does not depend on an agent's capabilities.
+    pub async fn base_snapshot(self: &Arc<Self>) -> Arc<Snapshot> {
+        self.snapshot(&Arc::new(plain_client()), &Arc::from(""), None).await
+    }
+
+    async fn first_snapshot(
+        self: &Arc<Self>,
+        client: &Arc<Client>,
+        principal: &Arc<str>,
+        only: Option<&str>,
+    ) -> Arc<Snapshot> {
         let key = client.capabilities.fingerprint();
         if !self.awake.load(Ordering::Relaxed) {
             self.settle().await;
@@ -154,9 +170,14 @@ impl Catalog {
             .all()
             .into_iter()
             .filter(|server| matches!(server.health(), Health::Ready(_)))
-            .map(|server| {
+            .filter_map(|server| {
                 let catalog = Arc::clone(self);
-                tokio::spawn(async move { catalog.fetch(&server, key, &ALL).await })
+                let matters = only.is_none_or(|only| *server.config.alias == *only);
+                let task = tokio::spawn(async move {
+                    catalog.fetch(&server, key, &ALL).await;
+                    catalog.rebuild();
+                });
+                matters.then_some(task)
             })
             .collect();
         let all = async {

@@ -117,7 +117,7 @@ impl Gate {
     /// Every tool of an endpoint, with the verdict it would get.
     pub async fn tool_states(&self, caller: &Arc<Caller>, endpoint: &Endpoint) -> Vec<ToolState> {
         let client = Arc::new(operator_client());
-        let snapshot = self.catalog.snapshot(&client, &caller.principal).await;
+        let snapshot = self.catalog.snapshot(&client, &caller.principal, None).await;
         let config = self.config.load_full();
         let Some(scope) = crate::resolve::Scope::of(&config, endpoint, caller) else { return Vec::new() };
         let visible = self.decider.visible(caller, &snapshot, Listing::Tools);

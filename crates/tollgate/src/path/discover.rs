@@ -19,7 +19,7 @@ const INSTRUCTIONS: usize = 8 * 1024;
 
 impl Gate {
     pub(super) async fn discover(&self, arrival: Arrival) -> Reply {
-        let snapshot = self.catalog.snapshot(&arrival.client, &arrival.caller.principal).await;
+        let snapshot = self.catalog.base_snapshot().await;
         let object = match &arrival.endpoint {
             Endpoint::Server(alias) => one(&snapshot, alias),
             Endpoint::Whole | Endpoint::View(_) => merged(&snapshot),

@@ -18,7 +18,10 @@ use super::{Gate, refused_with};
 impl Gate {
     pub(super) async fn list(&self, arrival: Arrival) -> Reply {
         let mut entry = self.begin(&arrival);
-        let snapshot = self.catalog.snapshot(&arrival.client, &arrival.caller.principal).await;
+        let snapshot = self
+            .catalog
+            .snapshot(&arrival.client, &arrival.caller.principal, arrival.endpoint.server())
+            .await;
         self.catalog.revalidate(&snapshot);
         match self.page(&arrival, &snapshot) {
             Ok(answer) => {

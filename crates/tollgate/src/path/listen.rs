@@ -48,7 +48,10 @@ impl Gate {
         entry.facts_mut().verdict = Some(Said::Allow);
         let mut draining = self.draining.subscribe();
         let mut changes = self.catalog.changes();
-        let snapshot = self.catalog.snapshot(&arrival.client, &arrival.caller.principal).await;
+        let snapshot = self
+            .catalog
+            .snapshot(&arrival.client, &arrival.caller.principal, arrival.endpoint.server())
+            .await;
         if entry.commit().await.is_err() {
             let refused =
                 Refused::new(Code::LedgerUnavailable, Arc::from("listening"), "the ledger cannot be written");
@@ -78,7 +81,7 @@ impl Gate {
                     if moved.is_err() {
                         return give_up(entry).await;
                     }
-                    let snapshot = self.catalog.snapshot(&arrival.client, &arrival.caller.principal).await;
+                    let snapshot = self.catalog.snapshot(&arrival.client, &arrival.caller.principal, arrival.endpoint.server()).await;
                     self.changed(&arrival, &snapshot, &mut honoured)
                 }
                 said = said(&mut own) => honoured.lists.iter().filter(|(listing, ..)| *listing == said).map(|(_, kind, _)| {

@@ -162,7 +162,10 @@ impl Gate {
     async fn call(&self, arrival: Arrival, cancel: Cancel, out: mpsc::Sender<Part>) -> Reply {
         let method = arrival.method;
         let mut entry = self.begin(&arrival);
-        let snapshot = self.catalog.snapshot(&arrival.client, &arrival.caller.principal).await;
+        let snapshot = self
+            .catalog
+            .snapshot(&arrival.client, &arrival.caller.principal, arrival.endpoint.server())
+            .await;
         let config = self.config.load_full();
         let now = self.clock.now_ms();
         let call = match resolve::call(&self.sealer, now, &config, snapshot, arrival, entry.facts().id) {
