@@ -27,7 +27,7 @@ mod tests;
 
 pub use item::Item;
 pub use list::{List, ListKey, digest_of, method};
-pub use snapshot::{Offer, Snapshot};
+pub use snapshot::{Asked, Offer, Snapshot};
 
 /// How long a list waits, right after the gateway's own start, for servers that were never heard of.
 const START_GRACE: Duration = Duration::from_secs(5);
@@ -67,6 +67,8 @@ struct Offers {
     known: HashMap<(Arc<str>, u16), Arc<Offer>>,
     /// Who listed with these capabilities: asked again when a server changes.
     askers: HashMap<u16, (Arc<Client>, Arc<str>)>,
+    /// Which servers were asked to list for which capabilities: asking one may start a process.
+    asked: HashSet<(Arc<str>, u16)>,
 }
 
 #[derive(Debug)]
@@ -120,11 +122,12 @@ impl Catalog {
     }
 
     /// The snapshot for an agent of these capabilities, if one is there and the start's grace is over: the way of nearly every call.
-    pub fn snapshot_now(&self, client: &Client) -> Option<Arc<Snapshot>> {
+    pub fn snapshot_now(&self, client: &Client, only: Option<&str>) -> Option<Arc<Snapshot>> {
         if !self.awake.load(Ordering::Relaxed) {
             return None;
         }
-        self.snapshots.load().get(&client.capabilities.fingerprint()).map(Arc::clone)
+        let snapshots = self.snapshots.load();
+        snapshots.get(&client.capabilities.fingerprint()).filter(|s| s.has_asked(only)).map(Arc::clone)
     }
 
     /// The snapshot for an agent of these capabilities. At once, except for the first request of a new set.
@@ -135,7 +138,7 @@ impl Catalog {
         principal: &Arc<str>,
         only: Option<&str>,
     ) -> Arc<Snapshot> {
-        match self.snapshot_now(client) {
+        match self.snapshot_now(client, only) {
             Some(snapshot) => snapshot,
             // Boxed: so rare a way must not make every call's future larger.
             None => Box::pin(self.first_snapshot(client, principal, only)).await,
@@ -161,23 +164,18 @@ impl Catalog {
                 self.awake.store(true, Ordering::Relaxed);
             }
         }
-        if let Some(snapshot) = self.snapshots.load().get(&key) {
-            return Arc::clone(snapshot);
+        if let Some(snapshot) = self.snapshot_now(client, only) {
+            return snapshot;
         }
-        lock(&self.offers).askers.entry(key).or_insert_with(|| (Arc::clone(client), Arc::clone(principal)));
         let fetches: Vec<_> = self
-            .servers
-            .all()
+            .ask(key, client, principal, only)
             .into_iter()
-            .filter(|server| matches!(server.health(), Health::Ready(_)))
-            .filter_map(|server| {
+            .map(|server| {
                 let catalog = Arc::clone(self);
-                let matters = only.is_none_or(|only| *server.config.alias == *only);
-                let task = tokio::spawn(async move {
+                tokio::spawn(async move {
                     catalog.fetch(&server, key, &ALL).await;
                     catalog.rebuild();
-                });
-                matters.then_some(task)
+                })
             })
             .collect();
         let all = async {
@@ -197,6 +195,23 @@ impl Catalog {
             Some(snapshot) => Arc::clone(snapshot),
             None => Arc::new(Snapshot::empty()),
         }
+    }
+
+    /// Notes who asks, and gives the servers that are up and were not asked before. Others are asked when they come up.
+    fn ask(
+        &self,
+        key: u16,
+        client: &Arc<Client>,
+        principal: &Arc<str>,
+        only: Option<&str>,
+    ) -> Vec<Arc<Server>> {
+        let mut offers = lock(&self.offers);
+        offers.askers.entry(key).or_insert_with(|| (Arc::clone(client), Arc::clone(principal)));
+        let matters = |server: &Arc<Server>| only.is_none_or(|only| *server.config.alias == *only);
+        let servers = self.servers.all().into_iter().filter(matters);
+        let fresh: Vec<_> =
+            servers.filter(|s| offers.asked.insert((Arc::clone(&s.config.alias), key))).collect();
+        fresh.into_iter().filter(|s| matches!(s.health(), Health::Ready(_))).collect()
     }
 
     /// How many tools each server offers to agents that declare nothing.
@@ -252,7 +267,11 @@ impl Catalog {
         let mut watchers = lock(&self.watchers);
         let aliases: HashSet<Arc<str>> = servers.iter().map(|s| Arc::clone(&s.config.alias)).collect();
         watchers.retain(|alias, _| aliases.contains(alias));
-        lock(&self.offers).known.retain(|(alias, _), _| aliases.contains(alias));
+        {
+            let mut offers = lock(&self.offers);
+            offers.known.retain(|(alias, _), _| aliases.contains(alias));
+            offers.asked.retain(|(alias, _)| aliases.contains(alias));
+        }
         for server in servers {
             let alias = Arc::clone(&server.config.alias);
             if watchers.get(&alias).is_some_and(|w| Arc::ptr_eq(&w.server, &server)) {
@@ -308,7 +327,12 @@ impl Catalog {
     }
 
     async fn refetch(self: &Arc<Self>, server: &Arc<Server>, listings: &[Listing]) {
-        let mut keys: Vec<u16> = lock(&self.offers).askers.keys().copied().collect();
+        let mut keys: Vec<u16> = {
+            let offers = lock(&self.offers);
+            let asked =
+                |key: &u16| *key == 0 || offers.asked.contains(&(Arc::clone(&server.config.alias), *key));
+            offers.askers.keys().copied().filter(asked).collect()
+        };
         keys.sort_unstable();
         for key in keys {
             self.fetch(server, key, listings).await;
@@ -390,14 +414,23 @@ impl Catalog {
                 .filter(|s| !matches!(s.health(), Health::Ready(_) | Health::Disabled))
                 .map(|s| Arc::clone(&s.config.alias))
                 .collect();
+            let asked: HashSet<Arc<str>> = servers
+                .iter()
+                .map(|s| Arc::clone(&s.config.alias))
+                .filter(|alias| *key == 0 || offers.asked.contains(&(Arc::clone(alias), *key)))
+                .collect();
+            let asked = if asked.len() == servers.len() { Asked::All } else { Asked::Some(asked) };
             match current.get(key) {
-                Some(old) if old.is_made_of(&parts, &missing, &config) => {
+                Some(old) if old.is_made_of(&parts, &missing, &asked, &config) => {
                     next.insert(*key, Arc::clone(old));
                 }
                 _ => {
                     changed = true;
                     let serial = self.serial.fetch_add(1, Ordering::Relaxed) + 1;
-                    next.insert(*key, Arc::new(Snapshot::merge(serial, *key, parts, missing, &config)));
+                    next.insert(
+                        *key,
+                        Arc::new(Snapshot::merge(serial, *key, parts, missing, &config).asked(asked)),
+                    );
                 }
             }
         }

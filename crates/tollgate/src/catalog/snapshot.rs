@@ -1,6 +1,6 @@
 //! One server's offer, and the merge of all of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -164,6 +164,15 @@ const fn index(listing: Listing) -> usize {
     }
 }
 
+/// Which servers were asked to list for a snapshot's capabilities; of the others it has what they offer anyone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// Every one.
+    All,
+    /// These.
+    Some(HashSet<Arc<str>>),
+}
+
 /// All offers for one set of declared capabilities, merged. Immutable; lists are written once for all callers who see the same.
 #[derive(Debug)]
 pub struct Snapshot {
@@ -171,6 +180,7 @@ pub struct Snapshot {
     key: u16,
     parts: Vec<(Arc<Offer>, bool)>,
     missing: Vec<Arc<str>>,
+    asked: Asked,
     digest: Arc<str>,
     all: [Vec<Arc<Item>>; 4],
     exposed_tools: HashMap<Arc<str>, usize>,
@@ -189,6 +199,7 @@ impl Snapshot {
             key: 0,
             parts: Vec::new(),
             missing: Vec::new(),
+            asked: Asked::All,
             digest: Arc::from(""),
             all: Default::default(),
             exposed_tools: HashMap::new(),
@@ -240,11 +251,33 @@ impl Snapshot {
     }
 
     /// Whether merging these again would give the same.
-    pub fn is_made_of(&self, parts: &[(Arc<Offer>, bool)], missing: &[Arc<str>], config: &Config) -> bool {
-        self.digest == config.digest
+    pub fn is_made_of(
+        &self,
+        parts: &[(Arc<Offer>, bool)],
+        missing: &[Arc<str>],
+        asked: &Asked,
+        config: &Config,
+    ) -> bool {
+        self.asked == *asked
+            && self.digest == config.digest
             && self.missing == missing
             && self.parts.len() == parts.len()
             && self.parts.iter().zip(parts).all(|(a, b)| Arc::ptr_eq(&a.0, &b.0) && a.1 == b.1)
+    }
+
+    /// The same, for servers of which only some were asked.
+    #[must_use]
+    pub fn asked(mut self, asked: Asked) -> Self {
+        self.asked = asked;
+        self
+    }
+
+    /// Whether the one server that matters, or all, were asked.
+    pub fn has_asked(&self, only: Option<&str>) -> bool {
+        match &self.asked {
+            Asked::All => true,
+            Asked::Some(asked) => only.is_some_and(|only| asked.contains(only)),
+        }
     }
 
     /// Its number: larger for later ones.
