@@ -53,12 +53,13 @@ impl Running {
     pub async fn start(binary: &Path, config: Json, env: &[(String, String)]) -> Result<Self> {
         let mut attempts = 0;
         loop {
+            let (listen, admin) = free_ports()?;
             let mut gateway = Self {
                 binary: binary.to_owned(),
                 folder: TempDir::with_prefix("tollgate-")?,
                 env: env.to_vec(),
-                listen: free_port()?,
-                admin: free_port()?,
+                listen,
+                admin,
                 child: None,
                 log: Arc::default(),
             };
@@ -261,7 +262,8 @@ fn keep(from: impl AsyncRead + Unpin + Send + 'static, log: Arc<Mutex<String>>) 
     });
 }
 
-/// An address that was free a moment ago.
-fn free_port() -> Result<String> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
+/// Two addresses that were free a moment ago: both are held while they are found, so they differ.
+fn free_ports() -> Result<(String, String)> {
+    let (one, other) = (TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?);
+    Ok((one.local_addr()?.to_string(), other.local_addr()?.to_string()))
 }
