@@ -87,6 +87,10 @@ mod condition;
 mod request;
 pub use request::{Action, Caller, Kind, Target};
 
+/// What differs from call to call.
+mod evidence;
+pub use evidence::{Evidence, Needs, Session};
+
 /// Stack for Cedar.
 mod room;
 
