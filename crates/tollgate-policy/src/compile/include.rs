@@ -112,48 +112,8 @@ fn statement(policy: &cedar_policy::Policy, name: &str, line: usize, weight: usi
         }
     }
 
-    let ask = policy.annotation("ask").map(|text| (text, Audience::parse(text)));
-    let count = match policy.annotation("count").map(str::parse) {
-        None => 1,
-        Some(Ok(count @ 1..=9)) => count,
-        Some(Ok(_) | Err(_)) => {
-            problem("`@count` is not a number from 1 to 9".into(), Some("write `@count(\"2\")`".into()));
-            1
-        }
-    };
-    let force = match (policy.effect(), ask) {
-        (Cedar::Permit, None) => Force::Permit,
-        (Cedar::Forbid, None) => Force::Forbid,
-        (Cedar::Permit, Some(_)) => {
-            problem(
-                "`@ask` stands on a permit".into(),
-                Some("an ask is a forbid that an approval lifts: `@ask(\"agent\") forbid (…)`".into()),
-            );
-            Force::Permit
-        }
-        (Cedar::Forbid, Some((_, Some(audience)))) => Force::Ask(Demand { audience, count }),
-        (Cedar::Forbid, Some((text, None))) => {
-            problem(
-                format!("`@ask(\"{}\")` names nobody", text.escape_debug()),
-                Some("write `@ask(\"agent\")`, `@ask(\"operators\")` or `@ask(\"group:NAME\")`".into()),
-            );
-            Force::Forbid
-        }
-    };
-    match &force {
-        Force::Ask(demand) if count == 1 || demand.audience != Audience::Agent => {}
-        Force::Ask(_) => {
-            problem("the agent's human is one person".into(), Some("ask `operators` or a group".into()))
-        }
-        Force::Permit | Force::Forbid if policy.annotation("count").is_some() => {
-            problem("`@count` goes with `@ask`".into(), None);
-        }
-        Force::Permit | Force::Forbid => {}
-    }
+    let force = force(policy, &mut problem);
     let looked = Looked::at(policy);
-    if looked.reads.part(Part::Tests) && looked.texts.iter().any(|text| text == "tests") {
-        problem("`context.tests` is what shorthand rules compile to".into(), Some("use a fact".into()));
-    }
 
     let actions = match policy.action_constraint() {
         ActionConstraint::Any => Set::ALL,
@@ -196,6 +156,49 @@ fn statement(policy: &cedar_policy::Policy, name: &str, line: usize, weight: usi
         implied: false,
         weight,
     });
+}
+
+/// What a policy does, by its effect and annotations.
+fn force(policy: &cedar_policy::Policy, problem: &mut impl FnMut(String, Option<String>)) -> Force {
+    let ask = policy.annotation("ask").map(|text| (text, Audience::parse(text)));
+    let count = match policy.annotation("count").map(str::parse) {
+        None => 1,
+        Some(Ok(count @ 1..=9)) => count,
+        Some(Ok(_) | Err(_)) => {
+            problem("`@count` is not a number from 1 to 9".into(), Some("write `@count(\"2\")`".into()));
+            1
+        }
+    };
+    let force = match (policy.effect(), ask) {
+        (Cedar::Permit, None) => Force::Permit,
+        (Cedar::Forbid, None) => Force::Forbid,
+        (Cedar::Permit, Some(_)) => {
+            problem(
+                "`@ask` stands on a permit".into(),
+                Some("an ask is a forbid that an approval lifts: `@ask(\"agent\") forbid (…)`".into()),
+            );
+            Force::Permit
+        }
+        (Cedar::Forbid, Some((_, Some(audience)))) => Force::Ask(Demand { audience, count }),
+        (Cedar::Forbid, Some((text, None))) => {
+            problem(
+                format!("`@ask(\"{}\")` names nobody", text.escape_debug()),
+                Some("write `@ask(\"agent\")`, `@ask(\"operators\")` or `@ask(\"group:NAME\")`".into()),
+            );
+            Force::Forbid
+        }
+    };
+    match &force {
+        Force::Ask(demand) if count == 1 || demand.audience != Audience::Agent => {}
+        Force::Ask(_) => {
+            problem("the agent's human is one person".into(), Some("ask `operators` or a group".into()));
+        }
+        Force::Permit | Force::Forbid if policy.annotation("count").is_some() => {
+            problem("`@count` goes with `@ask`".into(), None);
+        }
+        Force::Permit | Force::Forbid => {}
+    }
+    force
 }
 
 /// The facts that a policy may read: those whose names stand in it, or all.

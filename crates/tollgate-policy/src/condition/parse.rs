@@ -245,7 +245,7 @@ impl Parser {
                     }
                 }
             }
-            Token::Order(order) => Test::Number(order, self.number()?),
+            Token::Order(order) => Test::Number(order, self.number()?.1),
             Token::Name(name) if name == "like" => Test::Like(self.text()?),
             Token::Open if path.len() > 1 && path.last().is_some_and(|last| last == "contains") => {
                 path.pop();
@@ -289,8 +289,7 @@ impl Parser {
                 return Err(mistake(word.column, format!("`{name}` must be compared"), Some(&hint)));
             }
         };
-        let column = self.ahead.as_ref().map_or(word.column + 1, |word| word.column);
-        let number = self.number()?;
+        let (column, number) = self.number()?;
         match crate::json::whole(&number) {
             Some(whole) => Ok(Condition::Count(count, order, whole.to_string())),
             None => Err(mistake(column, format!("`{name}` is a whole number, `{number}` is not"), None)),
@@ -311,10 +310,11 @@ impl Parser {
         Ok(condition)
     }
 
-    fn number(&mut self) -> Result<String, Mistake> {
+    /// A number and its column.
+    fn number(&mut self) -> Result<(usize, String), Mistake> {
         let word = self.next();
         match word.token {
-            Token::Number(number) => Ok(number),
+            Token::Number(number) => Ok((word.column, number)),
             Token::Text(_) => Err(mistake(
                 word.column,
                 "expected a number".into(),

@@ -83,7 +83,7 @@ fn mistakes() {
         ("args.a > 1.2.3", 10, "`1.2.3` is not a number", ""),
         ("5 < args.a", 1, "a number is not a condition", "the name stands on the left: `args.amount > 1000`"),
         ("session.calls", 14, "`session.calls` must be compared", "`session.calls >= 5`"),
-        ("session.calls > 1.5", 15, "`session.calls` is a whole number, `1.5` is not", ""),
+        ("session.calls > 1.5", 17, "`session.calls` is a whole number, `1.5` is not", ""),
         (
             "time.weekday == \"sunday\"",
             1,

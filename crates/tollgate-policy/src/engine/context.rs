@@ -41,7 +41,7 @@ impl Policy {
         let mut add = |part: Part, value: Value| pairs.push((part.as_str().to_owned(), value));
         let reads = plan.reads;
         if reads.part(Part::Args) {
-            add(Part::Args, self.args(plan, arguments)?);
+            add(Part::Args, args(plan, arguments)?);
         }
         if reads.part(Part::Tests) {
             let tests = plan.tests.iter().filter_map(|index| self.tests.get(usize::try_from(*index).ok()?));
@@ -90,17 +90,17 @@ impl Policy {
         }
         Context::from_pairs(pairs).map_err(|error| error.to_string())
     }
+}
 
-    fn args(&self, plan: &Plan, arguments: &Json<'_>) -> Result<Value, String> {
-        let Json::Object(members) = arguments else { return record(Vec::new()) };
-        let wanted = |key: &str| plan.args.as_ref().is_none_or(|args| args.iter().any(|arg| arg == key));
-        let pairs = members
-            .iter()
-            .filter(|(key, value)| *value != Json::Null && wanted(key))
-            .map(|(key, json)| Ok((key.clone().into_owned(), value(json)?)))
-            .collect::<Result<Vec<_>, String>>()?;
-        record(pairs)
-    }
+fn args(plan: &Plan, arguments: &Json<'_>) -> Result<Value, String> {
+    let Json::Object(members) = arguments else { return record(Vec::new()) };
+    let wanted = |key: &str| plan.args.as_ref().is_none_or(|args| args.iter().any(|arg| arg == key));
+    let pairs = members
+        .iter()
+        .filter(|(key, value)| *value != Json::Null && wanted(key))
+        .map(|(key, json)| Ok((key.clone().into_owned(), value(json, plan.fraction)?)))
+        .collect::<Result<Vec<_>, String>>()?;
+    record(pairs)
 }
 
 impl Comparison {
@@ -123,27 +123,39 @@ impl Comparison {
     }
 }
 
-/// A member that no argument's rule can mean: what has no Cedar value is a record with it, on which `like`, `<` and `contains` err.
+/// What stands for a number with a fraction, which Cedar has not.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Fraction {
+    /// Some number: the shorthand looks only at whether it is one, and compares beforehand.
+    Zero,
+    /// A set, on which `<`, `like` and `has` err: Cedar files compare for themselves.
+    Set,
+}
+
+/// A member that no rule can mean.
 const OTHER: &str = "\u{0}";
 
-fn value(json: &Json<'_>) -> Result<Value, String> {
+fn value(json: &Json<'_>, fraction: Fraction) -> Result<Value, String> {
     Ok(match json {
+        // Within a list; a member that is null is not there.
         Json::Null => record(vec![(OTHER.to_owned(), text("null"))])?,
         Json::Bool(truth) => Value::new_bool(*truth),
-        Json::Number(number) => match whole(number) {
-            Some(whole) => Value::new_long(whole),
-            None => record(vec![(OTHER.to_owned(), text(number))])?,
+        Json::Number(number) => match (whole(number), fraction) {
+            (Some(whole), _) => Value::new_long(whole),
+            (None, Fraction::Zero) => Value::new_long(0),
+            (None, Fraction::Set) => Value::new_set([text(number)]),
         },
         Json::Text(content) => text(content),
-        Json::List(items) => Value::new_set(items.iter().map(value).collect::<Result<Vec<Value>, String>>()?),
+        Json::List(items) => {
+            let items = items.iter().map(|item| value(item, fraction));
+            Value::new_set(items.collect::<Result<Vec<Value>, String>>()?)
+        }
         Json::Object(members) => {
             let present = members.iter().filter(|(_, json)| *json != Json::Null);
             record(
-                present.map(|(key, json)| Ok((key.clone().into_owned(), value(json)?))).collect::<Result<
-                    Vec<_>,
-                    String,
-                >>(
-                )?,
+                present
+                    .map(|(key, json)| Ok((key.clone().into_owned(), value(json, fraction)?)))
+                    .collect::<Result<Vec<_>, String>>()?,
             )?
         }
     })

@@ -4,11 +4,13 @@
 use std::sync::Arc;
 
 use super::cedar::Frame;
+use super::context::Fraction;
 use super::slice::Slice;
 use super::weigh::Weighed;
 use super::{Decision, Indices, Policy, Rules, Verdict};
-use crate::compile::{Force, Reads, Statement};
+use crate::compile::{Force, Part, Reads, Statement};
 use crate::evidence::{Evidence, Needs};
+use crate::facts::Matcher;
 use crate::json::Json;
 use crate::request::{Action, Caller, Target};
 use crate::shape::Shape;
@@ -39,6 +41,7 @@ pub(super) struct Plan {
     pub(super) args: Option<Vec<String>>,
     pub(super) facts: Vec<u32>,
     pub(super) tests: Vec<u32>,
+    pub(super) fraction: Fraction,
     shape: Option<Arc<Shape>>,
     needs: Needs,
 }
@@ -89,11 +92,14 @@ impl Policy {
         let permits = open.iter().any(|index| self.statement(*index).is_some_and(Statement::permits));
         let denied =
             weighed.stands() || (weighed.permits.is_empty() && !permits && self.default != Effect::Ask);
+        // Every call of it is denied: what shadows would make of one is of no interest.
+        let mut shadow = part(true, true);
         if denied {
             open.clear();
+            shadow.clear();
         }
         let shadows = self.weigh(&part(false, true), caller, action, target, &path).all();
-        let plan = self.plan(open, part(true, true), caller, action, target, &path, shape);
+        let plan = self.plan(open, shadow, caller, action, target, &path, shape);
         match plan {
             Ok(plan) => Outlook { weighed, shadows, plan: plan.map(Arc::new) },
             Err(errors) => {
@@ -135,6 +141,10 @@ impl Policy {
             .filter_map(|index| self.statement(*index))
             .map(|statement| &statement.uses)
             .collect();
+        let files = open.iter().chain(&shadow).filter_map(|index| self.statement(*index));
+        let mut files = files.filter(|statement| statement.words.file.is_some());
+        let fraction =
+            if files.any(|file| file.reads.part(Part::Args)) { Fraction::Set } else { Fraction::Zero };
         let of_this = |index: &u32| {
             let matcher = usize::try_from(*index).ok().and_then(|index| self.facts.get(index));
             matcher.is_some_and(|matcher| matcher.of.matches(path))
@@ -149,7 +159,7 @@ impl Policy {
             usize::try_from(*index)
                 .ok()
                 .and_then(|index| self.facts.get(index))
-                .is_some_and(|f| f.reads_task())
+                .is_some_and(Matcher::reads_task)
         };
         let task = if facts.iter().any(reads_task) { Needs::TASK } else { Needs::NONE };
         let args = uses
@@ -168,6 +178,7 @@ impl Policy {
             reads,
             args,
             facts,
+            fraction,
         }))
     }
 
@@ -203,15 +214,15 @@ impl Policy {
         let Some(plan) = &outlook.plan else { return settled };
         let arguments = match evidence.arguments.filter(|_| plan.needs.has(Needs::ARGUMENTS)) {
             None => Json::Object(Vec::new()),
-            Some(text) => match Json::read(text) {
-                Some(arguments @ Json::Object(_)) => arguments,
-                Some(_) | None => {
+            Some(text) => {
+                let Some(arguments @ Json::Object(_)) = Json::read(text) else {
                     let why = "its arguments are no object, or too many to look at";
                     settled.weighed.errors.extend(plan.open.iter().map(|index| (*index, why.to_owned())));
                     settled.shadows.extend(plan.shadow.iter().copied());
                     return settled;
-                }
-            },
+                };
+                arguments
+            }
         };
         // What only shadows read must not refuse a call.
         if !plan.open.is_empty()
@@ -258,7 +269,7 @@ impl Policy {
     /// Lists, subscriptions and being seen: denied where a use would be denied whatever it carries, and where a rule says so.
     pub(super) fn follow(&self, caller: &Caller<'_>, actions: &[Action], target: &Target<'_>) -> Verdict {
         let outlook = self.outlook(caller, target.kind.used_by(), target, None);
-        let rules = match &outlook.plan {
+        let rules = match outlook.plan.as_ref().filter(|plan| !plan.open.is_empty()) {
             None => match self.conclude(&outlook.weighed, &[]) {
                 verdict @ (Verdict::Deny { .. } | Verdict::Invalid { .. }) => return verdict,
                 Verdict::Allow { rules } | Verdict::Ask { rules, .. } => rules,

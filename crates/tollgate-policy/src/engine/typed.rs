@@ -90,52 +90,11 @@ impl Policy {
     pub fn check(&self, tools: &[Tool<'_>], listed: &dyn Fn(&str) -> bool) -> Checked {
         let mut checked = Checked::default();
         for statement in self.statements.iter().filter(|statement| !statement.implied) {
-            self.check_target(statement, tools, listed, &mut checked);
+            check_target(statement, tools, listed, &mut checked);
             self.check_arguments(statement, tools, &mut checked);
         }
         self.check_facts(tools, listed, &mut checked);
         checked
-    }
-
-    fn check_target(
-        &self,
-        statement: &Statement,
-        tools: &[Tool<'_>],
-        listed: &dyn Fn(&str) -> bool,
-        checked: &mut Checked,
-    ) {
-        let target = &statement.scope.target;
-        let Some(server) = target.before_slash().filter(|server| listed(server)) else { return };
-        if tools.iter().any(|tool| target.matches(&tool.target.path())) {
-            return;
-        }
-        match target {
-            // A URI need not be listed to be read.
-            Glob::Exact(path) if path.contains(':') => {}
-            Glob::Exact(path) => {
-                let hint = near(path, tools).unwrap_or_else(|| {
-                    let names: Vec<&str> = tools
-                        .iter()
-                        .filter(|tool| tool.target.server == server)
-                        .map(|tool| tool.target.name)
-                        .collect();
-                    if names.is_empty() {
-                        format!("`{server}` lists nothing")
-                    } else {
-                        format!("there are {}", quoted(&names))
-                    }
-                });
-                checked.errors.push(Problem {
-                    message: format!("there is no `{path}`"),
-                    hint: Some(hint),
-                    ..self.told(statement)
-                });
-            }
-            Glob::All | Glob::Pieces { .. } => checked.warnings.push(Problem {
-                message: "this rule matches nothing that is listed".into(),
-                ..self.told(statement)
-            }),
-        }
     }
 
     fn check_arguments(&self, statement: &Statement, tools: &[Tool<'_>], checked: &mut Checked) {
@@ -175,12 +134,8 @@ impl Policy {
     }
 
     fn tell(&self, statement: &Statement, misfit: Misfit, checked: &mut Checked) {
-        let mut problem = Problem {
-            message: misfit.message,
-            hint: misfit.hint,
-            column: misfit.column,
-            ..self.told(statement)
-        };
+        let mut problem =
+            Problem { message: misfit.message, hint: misfit.hint, column: misfit.column, ..told(statement) };
         let file = statement.words.file.as_deref().and_then(|file| self.typed.files.get(file));
         if let (Some(text), Some(offset)) = (file, misfit.offset) {
             let (line, column) = place(text, offset);
@@ -219,14 +174,53 @@ impl Policy {
             }
         }
     }
+}
 
-    fn told(&self, statement: &Statement) -> Problem {
-        Problem {
-            rule: Some(statement.id.to_string()),
-            file: statement.words.file.as_deref().map(Into::into),
-            line: statement.words.line,
-            ..Problem::default()
+fn check_target(
+    statement: &Statement,
+    tools: &[Tool<'_>],
+    listed: &dyn Fn(&str) -> bool,
+    checked: &mut Checked,
+) {
+    let target = &statement.scope.target;
+    let Some(server) = target.before_slash().filter(|server| listed(server)) else { return };
+    if tools.iter().any(|tool| target.matches(&tool.target.path())) {
+        return;
+    }
+    match target {
+        // A URI need not be listed to be read.
+        Glob::Exact(path) if path.contains(':') => {}
+        Glob::Exact(path) => {
+            let hint = near(path, tools).unwrap_or_else(|| {
+                let names: Vec<&str> = tools
+                    .iter()
+                    .filter(|tool| tool.target.server == server)
+                    .map(|tool| tool.target.name)
+                    .collect();
+                if names.is_empty() {
+                    format!("`{server}` lists nothing")
+                } else {
+                    format!("there are {}", quoted(&names))
+                }
+            });
+            checked.errors.push(Problem {
+                message: format!("there is no `{path}`"),
+                hint: Some(hint),
+                ..told(statement)
+            });
         }
+        Glob::All | Glob::Pieces { .. } => checked
+            .warnings
+            .push(Problem { message: "this rule matches nothing that is listed".into(), ..told(statement) }),
+    }
+}
+
+fn told(statement: &Statement) -> Problem {
+    Problem {
+        rule: Some(statement.id.to_string()),
+        file: statement.words.file.as_deref().map(Into::into),
+        line: statement.words.line,
+        ..Problem::default()
     }
 }
 

@@ -54,7 +54,7 @@ pub(crate) fn compile(fact: &Fact, problems: &mut Vec<Problem>) -> Option<Matche
     };
     let path = Path::read(&fact.path)
         .map_err(|mistake| {
-            problem(format!("`path`, character {}: {}", mistake.column, mistake.message), None)
+            problem(format!("`path`, character {}: {}", mistake.column, mistake.message), None);
         })
         .ok();
     let mut pattern = |key: &str, text: &Option<String>| {

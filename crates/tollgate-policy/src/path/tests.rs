@@ -10,7 +10,7 @@ fn found(path: &str, text: &str) -> Vec<String> {
         .map(|value| match value {
             Json::Number(text) => (*text).to_owned(),
             Json::Text(text) => text.clone().into_owned(),
-            other => other.kind().to_owned(),
+            other @ (Json::Null | Json::Bool(_) | Json::List(_) | Json::Object(_)) => other.kind().to_owned(),
         })
         .collect()
 }

@@ -113,10 +113,8 @@ impl Shape {
         let wrong = self.root.misfit(arguments)?;
         let path: Vec<String> =
             wrong.path.iter().rev().map(|key| key.escape_debug().take(100).collect()).collect();
-        Some(match path.is_empty() {
-            true => format!("the arguments {}", wrong.what),
-            false => format!("`{}` {}", path.join("."), wrong.what),
-        })
+        let what = if path.is_empty() { "the arguments".to_owned() } else { format!("`{}`", path.join(".")) };
+        Some(format!("{what} {}", wrong.what))
     }
 }
 

@@ -22,7 +22,7 @@ fn shape() -> Shape {
 fn arguments_are_judged() {
     for (text, expected) in [
         (r#"{"path":"/a"}"#, None),
-        (r#"{}"#, Some("`path` is missing")),
+        ("{}", Some("`path` is missing")),
         (r#"{"path":5}"#, Some("`path` must be a text, and is a number")),
         (r#"{"path":"a","amount":-1}"#, Some("`amount` must be at least 0")),
         (r#"{"path":"a","amount":0.5}"#, None),
@@ -42,7 +42,7 @@ fn arguments_are_judged() {
         (r#"{"path":"a","either":true}"#, Some("`either` must be a whole number, and is true or false")),
         (r#"{"path":"a","oops":1}"#, Some("`oops` is no argument of this tool")),
         (r#"{"path":"a","any":[{}]}"#, None),
-        (r#"[]"#, Some("the arguments must be an object, and is a list")),
+        ("[]", Some("the arguments must be an object, and is a list")),
     ] {
         let found = shape().misfit(&Json::read(text.as_bytes()).unwrap());
         assert_eq!(found.as_deref(), expected, "{text}");

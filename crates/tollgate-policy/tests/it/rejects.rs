@@ -89,7 +89,7 @@ fn problems_of_files() {
         ),
         (
             "forbid (principal, action, resource) when { context.tests[\"args.a > 1\"] };",
-            "a.cedar:1: rule `a.cedar:1`: `context.tests` is what shorthand rules compile to\n  hint: use a fact",
+            "a.cedar:1:45: rule `a.cedar:1`: attribute `tests` in context for Action::\"call\" not found",
         ),
         (
             "@ask forbid (principal, action, resource);",

@@ -159,17 +159,21 @@ impl Decider {
             Outcome::Allow | Outcome::Deny(_) => None,
         };
         // It lifts what it was given for, and nothing that has come to stand against the call since.
-        let (judged, ruling) = match &standing {
-            None => (judged, ruling),
-            Some(_) => {
-                let judged = rules.judge(&slot, &prepared, now_ms, &[Audience::Agent]);
-                (judged, ruling)
-            }
+        let (judged, ruling) = if standing.is_some() {
+            let judged = rules.judge(&slot, &prepared, now_ms, &[Audience::Agent]);
+            let ruling = match &judged.outcome {
+                Outcome::Allow => ruling,
+                Outcome::Ask { .. } | Outcome::Deny(_) => judged.ruling.clone(),
+            };
+            (judged, ruling)
+        } else {
+            (judged, ruling)
         };
         match (&judged.outcome, standing) {
             (Outcome::Allow, approved) => Verdict::Allow(Permit::make(prepared, approved), ruling),
             (Outcome::Ask { demands, rule, because }, _) => {
-                let question = Question::make(prepared, demands.clone(), Arc::clone(rule), because.clone());
+                let question =
+                    Question::make(prepared, Arc::clone(demands), Arc::clone(rule), because.clone());
                 Verdict::Ask(question, ruling)
             }
             (Outcome::Deny(no), _) => {

@@ -103,7 +103,7 @@ pub fn explain(
         agent: caller.agent.to_string(),
         tool: item.label.to_string(),
         verdict: verdict.to_owned(),
-        because: because.map(|because| because.to_string()),
+        because: because.map(ToString::to_string),
         hidden: explanation.regardless && verdict == "deny",
         rules: explanation.rules.iter().map(told).collect(),
         shadow: explanation.shadow.iter().map(told).collect(),
