@@ -130,17 +130,12 @@ fn print(explained: &Explained) {
 }
 
 fn told(rule: &RuleTold) -> String {
-    let mut text = format!("`{}` ({}", rule.id, rule.effect);
-    match (&rule.file, rule.line) {
-        (Some(file), line) => text.push_str(&format!(", {file}:{line})")),
-        (None, 0) => text.push(')'),
-        (None, line) => text.push_str(&format!(", line {line})")),
-    }
-    if let Some(when) = &rule.when {
-        text.push_str(&format!(" when `{when}`"));
-    }
-    if let Some(error) = &rule.error {
-        text.push_str(&format!(": {error}"));
-    }
-    text
+    let place = match (&rule.file, rule.line) {
+        (Some(file), line) => format!(", {file}:{line}"),
+        (None, 0) => String::new(),
+        (None, line) => format!(", line {line}"),
+    };
+    let when = rule.when.as_ref().map(|when| format!(" when `{when}`")).unwrap_or_default();
+    let error = rule.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+    format!("`{}` ({}{place}){when}{error}", rule.id, rule.effect)
 }

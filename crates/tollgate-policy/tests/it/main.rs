@@ -13,6 +13,7 @@ mod files;
 mod reference;
 mod rejects;
 mod traps;
+mod typed;
 
 use tollgate_policy::{Caller, Effect, Flags, Include, Kind, Policy, Rule, Source, Target};
 
