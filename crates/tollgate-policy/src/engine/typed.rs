@@ -258,6 +258,8 @@ fn misfits(statement: &Statement, shape: &Shape) -> Vec<Misfit> {
     };
     let mut found = Vec::new();
     let mut known = true;
+    // Testing that it is there and reading it are two uses of one name.
+    let names: std::collections::BTreeSet<&String> = names.iter().collect();
     for name in names {
         match shape.look(std::slice::from_ref(name)) {
             Look::Missing { name, known } => {

@@ -9,8 +9,8 @@ use tollgate_policy::{
 };
 
 /// A million calls by four seeds, where the code is fast enough for that.
-const POLICIES: usize = if cfg!(debug_assertions) { 60 } else { 1_250 };
-const CALLS: usize = if cfg!(debug_assertions) { 100 } else { 200 };
+const POLICIES: usize = if cfg!(debug_assertions) { 20 } else { 1_250 };
+const CALLS: usize = if cfg!(debug_assertions) { 60 } else { 200 };
 
 /// SplitMix64.
 struct Dice(u64);
