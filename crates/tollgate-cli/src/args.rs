@@ -144,10 +144,7 @@ pub(crate) enum Command {
     #[command(
         after_help = "Example:\n  tollgate explain --as coder files/write_file --args '{\"path\":\"/etc/passwd\"}'\n  tollgate explain 0198d2a4-…"
     )]
-    Explain {
-        #[command(flatten)]
-        what: Explain,
-    },
+    Explain(Explain),
     /// Not available in this version
     #[command(hide = true)]
     Approvals {

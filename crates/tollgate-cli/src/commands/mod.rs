@@ -41,7 +41,7 @@ fn dispatch(cli: Cli) -> Done {
         Command::Stdio { view } => stdio::run(common, view.as_deref()),
         Command::Init { write, force } => init::run(common, write, force),
         Command::Check { start } => check::run(common, start),
-        Command::Explain { what } => explain::run(common, &what),
+        Command::Explain(what) => explain::run(common, &what),
         Command::Servers { what } => servers::run(common, what),
         Command::Tools { agent, view } => tools::run(common, &agent, view.as_deref()),
         Command::Call { tool, args, agent } => call::run(common, &tool, &args, &agent),
