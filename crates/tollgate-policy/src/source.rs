@@ -108,9 +108,9 @@ pub struct Who {
 pub enum Audience {
     /// The human at the agent's client.
     Agent,
-    /// Any operator. Not available in this version.
+    /// Any operator.
     Operators,
-    /// The operators of a group. Not available in this version.
+    /// The operators of a group.
     Group(Arc<str>),
 }
 
@@ -124,14 +124,6 @@ impl Audience {
                 None | Some("") => None,
                 Some(name) => Some(Self::Group(name.into())),
             },
-        }
-    }
-
-    /// Whether this version can ask it.
-    pub(crate) const fn available(&self) -> bool {
-        match self {
-            Self::Agent => true,
-            Self::Operators | Self::Group(_) => false,
         }
     }
 }

@@ -123,14 +123,7 @@ fn statement(policy: &cedar_policy::Policy, name: &str, line: usize, weight: usi
             );
             Force::Permit
         }
-        (Cedar::Forbid, Some((_, Some(audience)))) if audience.available() => Force::Ask(audience),
-        (Cedar::Forbid, Some((text, Some(_)))) => {
-            problem(
-                format!("`@ask(\"{}\")` is not available in this version", text.escape_debug()),
-                Some("`@ask(\"agent\")` asks the human at the agent's client".into()),
-            );
-            Force::Forbid
-        }
+        (Cedar::Forbid, Some((_, Some(audience)))) => Force::Ask(audience),
         (Cedar::Forbid, Some((text, None))) => {
             problem(
                 format!("`@ask(\"{}\")` names nobody", text.escape_debug()),

@@ -201,12 +201,6 @@ fn audience(rule: &Rule, problems: &mut Problems<'_>) -> Audience {
     if rule.of.is_some() && rule.effect != Effect::Ask {
         problems.add(format!("`of` does not go with `{}`", rule.effect.as_str()), None);
     }
-    if !audience.available() {
-        problems.add(
-            format!("`of: {audience}` is not available in this version"),
-            Some("`of: agent` asks the human at the agent's client".into()),
-        );
-    }
     audience
 }
 

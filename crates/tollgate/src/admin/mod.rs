@@ -19,6 +19,7 @@ use crate::call::{Credential, Endpoint};
 use crate::path::Gate;
 use crate::secret::Secret;
 
+mod approvals;
 mod metrics;
 #[cfg(test)]
 mod tests;
@@ -44,6 +45,7 @@ pub async fn serve(
         .route("/api/v1/servers", get(servers))
         .route("/api/v1/tools", get(tools))
         .route("/api/v1/call", post(call))
+        .merge(approvals::routes())
         .route("/api/v1/openapi.json", get(openapi))
         .route_layer(middleware::from_fn_with_state(admin.clone(), guarded));
     let app =
@@ -80,7 +82,7 @@ async fn own_host(State(admin): State<Admin>, request: Request, next: Next) -> R
     next.run(request).await
 }
 
-async fn guarded(State(admin): State<Admin>, request: Request, next: Next) -> Response {
+async fn guarded(State(admin): State<Admin>, mut request: Request, next: Next) -> Response {
     let mut presented = request.headers().get_all(header::AUTHORIZATION).iter();
     let credential = match (presented.next(), presented.next()) {
         (None, _) => Credential::None,
@@ -91,7 +93,10 @@ async fn guarded(State(admin): State<Admin>, request: Request, next: Next) -> Re
         (Some(_), Some(_)) => Credential::Unreadable,
     };
     match authenticate::operator(&admin.gate.keys.load(), &credential) {
-        Ok(_) => next.run(request).await,
+        Ok(operator) => {
+            request.extensions_mut().insert(operator);
+            next.run(request).await
+        }
         Err(_) => {
             refusal(StatusCode::UNAUTHORIZED, "an operator's token is needed; see STATE/operator.token")
         }

@@ -19,6 +19,7 @@ pub enum Code {
     PolicyError,
     ApprovalDeclined,
     ApprovalExpired,
+    ApprovalPending,
     ApprovalNobody,
     ServerTimeout,
     ServerUnavailable,
@@ -34,6 +35,7 @@ impl Code {
             Self::PolicyError => "policy.error",
             Self::ApprovalDeclined => "approval.declined",
             Self::ApprovalExpired => "approval.expired",
+            Self::ApprovalPending => "approval.pending",
             Self::ApprovalNobody => "approval.nobody",
             Self::ServerTimeout => "server.timeout",
             Self::ServerUnavailable => "server.unavailable",
@@ -56,12 +58,14 @@ pub struct Refused {
     pub because: Option<Arc<str>>,
     /// When a retry could help.
     pub retry_after_ms: Option<u64>,
+    /// The question that waits, where one does.
+    pub approval: Option<Arc<str>>,
 }
 
 impl Refused {
     /// A refusal without a rule.
     pub fn new(code: Code, what: Arc<str>, because: impl Into<Arc<str>>) -> Self {
-        Self { code, what, rule: None, because: Some(because.into()), retry_after_ms: None }
+        Self { code, what, rule: None, because: Some(because.into()), retry_after_ms: None, approval: None }
     }
 
     /// One or two sentences that a model can act on.
@@ -82,8 +86,12 @@ impl Refused {
                 "Do not retry it unless the user asks for it again.",
             ),
             Code::ApprovalExpired => (format!("needs a new approval{rule}"), "Call it again to ask again."),
+            Code::ApprovalPending => (
+                format!("waits for a human's approval{rule}"),
+                "Ask again with the same call: same tool, same arguments.",
+            ),
             Code::ApprovalNobody => (
-                format!("needs a human's approval{rule}, and this client cannot ask one"),
+                format!("needs a human's approval{rule}, and nobody can be asked"),
                 "Use a client that supports elicitation, or ask the operator for a rule that allows it.",
             ),
             Code::ServerTimeout => {
@@ -123,6 +131,9 @@ impl Refused {
         }
         if let Some(after) = self.retry_after_ms {
             write!(object, ",\"retry_after_ms\":{after}").unwrap_or_default();
+        }
+        if let Some(approval) = &self.approval {
+            write!(object, ",\"approval\":{}", quote(approval)).unwrap_or_default();
         }
         object.push('}');
         object

@@ -75,6 +75,12 @@ pub struct Config {
     pub policy: Option<Policy>,
     /// How long a question stands.
     pub ask_expire: Duration,
+    /// How long a call is held while operators are asked.
+    pub ask_hold: Duration,
+    /// Who is told of questions.
+    pub webhooks: Vec<Webhook>,
+    /// As operators reach the admin listener: for links in questions.
+    pub admin_url: Option<String>,
     /// A conversation's idle window.
     pub conversation_idle: Duration,
     /// The `_meta` key that names a conversation.
@@ -298,6 +304,26 @@ pub struct Policy {
     pub include: Vec<(PathBuf, String)>,
 }
 
+/// Who is told of questions that wait for operators.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Webhook {
+    /// Where to.
+    pub url: String,
+    /// What messages are signed with.
+    pub secret: Template,
+    /// How they are written.
+    pub shape: Shape,
+}
+
+/// How a webhook's messages are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// As the admin API writes a question.
+    Generic,
+    /// As Slack's incoming webhooks take it.
+    Slack,
+}
+
 /// What a rule does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the words of the configuration")]
@@ -322,6 +348,10 @@ pub struct Rule {
     pub when: Option<String>,
     /// The reason.
     pub because: Option<String>,
+    /// Who is asked: `agent`, `operators` or `group:NAME`; `None` = `agent`.
+    pub of: Option<String>,
+    /// How many of them must say yes.
+    pub count: u32,
     /// Line in the file, for messages.
     pub line: usize,
     /// Its path in the file, as in `policy.rules[0]`, for [`Source::problem`].

@@ -7,8 +7,8 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::Template;
-use super::node::{Kind, Node};
-use super::read::{At, Read, Report, section, words};
+use super::node::Node;
+use super::read::{At, Read, Report, section, short, words};
 use super::values::{Named, OneOrMany, Time};
 
 /// The JSON Schema (draft 7, which editors know best) of `tollgate.yaml`, for completion and hints.
@@ -75,8 +75,9 @@ section! {
     Admin {
         /// Address and port. Default 127.0.0.1:8751.
         listen: String,
+        /// As operators reach it: for links in questions.
+        public_url: String,
     }
-    absent { "public_url" => "remove it: questions carry no links", }
 }
 
 section! {
@@ -346,8 +347,10 @@ section! {
         when: String,
         /// The reason, shown to agents and approvers.
         because: String,
-        /// Who is asked: `agent`, the human at the client.
+        /// Who is asked: `agent`, the human at the client (default); `operators`; `group:NAME`, the operators of a group.
         of: Of,
+        /// How many of them must say yes: 2 for four eyes. Default 1.
+        count: usize,
     }
     absent {
         "on" => "remove it: a rule covers calls, reads, gets and completions",
@@ -356,17 +359,17 @@ section! {
 }
 
 /// Who is asked.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Of;
+#[derive(Clone, Debug)]
+pub(super) struct Of(pub(super) String);
 
 impl Read for Of {
     fn read(node: &Node, report: &mut Report<'_>) -> Option<Self> {
-        if matches!(&node.kind, Kind::Text(text) if text == "agent") {
-            return Some(Self);
+        let text = String::read(node, report)?;
+        if text == "agent" || text == "operators" || text.strip_prefix("group:").is_some_and(|name| !name.is_empty()) {
+            return Some(Self(text));
         }
-        let hint = "`agent`, the human at the client, is the one who can be asked";
-        let message = "another approver than `agent` is not available in this version";
-        report.error(&node.mark, message, Some(hint.to_owned()));
+        let hint = "write `agent`, `operators` or `group:NAME`";
+        report.error(&node.mark, format!("`{}` names nobody who can be asked", short(&text)), Some(hint.to_owned()));
         None
     }
 }
@@ -381,20 +384,37 @@ impl JsonSchema for Of {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "enum": ["agent"] })
+        json_schema!({ "type": "string", "pattern": "^(agent|operators|group:.+)$" })
     }
 }
 
 section! {
     /// Questions to humans.
     Approvals {
-        /// How long a question stands. Default 10m.
+        /// How long a call is held while operators are asked, before its agent is told to ask again. Default 45s.
+        hold: Time,
+        /// How long a question stands; then it counts as denied. Default 10m.
         expire: Time,
+        /// Who is told of questions that wait for operators.
+        webhooks: Vec<At<Webhook>>,
     }
-    absent {
-        "hold" => "remove it: a pending question is asked again at once",
-        "webhooks" => "remove it: questions go to the human at the client",
+}
+
+section! {
+    /// Who is told of questions that wait for operators.
+    Webhook {
+        /// Where to: https, or http on this machine.
+        url: String,
+        /// What messages are signed with (HMAC-SHA-256): `${secret:NAME}` or `${env:NAME}`.
+        secret: Template,
+        /// How they are written. Default generic.
+        shape: Shape,
     }
+}
+
+words! {
+    /// How a webhook's messages are written.
+    Shape { Generic = "generic", Slack = "slack", }
 }
 
 section! {

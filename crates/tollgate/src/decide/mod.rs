@@ -98,8 +98,17 @@ struct Judged {
 #[derive(Debug)]
 enum Outcome {
     Allow,
-    Ask { rule: Arc<str>, because: Option<Arc<str>> },
+    Ask(Asks),
     Deny { code: Code, rule: Option<Arc<str>>, because: Option<Arc<str>> },
+}
+
+/// Who is asked, and why.
+#[derive(Clone, Debug)]
+struct Asks {
+    audience: Audience,
+    rules: Arc<[Arc<str>]>,
+    rule: Arc<str>,
+    because: Option<Arc<str>>,
 }
 
 impl Decider {
@@ -130,39 +139,26 @@ impl Decider {
         let ruling = judged.ruling.clone();
         // An approval of an earlier round stands for later rounds of the same call, under the same policy.
         let standing = match &judged.outcome {
-            Outcome::Ask { .. } => standing(&prepared, &rules.version),
+            Outcome::Ask(_) => standing(&prepared, &rules.version),
             Outcome::Allow | Outcome::Deny { .. } => None,
         };
-        match (&judged.outcome, standing) {
-            (Outcome::Allow, _) => Verdict::Allow(Permit::make(prepared, None), ruling),
-            (Outcome::Ask { .. }, Some(approved)) => {
-                Verdict::Allow(Permit::make(prepared, Some(approved)), ruling)
-            }
-            (Outcome::Ask { rule, because }, None) => {
-                Verdict::Ask(Question::make(prepared, Arc::clone(rule), because.clone()), ruling)
-            }
-            (Outcome::Deny { code, rule, because }, _) => {
-                let refused = Refused {
-                    code: *code,
-                    what: Arc::clone(prepared.call.target.label()),
-                    rule: rule.clone(),
-                    because: because.clone(),
-                    retry_after_ms: None,
-                };
-                let hidden = *code == Code::RuleDenied;
-                Verdict::Deny(Denial { prepared, refused, hidden }, ruling)
-            }
+        match standing {
+            Some(approved) => rules.judge_approved(prepared, approved),
+            None => concluded(prepared, &judged.outcome, ruling, None),
         }
     }
 
-    /// Turns an approval into a permit, if the policy it was given under still is in force.
-    pub fn again(&self, question: Question, approved: Approved) -> Result<Permit, Refused> {
-        if *approved.policy != *self.rules.load().version {
-            return Err(
-                question.refuse(Code::ApprovalExpired, Some("the policy changed meanwhile".to_owned()))
-            );
+    /// Decides a call anew with what was approved: it lifts only the asks of the audiences that have said yes. An approval given
+    /// under another policy permits nothing.
+    pub fn again(&self, prepared: Box<Prepared>, approved: Approved) -> Verdict {
+        let rules = self.rules.load();
+        if *approved.policy != *rules.version {
+            let what = Arc::clone(prepared.call.target.label());
+            let refused = Refused::new(Code::ApprovalExpired, what, "the policy changed meanwhile");
+            let ruling = Ruling { rules: Arc::default() };
+            return Verdict::Deny(Denial { prepared, refused, hidden: false }, ruling);
         }
-        Ok(Permit::make(question.into_prepared(), Some(approved)))
+        rules.judge_approved(prepared, approved)
     }
 
     /// The places of a list's items that this caller could be allowed to use.
@@ -200,7 +196,7 @@ impl Decider {
         let judged = self.rules.load().decide(caller, policy::Action::Call, &what(item));
         let verdict = match judged.outcome {
             Outcome::Allow => "allow",
-            Outcome::Ask { .. } => "ask",
+            Outcome::Ask(_) => "ask",
             Outcome::Deny { .. } => "deny",
         };
         (verdict, judged.ruling.rules)
@@ -247,32 +243,48 @@ impl Rules {
             Target::Task { .. } => {
                 let judged = self.decide(caller, policy::Action::Call, &what_of(&call.target));
                 Arc::new(match judged.outcome {
-                    Outcome::Ask { .. } => Judged { outcome: Outcome::Allow, ..judged },
+                    Outcome::Ask(_) => Judged { outcome: Outcome::Allow, ..judged },
                     Outcome::Allow | Outcome::Deny { .. } => judged,
                 })
             }
         }
     }
 
+    fn judge_approved(&self, prepared: Box<Prepared>, approved: Approved) -> Verdict {
+        let audiences: Vec<Audience> = approved.of.iter().filter_map(|of| Audience::parse(of)).collect();
+        let call = &prepared.call;
+        let action = match &call.target {
+            Target::Tool(..) | Target::Task { .. } => policy::Action::Call,
+            Target::Prompt(..) => policy::Action::Get,
+            Target::Resource { .. } => policy::Action::Read,
+            Target::Completion { .. } => policy::Action::Complete,
+        };
+        let judged = self.decide_with(&call.arrival.caller, action, &what_of(&call.target), &audiences);
+        let ruling = judged.ruling.clone();
+        concluded(prepared, &judged.outcome, ruling, Some(approved))
+    }
+
     fn decide(&self, caller: &Caller, action: policy::Action, what: &policy::Target<'_>) -> Judged {
+        self.decide_with(caller, action, what, &[])
+    }
+
+    fn decide_with(
+        &self,
+        caller: &Caller,
+        action: policy::Action,
+        what: &policy::Target<'_>,
+        approved: &[Audience],
+    ) -> Judged {
         let ids = |rules: policy::Rules| rules.iter().map(Arc::clone).collect::<Arc<[Arc<str>]>>();
-        match self.policy.decide(&who(caller), action, what, &[]) {
+        match self.policy.decide(&who(caller), action, what, approved) {
             policy::Verdict::Allow { rules } => {
                 Judged { outcome: Outcome::Allow, ruling: Ruling { rules: ids(rules) } }
             }
-            policy::Verdict::Ask { audience: Audience::Agent, rule, because, rules } => {
-                Judged { outcome: Outcome::Ask { rule, because }, ruling: Ruling { rules: ids(rules) } }
+            policy::Verdict::Ask { audience, rule, because, rules } => {
+                let rules = ids(rules);
+                let asks = Asks { audience, rules: Arc::clone(&rules), rule, because };
+                Judged { outcome: Outcome::Ask(asks), ruling: Ruling { rules } }
             }
-            // Policies that ask anyone else do not compile in this version; a question nobody can be put is a no.
-            policy::Verdict::Ask {
-                audience: Audience::Operators | Audience::Group(_),
-                rule,
-                because,
-                rules,
-            } => Judged {
-                outcome: Outcome::Deny { code: Code::ApprovalNobody, rule: Some(rule), because },
-                ruling: Ruling { rules: ids(rules) },
-            },
             policy::Verdict::Deny { rule, because, rules, error } => Judged {
                 outcome: Outcome::Deny {
                     code: if error { Code::PolicyError } else { Code::RuleDenied },
@@ -322,6 +334,26 @@ impl Rules {
 impl Table {
     fn of<'a>(tables: &'a [Arc<Self>], caller: &Caller) -> Option<&'a Arc<Self>> {
         tables.iter().find(|table| *table.groups == *caller.groups)
+    }
+}
+
+/// What follows for the call, with what was approved so far.
+fn concluded(prepared: Box<Prepared>, outcome: &Outcome, ruling: Ruling, approved: Option<Approved>) -> Verdict {
+    match outcome {
+        Outcome::Allow => Verdict::Allow(Permit::make(prepared, approved), ruling),
+        Outcome::Ask(asks) => Verdict::Ask(Question::make(prepared, asks, approved), ruling),
+        Outcome::Deny { code, rule, because } => {
+            let refused = Refused {
+                code: *code,
+                what: Arc::clone(prepared.call.target.label()),
+                rule: rule.clone(),
+                because: because.clone(),
+                retry_after_ms: None,
+                approval: None,
+            };
+            let hidden = *code == Code::RuleDenied;
+            Verdict::Deny(Denial { prepared, refused, hidden }, ruling)
+        }
     }
 }
 

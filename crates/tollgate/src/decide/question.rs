@@ -2,20 +2,43 @@
 
 use std::sync::Arc;
 
+use tollgate_policy::Audience;
+
+use super::Asks;
 use crate::call::{Code, Refused};
+use crate::resolve::Approved;
 use crate::transform::Prepared;
 
 /// A call that waits for an approval. Only `decide` makes one.
 #[derive(Debug)]
 pub struct Question {
     prepared: Box<Prepared>,
+    audience: Audience,
+    rules: Arc<[Arc<str>]>,
     rule: Arc<str>,
     because: Option<Arc<str>>,
+    prior: Option<Approved>,
 }
 
 impl Question {
-    pub(super) fn make(prepared: Box<Prepared>, rule: Arc<str>, because: Option<Arc<str>>) -> Self {
-        Self { prepared, rule, because }
+    pub(super) fn make(prepared: Box<Prepared>, asks: &Asks, prior: Option<Approved>) -> Self {
+        let Asks { audience, rules, rule, because } = asks.clone();
+        Self { prepared, audience, rules, rule, because, prior }
+    }
+
+    /// Who is asked.
+    pub fn audience(&self) -> &Audience {
+        &self.audience
+    }
+
+    /// Every rule that asks somebody who has not approved.
+    pub fn rules(&self) -> &[Arc<str>] {
+        &self.rules
+    }
+
+    /// What other audiences have approved before.
+    pub fn prior(&self) -> Option<&Approved> {
+        self.prior.as_ref()
     }
 
     /// The call.
@@ -46,6 +69,7 @@ impl Question {
             rule: Some(self.rule),
             because: because.map(Arc::from).or(self.because),
             retry_after_ms: None,
+            approval: None,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The configuration's rules, handed to the policy crate.
 
-use tollgate_policy::{Effect, Include, Policy, Problem, Rule, Source, Who};
+use tollgate_policy::{Audience, Effect, Include, Policy, Problem, Rule, Source, Who};
 
 use crate::config::{self, Config};
 
@@ -37,7 +37,7 @@ fn rule(rule: &config::Rule) -> Rule {
         }),
         when: rule.when.clone(),
         because: rule.because.clone(),
-        of: None,
+        of: rule.of.as_deref().and_then(Audience::parse),
         line: rule.line,
     }
 }

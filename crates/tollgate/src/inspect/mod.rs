@@ -16,6 +16,8 @@ use crate::config::{Auth, Transport};
 use crate::path::Gate;
 use crate::servers::{Health, Listing};
 
+mod approvals;
+
 /// One server, for operators.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ServerState {

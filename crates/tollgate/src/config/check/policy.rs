@@ -100,6 +100,17 @@ fn rule(at: At<raw::Rule>, index: usize, servers: &Servers, report: &mut Report<
     {
         report.error(&of.mark, "only `ask` rules have `of`", None);
     }
+    let mut count = 1;
+    if let Some(at) = &raw.count {
+        let agents = raw.of.as_ref().is_none_or(|of| of.value.0 == "agent");
+        if !(1..=10).contains(&at.value) {
+            report.error(&at.mark, "`count` goes from 1 to 10", None);
+        } else if agents && at.value > 1 {
+            let hint = "add `of: operators` or `of: group:NAME`";
+            report.error(&at.mark, "the agent has one human to ask", Some(hint.to_owned()));
+        }
+        count = u32::try_from(at.value).unwrap_or(1);
+    }
     let id = match raw.id {
         Some(id) => {
             words::name(&id, "a rule's id", report);
@@ -119,6 +130,8 @@ fn rule(at: At<raw::Rule>, index: usize, servers: &Servers, report: &mut Report<
         only_for: raw.only_for.map(|at| who(at, report)),
         when: value(raw.when),
         because: value(raw.because),
+        of: value(raw.of).map(|of| of.0),
+        count,
         line: mark.place.line,
         path: mark.path.as_ref().to_owned(),
     })
