@@ -12,6 +12,7 @@ use crate::args::{Cli, Command, Common};
 use crate::printer;
 use crate::stop::{Done, Stop};
 
+mod approvals;
 mod call;
 mod check;
 mod init;
@@ -60,9 +61,7 @@ fn dispatch(cli: Cli) -> Done {
         Command::Explain { .. } => {
             Err(absent("explain", "`tollgate tools --as AGENT` shows verdicts and rules"))
         }
-        Command::Approvals { .. } => {
-            Err(absent("approvals", "questions go to the human at the agent's client"))
-        }
+        Command::Approvals { what } => approvals::run(common, what),
     }
 }
 

@@ -24,16 +24,21 @@ mod form;
 pub mod grant;
 mod hold;
 pub mod inbox;
+mod page;
 mod shown;
 mod terms;
 #[cfg(test)]
 mod tests;
 
 pub use inbox::{Given, Inbox};
+pub use page::escape;
 pub use shown::visible;
 pub use terms::Terms;
 
 pub use crate::transform::APPROVAL as KEY;
+
+/// The audience that is all operators, as questions name it.
+pub const OPERATORS: &str = "operators";
 
 /// Asks and takes answers.
 #[derive(Debug)]
@@ -90,6 +95,11 @@ impl Approver {
     /// Says where the status page is served.
     pub fn set_page(&self, url: String) {
         self.page.store(Some(Arc::new(url)));
+    }
+
+    /// The status page of a question; `None` = there is none with this id.
+    pub fn status_page(&self, id: &str) -> Option<String> {
+        self.inbox.slip(id).map(|slip| page::page(&slip, self.clock.now_ms()))
     }
 
     /// Takes the answer that this round carries, uses a grant that stands, or asks.

@@ -1,11 +1,12 @@
 use std::sync::Arc;
 
+use tokio::sync::mpsc;
 use tollgate_mcp::method::Method;
 use tollgate_mcp::translate::input_requests;
 use tollgate_policy::{Effect, Policy, Rule, Source};
 use uuid::Uuid;
 
-use super::{Answered, Approver, KEY, Unanswered, visible};
+use super::{Answered, Approver, Around, KEY, Unanswered, visible};
 use crate::call::{Arrival, Code, Endpoint};
 use crate::clock::Clock;
 use crate::decide::{Decider, Question, Verdict};
@@ -27,7 +28,8 @@ impl Bench {
     fn new() -> Self {
         let state = tempfile::tempdir().unwrap();
         let (sealer, clock) = (Arc::new(Sealer::new([7; 32])), Clock::adjustable());
-        let approver = Approver::new(Arc::clone(&sealer), Store::open(state.path()).unwrap(), clock.clone());
+        let store = Store::open(state.path()).unwrap();
+        let approver = Approver::new(Arc::clone(&sealer), store, clock.clone()).unwrap();
         Self { approver, sealer, clock, _state: state }
     }
 
@@ -50,7 +52,13 @@ impl Bench {
 
     async fn ask(&self, params: &str, policy: &str) -> Result<Answered, Unanswered> {
         let question = self.question(arrival(Method::ToolsCall, Endpoint::Whole, params)).unwrap();
-        self.approver.ask(question, policy).await
+        self.put(question, policy).await
+    }
+
+    async fn put(&self, question: Question, policy: &str) -> Result<Answered, Unanswered> {
+        let (out, _parts) = mpsc::channel(1);
+        let around = Around { policy, config: &two_servers(), out: &out, touched: &[] };
+        self.approver.ask(question, &around).await
     }
 
     /// Asks for a call with these arguments and gives back the state.
@@ -71,7 +79,7 @@ fn retry(arguments: &str, state: &str, response: &str) -> String {
 fn code(outcome: Result<Answered, Unanswered>) -> Option<Code> {
     match outcome {
         Ok(_) => None,
-        Err(Unanswered::Refused(refused)) => Some(refused.code),
+        Err(Unanswered::Refused(refused, _)) => Some(refused.code),
         Err(Unanswered::Asked(..)) => panic!("asked again"),
     }
 }
@@ -140,7 +148,7 @@ async fn nobody_can_be_asked_where_the_client_cannot() {
         let mut arrival = arrival(Method::ToolsCall, Endpoint::Whole, "{\"name\":\"files_delete_file\"}");
         arrival.client = client(capabilities);
         let question = bench.question(arrival).unwrap();
-        let outcome = bench.approver.ask(question, "v1").await;
+        let outcome = bench.put(question, "v1").await;
         assert_eq!(code(outcome), Some(Code::ApprovalNobody), "{capabilities}");
     }
 }

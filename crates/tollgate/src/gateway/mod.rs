@@ -28,6 +28,7 @@ use crate::store::{Index, Store};
 use crate::vault::Vault;
 
 mod blobs;
+pub(crate) mod herald;
 mod keys;
 mod rules;
 
@@ -263,6 +264,9 @@ impl Gateway {
             }
         });
         self.tasks.spawn(Arc::clone(&self.gate.approver.inbox).follow());
+        if let Some(admin) = self.admin {
+            self.tasks.spawn(herald::run(Arc::clone(&self.gate), Arc::clone(&self.vault), admin.to_string()));
+        }
         let (gate, store, vault) = (Arc::clone(&self.gate), self.store.clone(), Arc::clone(&self.vault));
         let token = self.operator_token.clone();
         let mut changes = self.store.changes();

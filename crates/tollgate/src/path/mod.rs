@@ -122,6 +122,10 @@ impl Handle for Gate {
         self.info.clone()
     }
 
+    fn status_page(&self, question: &str) -> Option<String> {
+        self.approver.status_page(question)
+    }
+
     fn count(&self, label: &'static str) {
         self.counters.request(label);
     }

@@ -22,6 +22,7 @@ pub use answer::AnswerError;
 pub use asked::{
     AnswerView, Asked, Bound, Change, Decision, Given, GrantView, QuestionView, Shown, Standing, Wish,
 };
+pub(super) use view::moment;
 
 /// How many questions may wait.
 const ROOM: Room = Room { all: 1_000, each: 64 };
