@@ -147,8 +147,11 @@ impl Desk {
         let rows: Vec<Vec<String>> = grants
             .into_iter()
             .map(|g| {
-                let scope =
-                    if g.pattern.is_empty() { g.scope } else { format!("{}: {}", g.scope, g.pattern.join(" and ")) };
+                let scope = if g.pattern.is_empty() {
+                    g.scope
+                } else {
+                    format!("{}: {}", g.scope, g.pattern.join(" and "))
+                };
                 vec![short(&g.id).to_owned(), g.state, g.agent, g.tool, scope, g.by, g.until]
             })
             .collect();
@@ -169,8 +172,10 @@ impl Desk {
                     .hint("`tollgate approvals grants` names them"));
             }
         };
-        let revoked: Value =
-            self.running.post(&format!("/api/v1/grants/{}/revoke", grant.id), Bytes::from_static(b"{}")).await?;
+        let revoked: Value = self
+            .running
+            .post(&format!("/api/v1/grants/{}/revoke", grant.id), Bytes::from_static(b"{}"))
+            .await?;
         if self.json {
             printer::line(revoked);
         } else {
@@ -201,12 +206,22 @@ fn table(questions: &[QuestionView]) -> Done {
     let rows: Vec<Vec<String>> = questions
         .iter()
         .map(|q| {
-            let args: Vec<String> = q.shown.iter().map(|one| format!("{}: {}", one.name, one.value)).collect();
+            let args: Vec<String> =
+                q.shown.iter().map(|one| format!("{}: {}", one.name, one.value)).collect();
             let args: String = args.join(", ").chars().take(60).collect();
             let answers = format!("{} of {}", q.answers.len(), q.count);
             let state = q.state.as_str().to_owned();
             let id = short(&q.id).to_owned();
-            vec![id, state, q.agent.clone(), q.tool.clone(), args, q.of.clone(), answers, q.expires_at.clone()]
+            vec![
+                id,
+                state,
+                q.agent.clone(),
+                q.tool.clone(),
+                args,
+                q.of.clone(),
+                answers,
+                q.expires_at.clone(),
+            ]
         })
         .collect();
     printer::table(&["ID", "STATE", "AGENT", "TOOL", "ARGUMENTS", "OF", "ANSWERS", "EXPIRES"], &rows);
@@ -240,10 +255,13 @@ fn whole(question: &QuestionView) -> Done {
         };
         printer::line(format!("            {}: {}{change}", one.name, one.value));
     }
-    field("rule", &match &question.because {
-        Some(because) => format!("{}: {because}", question.rule),
-        None => question.rule.clone(),
-    });
+    field(
+        "rule",
+        &match &question.because {
+            Some(because) => format!("{}: {because}", question.rule),
+            None => question.rule.clone(),
+        },
+    );
     if !question.touched.is_empty() {
         field("touched", &question.touched.join(", "));
     }
@@ -251,7 +269,10 @@ fn whole(question: &QuestionView) -> Done {
     field("expires", &question.expires_at);
     for answer in &question.answers {
         let note = answer.note.as_deref().map(|note| format!(": {note}")).unwrap_or_default();
-        field("answer", &format!("{} by {} ({}, {}){note}", answer.decision, answer.by, answer.via, answer.at));
+        field(
+            "answer",
+            &format!("{} by {} ({}, {}){note}", answer.decision, answer.by, answer.via, answer.at),
+        );
     }
     Ok(())
 }

@@ -243,9 +243,7 @@ impl Run<'_> {
             (
                 Check::Receives(_) | Check::Sees(_) | Check::Inbox(_) | Check::Grants(_) | Check::Ledger,
                 [Json::Array(elements)],
-            ) => {
-                elements.clone()
-            }
+            ) => elements.clone(),
             _ => expected,
         };
         let patience =

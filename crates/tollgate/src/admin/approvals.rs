@@ -142,14 +142,17 @@ impl Yes {
         let until = match (self.until, self.lasting) {
             (None, None) => None,
             (Some(_), Some(_)) => return Err("`until` and `for` exclude each other".to_owned()),
-            (Some(until), None) => Some(moment(&until).ok_or("`until` is a time as in `2026-12-31T18:00:00Z`")?),
+            (Some(until), None) => {
+                Some(moment(&until).ok_or("`until` is a time as in `2026-12-31T18:00:00Z`")?)
+            }
             (None, Some(lasting)) => {
                 let lasting = parse_duration(&lasting).ok_or("`for` is a duration as in `30m` or `8h`")?;
                 Some(now_ms.saturating_add(u64::try_from(lasting.as_millis()).unwrap_or(u64::MAX)))
             }
         };
         let condition = |text: &String| {
-            Condition::parse(text).ok_or_else(|| format!("`{text}` is no condition; write `path like /srv/*`"))
+            Condition::parse(text)
+                .ok_or_else(|| format!("`{text}` is no condition; write `path like /srv/*`"))
         };
         let pattern = self.pattern.iter().map(condition).collect::<Result<_, _>>()?;
         let args = self.args.map(|args| args.get().to_owned());

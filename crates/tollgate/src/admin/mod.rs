@@ -40,7 +40,8 @@ pub async fn serve(
 ) -> std::io::Result<SocketAddr> {
     let listener = TcpListener::bind(listen).await?;
     let bound = listener.local_addr()?;
-    let open = Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz)).merge(reply::routes());
+    let open =
+        Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz)).merge(reply::routes());
     let closed = Router::new()
         .route("/metrics", get(metrics::page))
         .route("/api/v1/servers", get(servers))
@@ -73,7 +74,9 @@ async fn own_host(State(admin): State<Admin>, request: Request, next: Next) -> R
     // Our own pages' forms name their origin: the address they were served at.
     let own_origin = |origin: &str| {
         let authority = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
-        authority.is_some_and(|a| a.eq_ignore_ascii_case(host) || public.is_some_and(|p| a.eq_ignore_ascii_case(p)))
+        authority.is_some_and(|a| {
+            a.eq_ignore_ascii_case(host) || public.is_some_and(|p| a.eq_ignore_ascii_case(p))
+        })
     };
     let mut origins = request.headers().get_all(header::ORIGIN).iter();
     if !origins.all(|origin| origin.to_str().is_ok_and(own_origin)) {

@@ -1,6 +1,8 @@
 //! The links in webhooks' messages: a page that asks once more, and a form that answers. *Never* answers on a GET, which a chat
 //! program may send by itself to make a preview.
 
+use std::fmt::Write as _;
+
 use axum::Router;
 use axum::extract::{Form, Path, State};
 use axum::http::{StatusCode, header};
@@ -34,7 +36,10 @@ struct Link {
 async fn confirm(State(admin): State<Admin>, Path(token): Path<String>) -> Response {
     let Some(link) = open(&admin, &token).await else { return gone() };
     if link.question.state != Standing::Pending {
-        return page(StatusCode::OK, &format!("<h1>This question is {} already</h1>", link.question.state.as_str()));
+        return page(
+            StatusCode::OK,
+            &format!("<h1>This question is {} already</h1>", link.question.state.as_str()),
+        );
     }
     let question = &link.question;
     let mut rows = String::new();
@@ -46,29 +51,34 @@ async fn confirm(State(admin): State<Admin>, Path(token): Path<String>) -> Respo
             Some(crate::approve::inbox::Change::New) => "not in the last approved call",
             Some(crate::approve::inbox::Change::Gone) => "gone since the last approved call",
         };
-        rows.push_str(&format!(
+        write!(
+            rows,
             "<tr><th>{}</th><td><code>{}</code></td><td>{change}</td></tr>",
             escape(&one.name),
             escape(&one.value)
-        ));
+        )
+        .unwrap_or_default();
     }
-    let line = |label: &str, text: &Option<String>| {
+    let said = |label: &str, text: &Option<String>| {
         text.as_ref().map(|text| format!("<p>{label}: {}</p>", escape(text))).unwrap_or_default()
     };
     let (button, note) = if link.approves {
         ("Approve this call, once", "")
     } else {
-        ("Deny this call", "<p><label>Reason, for the agent: <input name=\"note\" maxlength=\"500\"></label></p>")
+        (
+            "Deny this call",
+            "<p><label>Reason, for the agent: <input name=\"note\" maxlength=\"500\"></label></p>",
+        )
     };
     let body = format!(
         "<h1>{agent} wants to run <code>{tool}</code></h1><table>{rows}</table>{user}{reason}<p>Rule <code>{rule}</code></p>{because}\
          <form method=\"post\">{note}<button>{button}</button></form>",
         agent = escape(&question.agent),
         tool = escape(&question.tool),
-        user = line("User", &question.user),
-        reason = line("Its reason", &question.reason),
+        user = said("User", &question.user),
+        reason = said("Its reason", &question.reason),
         rule = escape(&question.rule),
-        because = line("Because", &question.because),
+        because = said("Because", &question.because),
     );
     page(StatusCode::OK, &body)
 }
@@ -94,7 +104,8 @@ async fn open(admin: &Admin, token: &str) -> Option<Link> {
     let plain = admin.gate.sealer.open(Purpose::Reply, PRINCIPAL, token, now).ok()?;
     let (word, id) = std::str::from_utf8(&plain).ok()?.split_once('\n')?;
     let question = admin.gate.question(id).await.ok().flatten()?;
-    (question.of == OPERATORS && question.count == 1).then_some(Link { approves: word == "approve", question })
+    (question.of == OPERATORS && question.count == 1)
+        .then_some(Link { approves: word == "approve", question })
 }
 
 fn gone() -> Response {

@@ -11,13 +11,10 @@ use uuid::Uuid;
 use super::grant::{Grant, Scope};
 use super::inbox::Shown;
 use super::terms::Terms;
-use super::{Answered, Approver, Around, KEY, Unanswered, arguments, refuse, shown, visible};
+use super::{Answered, Approver, Around, KEEP_USED_MS, KEY, Unanswered, arguments, refuse, shown, visible};
 use crate::call::Code;
 use crate::decide::Question;
 use crate::resolve::{Approved, Waiting};
-
-/// Used approvals are remembered for longer than their sealed states can live.
-const KEEP_USED_MS: u64 = 24 * 3600 * 1000;
 
 /// How long a wider yes stands.
 const STANDS_MS: u64 = 3600 * 1000;
@@ -40,7 +37,9 @@ fn said(response: &Object) -> Said {
         None | Some("once") if accepted => Said::Once,
         Some("conversation") if accepted => Said::Conversation,
         Some("arguments") if accepted => Said::Arguments,
-        None | Some(_) => Said::No(word("note").map(|note| visible(note.trim(), 500)).filter(|n| !n.is_empty())),
+        None | Some(_) => {
+            Said::No(word("note").map(|note| visible(note.trim(), 500)).filter(|n| !n.is_empty()))
+        }
     }
 }
 
@@ -74,7 +73,7 @@ impl Approver {
         let grant = match scope {
             None => None,
             Some(scope) => {
-                let grant = self.agents_grant(&question, &terms, scope, now);
+                let grant = agents_grant(&question, &terms, scope, now);
                 let id = grant.id.clone();
                 if self.inbox.keep(grant).await.is_err() {
                     return Err(unwritten(question));
@@ -94,29 +93,6 @@ impl Approver {
         };
         let approved = Approved::joined(question.prior(), approved);
         Ok(Answered { question, approved, edited: None })
-    }
-
-    fn agents_grant(&self, question: &Question, terms: &Terms, scope: Scope, now: u64) -> Grant {
-        let caller = &question.prepared().call.arrival.caller;
-        Grant {
-            id: Uuid::new_v4().to_string(),
-            of: terms.of.clone(),
-            principal: terms.principal.clone(),
-            agent: caller.agent.to_string(),
-            user: caller.user.as_deref().map(str::to_owned),
-            tool: terms.tool.clone(),
-            method: terms.method.clone(),
-            definition: terms.definition.clone(),
-            policy: terms.policy.clone(),
-            // A conversation's grant ends with its idle window, and at the latest after twelve times this.
-            until: now + if matches!(scope, Scope::Conversation { .. }) { 12 * STANDS_MS } else { STANDS_MS },
-            scope,
-            by: "agent".to_owned(),
-            via: "elicitation".to_owned(),
-            at: now,
-            question: None,
-            edited: None,
-        }
     }
 
     /// Asks the agent's human.
@@ -141,6 +117,30 @@ impl Approver {
             params: Object::scan(Bytes::from(params)).unwrap_or_else(|_| Object::empty()),
         };
         Unanswered::Asked(input_required(&[request], Some(&token)))
+    }
+}
+
+/// What the agent's human gave beyond this call.
+fn agents_grant(question: &Question, terms: &Terms, scope: Scope, now: u64) -> Grant {
+    let caller = &question.prepared().call.arrival.caller;
+    Grant {
+        id: Uuid::new_v4().to_string(),
+        of: terms.of.clone(),
+        principal: terms.principal.clone(),
+        agent: caller.agent.to_string(),
+        user: caller.user.as_deref().map(str::to_owned),
+        tool: terms.tool.clone(),
+        method: terms.method.clone(),
+        definition: terms.definition.clone(),
+        policy: terms.policy.clone(),
+        // A conversation's grant ends with its idle window, and at the latest after twelve times this.
+        until: now + if matches!(scope, Scope::Conversation { .. }) { 12 * STANDS_MS } else { STANDS_MS },
+        scope,
+        by: "agent".to_owned(),
+        via: "elicitation".to_owned(),
+        at: now,
+        question: None,
+        edited: None,
     }
 }
 

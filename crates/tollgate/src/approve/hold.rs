@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::watch;
 use tollgate_mcp::object::{Object, quote};
 use tollgate_mcp::revision::Revision;
 use tollgate_mcp::rope::Rope;
@@ -76,7 +77,7 @@ impl Approver {
         if let Some(why) = nobody(&question, around.config) {
             return Err(refuse(question, Code::ApprovalNobody, Some(why)));
         }
-        let asked = match self.asked(&question, &terms, around) {
+        let asked = match asked(&question, &terms, around) {
             Ok(asked) => asked,
             Err(why) => return Err(refuse(question, Code::ApprovalNobody, Some(why))),
         };
@@ -84,6 +85,7 @@ impl Approver {
         tokio::pin!(held);
         let mut beat = Beat::new(&question);
         let mut turns = self.inbox.turns();
+        let mut leaving = around.draining.subscribe();
         loop {
             let expire_ms = u64::try_from(around.config.ask_expire.as_millis()).unwrap_or(u64::MAX);
             let (id, fresh) = match self.inbox.put(asked.clone(), terms.binding(), expire_ms).await {
@@ -117,6 +119,8 @@ impl Approver {
                 tokio::select! {
                     biased;
                     () = &mut held => return Err(pending(question, id)),
+                    // Who restarts the gateway does not wait for people: the question stands, and the call comes again.
+                    () = left(&mut leaving) => return Err(pending(question, id)),
                     turned = turns.changed() => if turned.is_err() {
                         return Err(pending(question, id));
                     },
@@ -126,34 +130,13 @@ impl Approver {
         }
     }
 
-    /// What is kept of the question.
-    fn asked(&self, question: &Question, terms: &Terms, around: &Around<'_>) -> Result<Asked, String> {
-        let prepared = question.prepared();
-        let arrival = &prepared.call.arrival;
-        let args = arguments(prepared);
-        if args.len() > ARGS_MAX {
-            return Err(format!("its arguments are larger than the {ARGS_MAX} bytes that a person can be shown"));
-        }
-        Ok(Asked {
-            agent: arrival.caller.agent.to_string(),
-            user: arrival.caller.user.as_deref().map(str::to_owned),
-            tenant: arrival.caller.tenant.as_deref().map(str::to_owned),
-            client: arrival.client.label.as_deref().map(|label| visible(label, 128)),
-            count: count(question, around.config),
-            rule: question.rule().to_string(),
-            because: question.because().map(ToString::to_string),
-            reason: prepared.reason.as_deref().map(|reason| visible(reason, 1_000)),
-            touched: around.touched.iter().map(ToString::to_string).collect(),
-            args: String::from_utf8_lossy(&args).into_owned(),
-            before: None,
-            terms: terms.clone().into(),
-            interaction: prepared.call.interaction.to_string(),
-            answers: Vec::new(),
-        })
-    }
-
     /// The way to the status page, for modern clients that can show it. The page never decides, so it is shown once.
-    fn by_url(&self, question: &Question, id: &str, terms: &Terms) -> Option<tollgate_mcp::translate::Answer> {
+    fn by_url(
+        &self,
+        question: &Question,
+        id: &str,
+        terms: &Terms,
+    ) -> Option<tollgate_mcp::translate::Answer> {
         let prepared = question.prepared();
         let arrival = &prepared.call.arrival;
         let able = arrival.client.capabilities.url
@@ -183,6 +166,38 @@ impl Approver {
     }
 }
 
+/// Waits until the gateway drains.
+async fn left(draining: &mut watch::Receiver<bool>) {
+    // An ended sender is as good as a drain.
+    drop(draining.wait_for(|drains| *drains).await);
+}
+
+/// What is kept of the question.
+fn asked(question: &Question, terms: &Terms, around: &Around<'_>) -> Result<Asked, String> {
+    let prepared = question.prepared();
+    let arrival = &prepared.call.arrival;
+    let args = arguments(prepared);
+    if args.len() > ARGS_MAX {
+        return Err(format!("its arguments are larger than the {ARGS_MAX} bytes that a person can be shown"));
+    }
+    Ok(Asked {
+        agent: arrival.caller.agent.to_string(),
+        user: arrival.caller.user.as_deref().map(str::to_owned),
+        tenant: arrival.caller.tenant.as_deref().map(str::to_owned),
+        client: arrival.client.label.as_deref().map(|label| visible(label, 128)),
+        count: count(question, around.config),
+        rule: question.rule().to_string(),
+        because: question.because().map(ToString::to_string),
+        reason: prepared.reason.as_deref().map(|reason| visible(reason, 1_000)),
+        touched: around.touched.iter().map(ToString::to_string).collect(),
+        args: String::from_utf8_lossy(&args).into_owned(),
+        before: None,
+        terms: terms.clone().into(),
+        interaction: prepared.call.interaction.to_string(),
+        answers: Vec::new(),
+    })
+}
+
 /// How many must say yes: the most that a rule which asks this audience wants.
 fn count(question: &Question, config: &Config) -> u32 {
     let audience = question.audience().to_string();
@@ -206,8 +221,12 @@ fn nobody(question: &Question, config: &Config) -> Option<String> {
     };
     let needed = usize::try_from(count(question, config)).unwrap_or(usize::MAX);
     (able < needed).then(|| match question.audience() {
-        Audience::Group(group) => format!("{needed} operators of group `{group}` are needed, and there are {able}"),
-        Audience::Operators | Audience::Agent => format!("{needed} operators are needed, and there are {able}"),
+        Audience::Group(group) => {
+            format!("{needed} operators of group `{group}` are needed, and there are {able}")
+        }
+        Audience::Operators | Audience::Agent => {
+            format!("{needed} operators are needed, and there are {able}")
+        }
     })
 }
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use sha2::{Digest as _, Sha256};
+use tokio::sync::{mpsc, watch};
 use tollgate_mcp::object::quote;
 use tollgate_mcp::translate::Answer;
 use tollgate_policy::Audience;
@@ -61,6 +62,8 @@ pub struct Around<'a> {
     pub config: &'a Config,
     /// Where a held call's progress goes.
     pub out: &'a mpsc::Sender<Part>,
+    /// True once the gateway drains.
+    pub draining: &'a watch::Sender<bool>,
     /// The labels of what the conversation has touched.
     pub touched: &'a [Arc<str>],
 }
@@ -97,6 +100,15 @@ impl Approver {
         self.page.store(Some(Arc::new(url)));
     }
 
+    /// Uses the approval that a call brings from an earlier round, by its `requestState`: `false` if another call has used it, or it
+    /// cannot be recorded. On the medium when it returns.
+    pub async fn first_use(&self, request_state: &str) -> bool {
+        let (store, now) = (self.store.clone(), self.clock.now_ms());
+        let nonce: [u8; 32] = Sha256::digest(request_state).into();
+        let used = tokio::task::spawn_blocking(move || store.use_once(&nonce, now + KEEP_USED_MS, now)).await;
+        matches!(used, Ok(Ok(true)))
+    }
+
     /// The status page of a question; `None` = there is none with this id.
     pub fn status_page(&self, id: &str) -> Option<String> {
         self.inbox.slip(id).map(|slip| page::page(&slip, self.clock.now_ms()))
@@ -127,6 +139,9 @@ impl Approver {
         }
     }
 }
+
+/// Used approvals are remembered for longer than their sealed states can live.
+const KEEP_USED_MS: u64 = 24 * 3600 * 1000;
 
 fn refuse(question: Question, code: Code, because: Option<String>) -> Unanswered {
     Unanswered::Refused(question.refuse(code, because), None)

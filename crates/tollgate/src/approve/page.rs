@@ -6,7 +6,9 @@ use super::inbox::{Slip, Standing, moment};
 pub(super) fn page(slip: &Slip, now_ms: u64) -> String {
     let standing = slip.standing(now_ms);
     let (refresh, text) = match standing {
-        Standing::Pending => ("<meta http-equiv=\"refresh\" content=\"3\">", "This call waits for an approval."),
+        Standing::Pending => {
+            ("<meta http-equiv=\"refresh\" content=\"3\">", "This call waits for an approval.")
+        }
         Standing::Approved => ("", "This call was approved. It goes on by itself; you can close this page."),
         Standing::Denied => ("", "This call was denied. You can close this page."),
         Standing::Expired => ("", "Nobody answered in time: this call does not run."),

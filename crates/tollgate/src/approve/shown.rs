@@ -80,7 +80,8 @@ fn name(key: &str) -> String {
 
 /// A string is written anew: letters that were sent as escapes are letters.
 fn whole(value: &[u8]) -> String {
-    let text = unquote(value).map_or_else(|| String::from_utf8_lossy(value).into_owned(), |text| quote(&text));
+    let text =
+        unquote(value).map_or_else(|| String::from_utf8_lossy(value).into_owned(), |text| quote(&text));
     visible(&text, VALUE_MAX)
 }
 

@@ -56,8 +56,15 @@ impl Terms {
     /// The same for the same call under the same policy, whatever the conversation.
     pub fn binding(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
-        let parts =
-            [&self.of, &self.principal, &self.tool, &self.method, &self.digest, &self.definition, &self.policy];
+        let parts = [
+            &self.of,
+            &self.principal,
+            &self.tool,
+            &self.method,
+            &self.digest,
+            &self.definition,
+            &self.policy,
+        ];
         for part in parts {
             // Each with its length, so that no part can reach into the next.
             hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
@@ -71,7 +78,13 @@ impl Terms {
 fn conversation(arrival: &Arrival, config: &Config) -> String {
     let Caller { principal, own_conversations, .. } = arrival.caller.as_ref();
     let named = own_conversations
-        .then(|| arrival.params.object("_meta")?.string(&config.conversation_meta).map(|id| id.into_owned()))
+        .then(|| {
+            arrival
+                .params
+                .object("_meta")?
+                .string(&config.conversation_meta)
+                .map(std::borrow::Cow::into_owned)
+        })
         .flatten();
     let (kind, id) = match (&named, &arrival.session) {
         (Some(id), _) => ("own", id.as_str()),

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tollgate_mcp::method::Method;
 use tollgate_mcp::translate::input_requests;
 use tollgate_policy::{Effect, Policy, Rule, Source};
@@ -61,7 +61,13 @@ impl Bench {
 
     async fn put(&self, question: Question, policy: &str) -> Result<Answered, Unanswered> {
         let (out, _parts) = mpsc::channel(1);
-        let around = Around { policy, config: &two_servers(), out: &out, touched: &[] };
+        let around = Around {
+            policy,
+            config: &two_servers(),
+            out: &out,
+            draining: &watch::Sender::new(false),
+            touched: &[],
+        };
         self.approver.ask(question, &around).await
     }
 
@@ -257,7 +263,8 @@ fn a_pattern_covers_what_it_says_and_nothing_that_climbs_out_of_it() {
 #[test]
 fn each_argument_is_shown_on_its_own_and_marked_where_it_differs() {
     let before = marks(&Bytes::from_static(br#"{"path":"/a","mode":"w","gone":1}"#));
-    let long = format!(r#"{{"path":"/b","mode":"w","text":"{}","k\u202e":"\u0061\u200b"}}"#, "x".repeat(1000));
+    let long =
+        format!(r#"{{"path":"/b","mode":"w","text":"{}","k\u202e":"\u0061\u200b"}}"#, "x".repeat(1000));
     let shown = shown::arguments(&Bytes::from(long), Some(&before));
     let told: Vec<_> = shown.iter().map(|one| (one.name.as_str(), one.change.unwrap())).collect();
     assert_eq!(

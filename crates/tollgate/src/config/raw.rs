@@ -365,11 +365,18 @@ pub(super) struct Of(pub(super) String);
 impl Read for Of {
     fn read(node: &Node, report: &mut Report<'_>) -> Option<Self> {
         let text = String::read(node, report)?;
-        if text == "agent" || text == "operators" || text.strip_prefix("group:").is_some_and(|name| !name.is_empty()) {
+        if text == "agent"
+            || text == "operators"
+            || text.strip_prefix("group:").is_some_and(|name| !name.is_empty())
+        {
             return Some(Self(text));
         }
         let hint = "write `agent`, `operators` or `group:NAME`";
-        report.error(&node.mark, format!("`{}` names nobody who can be asked", short(&text)), Some(hint.to_owned()));
+        report.error(
+            &node.mark,
+            format!("`{}` names nobody who can be asked", short(&text)),
+            Some(hint.to_owned()),
+        );
         None
     }
 }

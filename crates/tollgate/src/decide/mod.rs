@@ -338,7 +338,12 @@ impl Table {
 }
 
 /// What follows for the call, with what was approved so far.
-fn concluded(prepared: Box<Prepared>, outcome: &Outcome, ruling: Ruling, approved: Option<Approved>) -> Verdict {
+fn concluded(
+    prepared: Box<Prepared>,
+    outcome: &Outcome,
+    ruling: Ruling,
+    approved: Option<Approved>,
+) -> Verdict {
     match outcome {
         Outcome::Allow => Verdict::Allow(Permit::make(prepared, approved), ruling),
         Outcome::Ask(asks) => Verdict::Ask(Question::make(prepared, asks, approved), ruling),

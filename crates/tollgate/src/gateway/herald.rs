@@ -26,8 +26,8 @@ const PAUSES: [Duration; 5] = [
     Duration::from_secs(1),
     Duration::from_secs(4),
     Duration::from_secs(15),
-    Duration::from_secs(60),
-    Duration::from_secs(180),
+    Duration::from_mins(1),
+    Duration::from_mins(3),
 ];
 
 /// The most messages on their way at once.
@@ -188,9 +188,7 @@ impl Message {
             write!(text, "\nIts reason: {}", slack(&visible(reason, 300))).unwrap_or_default();
         }
         let (url, replies) = self.links();
-        let button = |label: &str, url: &str| {
-            serde_json::json!({ "type": "button", "text": { "type": "plain_text", "text": label }, "url": url })
-        };
+        let button = |label: &str, url: &str| serde_json::json!({ "type": "button", "text": { "type": "plain_text", "text": label }, "url": url });
         let mut buttons = vec![button("Open", &url)];
         if let Some((approve, deny)) = replies {
             buttons.push(button("Approve…", &approve));
@@ -219,14 +217,18 @@ fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     let key = if key.len() > block.len() { hashed.as_slice() } else { key };
     block.iter_mut().zip(key).for_each(|(byte, key)| *byte = *key);
     let mut inner = Sha256::new_with_prefix(block.map(|byte| byte ^ 0x36));
-    parts.iter().for_each(|part| inner.update(part));
+    for part in parts {
+        inner.update(part);
+    }
     Sha256::new_with_prefix(block.map(|byte| byte ^ 0x5c)).chain_update(inner.finalize()).finalize().into()
 }
 
 fn resolve(vault: &Vault, template: &Template) -> Result<String, String> {
     match template.0.as_slice() {
         [Piece::Secret(name)] => vault.get(name).map(|v| v.expose().clone()).map_err(|e| e.to_string()),
-        [Piece::Env(name)] => config::env(name).ok_or_else(|| format!("environment variable `{name}` is not set")),
+        [Piece::Env(name)] => {
+            config::env(name).ok_or_else(|| format!("environment variable `{name}` is not set"))
+        }
         _ => Err("a webhook's secret is one reference".to_owned()),
     }
 }

@@ -30,7 +30,13 @@ impl Gate {
             Decision::Deny { .. } => "deny",
         };
         let view = self.approver.inbox.answer(id, operator, via, decision).await?;
-        let about = [("question", id), ("by", &*operator.name), ("via", via), ("decision", word), ("tool", &view.tool)];
+        let about = [
+            ("question", id),
+            ("by", &*operator.name),
+            ("via", via),
+            ("decision", word),
+            ("tool", &view.tool),
+        ];
         self.note("question_answered", &about);
         Ok(view)
     }

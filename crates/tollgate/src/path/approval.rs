@@ -1,6 +1,7 @@
 //! A call that someone has to say yes to: asked, decided again with the answer, until nobody is left to ask.
 //! *Never* lets an answer stand for a verdict: what an approver changes is prepared and decided anew.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -14,7 +15,7 @@ use crate::call::{Code, Ending, Part, Refused};
 use crate::config::Config;
 use crate::decide::{Denial, Permit, Question, Verdict};
 use crate::record::{Approval, Close, Entry, Outcome, Reply, Said};
-use crate::transform;
+use crate::transform::{self, Prepared};
 
 /// Why there is no permit.
 #[derive(Debug)]
@@ -38,11 +39,12 @@ pub(super) async fn permit(
             && let Err(why) = entry.commit().await
         {
             tracing::error!(error = ?why, "the ledger cannot be written: nothing is asked");
-            let refused = question.refuse(Code::LedgerUnavailable, Some("the ledger cannot be written".to_owned()));
+            let refused =
+                question.refuse(Code::LedgerUnavailable, Some("the ledger cannot be written".to_owned()));
             return Err(Stopped::Unanswered(Unanswered::Refused(refused, None)));
         }
         let policy = gate.decider.version();
-        let around = Around { policy: &policy, config, out, touched: &[] };
+        let around = Around { policy: &policy, config, out, draining: &gate.draining, touched: &[] };
         let answered = gate.approver.ask(question, &around).await.map_err(Stopped::Unanswered)?;
         let prepared = answered.question.into_prepared();
         let prepared = match answered.edited {
@@ -57,6 +59,16 @@ pub(super) async fn permit(
             }
             Verdict::Deny(denial, _) => return Err(Stopped::Denied(denial)),
         }
+    }
+}
+
+/// An approval of an earlier round counts for the one call that goes on with it: a second one with the same state is asked anew.
+pub(super) async fn consume(gate: &Gate, prepared: &mut Prepared) {
+    let token = prepared.call.arrival.params.string("requestState").map(Cow::into_owned).unwrap_or_default();
+    if !gate.approver.first_use(&token).await
+        && let Some(state) = &mut prepared.call.state
+    {
+        state.approved = None;
     }
 }
 

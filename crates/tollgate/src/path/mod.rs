@@ -177,11 +177,14 @@ impl Gate {
             Ok(call) => call,
             Err(error) => return entry.close(refused_with(&error), Ending::Error(error)).await,
         };
-        let prepared = match transform::arguments(call) {
+        let mut prepared = match transform::arguments(call) {
             Ok(prepared) => prepared,
             Err(error) => return entry.close(refused_with(&error), Ending::Error(error)).await,
         };
         describe(&mut entry, &prepared);
+        if prepared.call.state.as_ref().is_some_and(|state| state.approved.is_some()) {
+            Box::pin(approval::consume(self, &mut prepared)).await;
+        }
 
         let permit = match self.decider.verdict(prepared) {
             Verdict::Allow(permit, ruling) => {
@@ -193,7 +196,7 @@ impl Gate {
             }
             Verdict::Ask(question, ruling) => {
                 rule(&mut entry, Said::Ask, &ruling);
-                let asked = Box::pin(approval::permit(&self, &mut entry, question, &config, &out));
+                let asked = Box::pin(approval::permit(self, &mut entry, question, &config, &out));
                 let answered = tokio::select! {
                     biased;
                     answered = asked => answered,
@@ -492,9 +495,10 @@ fn approved(entry: &mut Entry, permit: &Permit) {
             at_ms: approved.at,
             via: Arc::from(approved.via.as_str()),
             grant: approved.grant.as_deref().map(Arc::from),
-            edited: approved.edited.as_ref().map(|edited| {
-                (permit.prepared().digest, Bytes::from(edited.args.clone()))
-            }),
+            edited: approved
+                .edited
+                .as_ref()
+                .map(|edited| (permit.prepared().digest, Bytes::from(edited.args.clone()))),
         }));
     }
 }

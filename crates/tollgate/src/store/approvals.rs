@@ -116,6 +116,16 @@ impl Store {
         })
     }
 
+    /// Id and state of the questions whose time was not over at `since_ms`.
+    pub fn question_states(&self, since_ms: u64) -> Result<Vec<(String, String)>, StoreError> {
+        self.with(|connection| {
+            connection
+                .prepare_cached("SELECT id, state FROM questions WHERE expires_ms > ?1")?
+                .query_map([signed(since_ms)], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect()
+        })
+    }
+
     /// Answers a question in one transaction: `work` reads it as it stands, and what it returns replaces it, with a grant if it made
     /// one. `Ok(None)` = there is no such question. On the medium when it returns.
     pub fn answer_question<E>(
@@ -126,7 +136,8 @@ impl Store {
         self.change(|connection| {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let sql = format!("SELECT {QUESTION} FROM questions WHERE id = ?1");
-            let Some(row) = transaction.prepare_cached(&sql)?.query_row([id], read_question).optional()? else {
+            let Some(row) = transaction.prepare_cached(&sql)?.query_row([id], read_question).optional()?
+            else {
                 return Ok(None);
             };
             let (row, grant) = match work(row) {

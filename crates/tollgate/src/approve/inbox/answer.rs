@@ -7,7 +7,10 @@ use tollgate_mcp::object::Object;
 use tollgate_mcp::strict;
 use uuid::Uuid;
 
-use super::{ARGS_MAX, Asked, Decision, Given, Inbox, QuestionView, Standing, Wish, blocking, read, row_of, view, write};
+use super::{
+    ARGS_MAX, Asked, Decision, Given, Inbox, QuestionView, Standing, Wish, blocking, read, row_of, view,
+    write,
+};
 use crate::approve::grant::{Grant, Scope, marks, pattern_holds};
 use crate::approve::terms::belongs;
 use crate::authenticate::Operator;
@@ -30,7 +33,6 @@ const EDITED_MAX: usize = 32 * 1024;
 
 /// The longest reason, in characters.
 const NOTE_MAX: usize = 500;
-
 
 /// Why an answer is not taken.
 #[derive(Debug, thiserror::Error)]
@@ -110,7 +112,8 @@ fn take(
         return Err(AnswerError::Twice);
     }
     if let Decision::Deny { note } = &mut given.decision {
-        *note = note.take().map(|note| crate::approve::visible(note.trim(), NOTE_MAX)).filter(|n| !n.is_empty());
+        *note =
+            note.take().map(|note| crate::approve::visible(note.trim(), NOTE_MAX)).filter(|n| !n.is_empty());
         asked.answers.push(given);
         Standing::Denied.as_str().clone_into(&mut row.state);
         row.body = write(&asked);
@@ -157,7 +160,9 @@ fn check(decision: &Decision, asked: &Asked, now: u64) -> Result<(), AnswerError
         (Wish::Pattern, 0) => return bad("a pattern needs a condition, as in `path like /srv/*`"),
         (Wish::Pattern, 1..=PATTERN_MAX) | (Wish::Once | Wish::Conversation | Wish::Arguments, 0) => {}
         (Wish::Pattern, _) => return bad("a pattern has at most 16 conditions"),
-        (Wish::Once | Wish::Conversation | Wish::Arguments, _) => return bad("only a pattern has conditions"),
+        (Wish::Once | Wish::Conversation | Wish::Arguments, _) => {
+            return bad("only a pattern has conditions");
+        }
     }
     let arguments = Object::scan(Bytes::from(asked.args.clone())).map_err(|_| AnswerError::Unknown)?;
     if let Some(missing) = pattern.iter().find(|condition| arguments.find(&condition.name).is_none()) {
@@ -169,14 +174,17 @@ fn check(decision: &Decision, asked: &Asked, now: u64) -> Result<(), AnswerError
     match until {
         Some(_) if *scope == Wish::Once => bad("an approval for one call has no time"),
         Some(until) if *until <= now => bad("that time is over"),
-        Some(until) if *until > now.saturating_add(STANDS_MAX_MS) => bad("an approval stands for at most 90 days"),
+        Some(until) if *until > now.saturating_add(STANDS_MAX_MS) => {
+            bad("an approval stands for at most 90 days")
+        }
         Some(_) | None => Ok(()),
     }
 }
 
 /// The grant that the answers make: the first one's, in all their names.
 fn grant(row: &QuestionRow, asked: &Asked, now: u64) -> Result<Grant, AnswerError> {
-    let Some(Given { via, decision: Decision::Approve { scope, args, pattern, until }, .. }) = asked.answers.first()
+    let Some(Given { via, decision: Decision::Approve { scope, args, pattern, until }, .. }) =
+        asked.answers.first()
     else {
         return Err(AnswerError::Unknown);
     };

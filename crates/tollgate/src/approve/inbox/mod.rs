@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -89,21 +90,32 @@ pub enum Placed {
 impl Inbox {
     /// Opens the inbox. Blocks for a moment (a read of the database).
     pub fn open(store: Store, clock: Clock) -> Result<Arc<Self>, StoreError> {
-        store.prune_approvals(clock.now_ms())?;
         let inbox = Self { store, clock, known: ArcSwap::default(), turns: watch::Sender::new(0) };
         inbox.reload()?;
         Ok(Arc::new(inbox))
     }
 
-    /// Follows what other processes change, until it is dropped.
+    /// Follows what other processes change, and drops what is long over, until it is dropped itself.
     pub async fn follow(self: Arc<Self>) {
         let mut changes = self.store.changes();
-        while changes.changed().await.is_ok() {
+        let mut hourly = tokio::time::interval(Duration::from_hours(1));
+        loop {
+            let prune = tokio::select! {
+                turned = changes.changed() => match turned {
+                    Ok(()) => false,
+                    Err(_closed) => return,
+                },
+                _ = hourly.tick() => true,
+            };
             let inbox = Arc::clone(&self);
-            match tokio::task::spawn_blocking(move || inbox.reload()).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::error!(%error, "the inbox could not be read again"),
-                Err(error) => tracing::error!(%error, "the inbox could not be read again"),
+            let read = blocking(move || {
+                if prune {
+                    inbox.store.prune_approvals(inbox.clock.now_ms())?;
+                }
+                inbox.reload()
+            });
+            if let Err(error) = read.await {
+                tracing::error!(%error, "the inbox could not be read again");
             }
         }
     }
@@ -127,21 +139,16 @@ impl Inbox {
     fn reload(&self) -> Result<(), StoreError> {
         let now = self.clock.now_ms();
         let mut known = Known::default();
+        let before = self.known.load();
         // An hour more, so that who comes late is told what became of it.
-        for row in self.store.questions(now.saturating_sub(3_600_000))? {
-            if let Some(asked) = read::<Asked>(&row.body) {
-                let no = |given: &&Given| matches!(given.decision, Decision::Deny { .. });
-                let denied = asked.answers.iter().find(no).cloned();
-                let slip = Slip {
-                    id: row.id.clone(),
-                    tool: asked.terms.tool,
-                    of: asked.terms.of,
-                    asked_ms: row.created_ms,
-                    expires_ms: row.expires_ms,
-                    state: row.state,
-                    denied,
-                };
-                known.questions.insert(row.id, Arc::new(slip));
+        for (id, state) in self.store.question_states(now.saturating_sub(3_600_000))? {
+            // Arguments can be large: only what is new is read.
+            let slip = match before.questions.get(&id) {
+                Some(slip) if slip.state == state => Some(Arc::clone(slip)),
+                Some(_) | None => self.store.question(&id)?.and_then(slip_of),
+            };
+            if let Some(slip) = slip {
+                known.questions.insert(id, slip);
             }
         }
         for row in self.store.grants()? {
@@ -189,7 +196,12 @@ impl Inbox {
     }
 
     /// Puts a question, or finds the same one. On the medium when it returns.
-    pub async fn put(self: &Arc<Self>, asked: Asked, binding: [u8; 32], expire_ms: u64) -> Result<Placed, StoreError> {
+    pub async fn put(
+        self: &Arc<Self>,
+        asked: Asked,
+        binding: [u8; 32],
+        expire_ms: u64,
+    ) -> Result<Placed, StoreError> {
         let inbox = Arc::clone(self);
         blocking(move || {
             let now = inbox.clock.now_ms();
@@ -226,7 +238,11 @@ impl Inbox {
     }
 
     /// What was approved last of this caller's calls of a tool, as marks.
-    pub async fn before(self: &Arc<Self>, principal: &str, tool: &str) -> Option<std::collections::BTreeMap<String, String>> {
+    pub async fn before(
+        self: &Arc<Self>,
+        principal: &str,
+        tool: &str,
+    ) -> Option<std::collections::BTreeMap<String, String>> {
         let (inbox, principal, tool) = (Arc::clone(self), principal.to_owned(), tool.to_owned());
         let found = blocking(move || inbox.store.last_approved(&principal, &tool)).await;
         found.ok().flatten().as_deref().and_then(read)
@@ -239,14 +255,28 @@ impl Inbox {
         if text.len() > 64 * 1024 {
             return;
         }
-        let kept = blocking(move || {
-            inbox.store.put_last_approved(&principal, &tool, &text, inbox.clock.now_ms())
-        });
+        let kept =
+            blocking(move || inbox.store.put_last_approved(&principal, &tool, &text, inbox.clock.now_ms()));
         if let Err(error) = kept.await {
             // The next question shows fewer marks; the call itself is none the worse.
             tracing::warn!(%error, "an approved call could not be remembered");
         }
     }
+}
+
+/// What is kept of a question's row in memory.
+fn slip_of(row: QuestionRow) -> Option<Arc<Slip>> {
+    let asked: Asked = read(&row.body)?;
+    let no = |given: &&Given| matches!(given.decision, Decision::Deny { .. });
+    Some(Arc::new(Slip {
+        denied: asked.answers.iter().find(no).cloned(),
+        id: row.id,
+        tool: asked.terms.tool,
+        of: asked.terms.of,
+        asked_ms: row.created_ms,
+        expires_ms: row.expires_ms,
+        state: row.state,
+    }))
 }
 
 /// A grant's row.
@@ -275,6 +305,8 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, StoreError> {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
-        Err(error) => Err(StoreError::Io { path: "tollgate.sqlite".into(), source: std::io::Error::other(error) }),
+        Err(error) => {
+            Err(StoreError::Io { path: "tollgate.sqlite".into(), source: std::io::Error::other(error) })
+        }
     }
 }

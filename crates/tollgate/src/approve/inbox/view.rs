@@ -26,7 +26,8 @@ impl Inbox {
     /// One question.
     pub async fn show(self: &Arc<Self>, id: &str) -> Result<Option<QuestionView>, StoreError> {
         let (inbox, id) = (Arc::clone(self), id.to_owned());
-        blocking(move || Ok(inbox.store.question(&id)?.and_then(|row| view(&row, inbox.clock.now_ms())))).await
+        blocking(move || Ok(inbox.store.question(&id)?.and_then(|row| view(&row, inbox.clock.now_ms()))))
+            .await
     }
 
     /// The grants that permit something, oldest first; with `all` also those that are over. `policy` is the version in force.

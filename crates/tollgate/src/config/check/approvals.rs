@@ -19,12 +19,20 @@ pub(super) fn webhooks(at: Option<At<Vec<At<raw::Webhook>>>>, report: &mut Repor
         };
         let Some(secret) = &raw.secret else {
             let hint = "write it as `secret: \"${secret:hook}\"`";
-            report.lacking(&mark, "a webhook needs a `secret`, which signs its messages", Some(hint.to_owned()));
+            report.lacking(
+                &mark,
+                "a webhook needs a `secret`, which signs its messages",
+                Some(hint.to_owned()),
+            );
             continue;
         };
         if secret.value.0.iter().any(|piece| matches!(piece, Piece::Text(_))) || secret.value.0.len() != 1 {
             let hint = "write it as `\"${secret:hook}\"`, after `tollgate secrets set hook`";
-            report.error(&secret.mark, "a secret does not stand in this file in clear", Some(hint.to_owned()));
+            report.error(
+                &secret.mark,
+                "a secret does not stand in this file in clear",
+                Some(hint.to_owned()),
+            );
         }
         let Some(address) = words::url(url, report) else { continue };
         if address.starts_with("http://") && !words::is_loopback(&address) {
