@@ -1,6 +1,12 @@
 //! Questions for operators through the real program: webhooks, their links, the status page, the command.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::string_slice, clippy::panic, reason = "a test fails where it stands")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::panic,
+    reason = "a test fails where it stands"
+)]
 
 use std::time::Duration;
 

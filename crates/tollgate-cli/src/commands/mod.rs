@@ -14,7 +14,9 @@ use crate::stop::{Done, Stop};
 
 mod approvals;
 mod call;
+mod cases;
 mod check;
+mod explain;
 mod init;
 mod keys;
 mod ledger;
@@ -39,7 +41,8 @@ fn dispatch(cli: Cli) -> Done {
         Command::Up { listen } => up::run(common, listen),
         Command::Stdio { view } => stdio::run(common, view.as_deref()),
         Command::Init { write, force } => init::run(common, write, force),
-        Command::Check => check::run(common),
+        Command::Check { start } => check::run(common, start),
+        Command::Explain { what } => explain::run(common, &what),
         Command::Servers { what } => servers::run(common, what),
         Command::Tools { agent, view } => tools::run(common, &agent, view.as_deref()),
         Command::Call { tool, args, agent } => call::run(common, &tool, &args, &agent),
@@ -57,9 +60,6 @@ fn dispatch(cli: Cli) -> Done {
         }
         Command::Import { .. } => {
             Err(absent("import", "write the servers into tollgate.yaml; `tollgate init` shows how"))
-        }
-        Command::Explain { .. } => {
-            Err(absent("explain", "`tollgate tools --as AGENT` shows verdicts and rules"))
         }
         Command::Approvals { what } => approvals::run(common, what),
     }

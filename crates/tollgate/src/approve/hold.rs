@@ -185,7 +185,7 @@ fn asked(question: &Question, terms: &Terms, around: &Around<'_>) -> Result<Aske
         user: arrival.caller.user.as_deref().map(str::to_owned),
         tenant: arrival.caller.tenant.as_deref().map(str::to_owned),
         client: arrival.client.label.as_deref().map(|label| visible(label, 128)),
-        count: count(question, around.config),
+        count: question.count(),
         rule: question.rule().to_string(),
         because: question.because().map(ToString::to_string),
         reason: prepared.reason.as_deref().map(|reason| visible(reason, 1_000)),
@@ -196,16 +196,6 @@ fn asked(question: &Question, terms: &Terms, around: &Around<'_>) -> Result<Aske
         interaction: prepared.call.interaction.to_string(),
         answers: Vec::new(),
     })
-}
-
-/// How many must say yes: the most that a rule which asks this audience wants.
-fn count(question: &Question, config: &Config) -> u32 {
-    let audience = question.audience().to_string();
-    let rules = config.policy.iter().flat_map(|policy| &policy.rules);
-    let asking = rules.filter(|rule| {
-        rule.of.as_deref() == Some(audience.as_str()) && question.rules().iter().any(|id| **id == *rule.id)
-    });
-    asking.map(|rule| rule.count).max().unwrap_or(1).max(1)
 }
 
 /// Why nobody can answer; `None` = enough people can.
@@ -219,7 +209,7 @@ fn nobody(question: &Question, config: &Config) -> Option<String> {
         Audience::Group(group) => named.filter(|(_, o)| o.groups.iter().any(|g| **g == **group)).count(),
         Audience::Agent => 0,
     };
-    let needed = usize::try_from(count(question, config)).unwrap_or(usize::MAX);
+    let needed = usize::try_from(question.count()).unwrap_or(usize::MAX);
     (able < needed).then(|| match question.audience() {
         Audience::Group(group) => {
             format!("{needed} operators of group `{group}` are needed, and there are {able}")

@@ -1,6 +1,6 @@
 //! One tool, prompt, resource or template as a server lists it, with its exposed name worked out.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use tollgate_mcp::header::{ParamHeader, param_headers};
@@ -9,7 +9,7 @@ use tollgate_mcp::object::Object;
 use tollgate_mcp::rope::Rope;
 use tollgate_mcp::translate::list_item_uris;
 use tollgate_mcp::uri;
-use tollgate_policy::{Flags, Hints};
+use tollgate_policy::{Flags, Hints, Shape};
 
 use crate::config;
 use crate::servers::Listing;
@@ -36,6 +36,8 @@ pub struct Item {
     pub labels: Vec<Arc<str>>,
     /// Which arguments are mirrored in headers (tools).
     pub marks: Arc<[ParamHeader]>,
+    /// What its schema says of its arguments, once a rule reads them.
+    shape: OnceLock<Option<Arc<Shape>>>,
     /// As the server sent it.
     text: Object,
     description: Option<String>,
@@ -90,9 +92,16 @@ impl Item {
                 server.labels.iter().chain(own).map(|l| Arc::from(l.as_str())).collect()
             },
             marks,
+            shape: OnceLock::new(),
             text: object,
             description: overridden.and_then(|o| o.description.clone()),
         })
+    }
+
+    /// What its schema says of its arguments. Read when it is first wanted.
+    pub fn shape(&self) -> Option<&Arc<Shape>> {
+        let read = || Shape::read(self.text.slice("inputSchema")?).map(Arc::new);
+        self.shape.get_or_init(read).as_ref()
     }
 
     /// As the server sent it.

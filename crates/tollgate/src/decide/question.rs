@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use tollgate_policy::Audience;
+use tollgate_policy::{Audience, Demand};
 
-use super::Asks;
 use crate::call::{Code, Refused};
 use crate::resolve::Approved;
 use crate::transform::Prepared;
@@ -13,27 +12,32 @@ use crate::transform::Prepared;
 #[derive(Debug)]
 pub struct Question {
     prepared: Box<Prepared>,
-    audience: Audience,
-    rules: Arc<[Arc<str>]>,
+    demand: Demand,
     rule: Arc<str>,
     because: Option<Arc<str>>,
     prior: Option<Approved>,
 }
 
 impl Question {
-    pub(super) fn make(prepared: Box<Prepared>, asks: &Asks, prior: Option<Approved>) -> Self {
-        let Asks { audience, rules, rule, because } = asks.clone();
-        Self { prepared, audience, rules, rule, because, prior }
+    pub(super) fn make(
+        prepared: Box<Prepared>,
+        demands: &[Demand],
+        (rule, because): (Arc<str>, Option<Arc<str>>),
+        prior: Option<Approved>,
+    ) -> Self {
+        // There is always one; were there none, the agent's own human is asked.
+        let demand = demands.first().cloned().unwrap_or(Demand { audience: Audience::Agent, count: 1 });
+        Self { prepared, demand, rule, because, prior }
     }
 
-    /// Who is asked.
+    /// Who is asked. Others may be asked next.
     pub fn audience(&self) -> &Audience {
-        &self.audience
+        &self.demand.audience
     }
 
-    /// Every rule that asks somebody who has not approved.
-    pub fn rules(&self) -> &[Arc<str>] {
-        &self.rules
+    /// How many of them must say yes, at least 1.
+    pub fn count(&self) -> u32 {
+        u32::from(self.demand.count.max(1))
     }
 
     /// What other audiences have approved before.
@@ -68,6 +72,7 @@ impl Question {
             what: Arc::clone(self.prepared.call.target.label()),
             rule: Some(self.rule),
             because: because.map(Arc::from).or(self.because),
+            change: None,
             retry_after_ms: None,
             approval: None,
         }

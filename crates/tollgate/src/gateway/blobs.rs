@@ -42,7 +42,8 @@ pub(super) struct Remembered {
     pub(super) clock: Clock,
 }
 
-const LISTS: &str = "lists";
+/// The name of a server's lists among its definitions.
+pub(super) const LISTS: &str = "lists";
 
 impl Memory for Remembered {
     fn recall(&self, server: &str) -> Option<Bytes> {

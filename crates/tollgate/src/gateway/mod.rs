@@ -33,7 +33,7 @@ mod keys;
 mod rules;
 
 pub use blobs::Blobs;
-pub use rules::{PolicyProblem, compile};
+pub use rules::{check, compile, remembered};
 
 use blobs::Remembered;
 
@@ -91,8 +91,8 @@ impl Gateway {
     pub async fn start(config: Config, options: Options) -> Result<Self, StartError> {
         let config = Arc::new(config);
         let policy = rules::compile(&config).map_err(|problems| {
-            let why = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-            StartError::new("the policy cannot be used", why).hint("`tollgate check` shows every problem")
+            StartError::new("the policy cannot be used", problems)
+                .hint("`tollgate check` shows every problem")
         })?;
         let state = &config.state;
         make_private(state).map_err(|e| {
@@ -237,10 +237,8 @@ impl Gateway {
             ledger: old.ledger,
             ..config
         });
-        let policy = rules::compile(&config).map_err(|problems| {
-            let why = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-            StartError::new("the policy cannot be used", why)
-        })?;
+        let policy = rules::compile(&config)
+            .map_err(|problems| StartError::new("the policy cannot be used", problems))?;
         let keys =
             load_keys(&config, &self.store, &self.vault, self.operator_token.as_deref(), &self.gate.clock)?;
         self.gate.keys.store(Arc::new(keys));
@@ -267,6 +265,7 @@ impl Gateway {
         if let Some(admin) = self.admin {
             self.tasks.spawn(herald::run(Arc::clone(&self.gate), Arc::clone(&self.vault), admin.to_string()));
         }
+        self.tasks.spawn(rules::watch(Arc::clone(&self.gate)));
         let (gate, store, vault) = (Arc::clone(&self.gate), self.store.clone(), Arc::clone(&self.vault));
         let token = self.operator_token.clone();
         let mut changes = self.store.changes();

@@ -51,7 +51,7 @@ pub(super) async fn permit(
             None => prepared,
             Some(args) => transform::edited(prepared, args).map_err(Stopped::Unprepared)?,
         };
-        match gate.decider.again(prepared, answered.approved) {
+        match gate.decider.again(prepared, answered.approved, gate.clock.now_ms()) {
             Verdict::Allow(permit, _) => return Ok(permit),
             Verdict::Ask(next, ruling) => {
                 rule(entry, Said::Ask, &ruling);

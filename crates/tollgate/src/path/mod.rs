@@ -186,7 +186,7 @@ impl Gate {
             Box::pin(approval::consume(self, &mut prepared)).await;
         }
 
-        let permit = match self.decider.verdict(prepared) {
+        let permit = match self.decider.verdict(prepared, now) {
             Verdict::Allow(permit, ruling) => {
                 rule(&mut entry, Said::Allow, &ruling);
                 if permit.approved().is_some() {
@@ -306,7 +306,8 @@ impl Gate {
         let room = self.forwarder.parking.has_room(&caller.principal);
         let (mut put, mut withdrawn) = (Vec::new(), Vec::new());
         for question in questions {
-            let allowed = room && self.decider.may_ask(&caller, &target, &question.method);
+            let allowed =
+                room && self.decider.may_ask(&caller, &target, &question.method, self.clock.now_ms());
             self.record_question(entry, &question.method, allowed).await;
             if allowed {
                 put.push(question);
@@ -427,7 +428,8 @@ impl Gate {
         };
         let mut refused = false;
         for request in &requests {
-            let allowed = self.decider.may_ask(&call.arrival.caller, &call.target, &request.method);
+            let now = self.clock.now_ms();
+            let allowed = self.decider.may_ask(&call.arrival.caller, &call.target, &request.method, now);
             self.record_question(&entry, &request.method, allowed).await;
             refused |= !allowed;
         }
@@ -486,6 +488,7 @@ fn rule(entry: &mut Entry, said: Said, ruling: &Ruling) {
     let facts = entry.facts_mut();
     facts.verdict = Some(said);
     facts.rules = ruling.rules.iter().map(Arc::clone).collect();
+    facts.shadow = ruling.shadow.iter().map(Arc::clone).collect();
 }
 
 fn approved(entry: &mut Entry, permit: &Permit) {
