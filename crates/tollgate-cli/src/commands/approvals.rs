@@ -1,11 +1,16 @@
-//! `tollgate approvals`: through the admin API of the running gateway, since it is what waits for the answer.
+//! `tollgate approvals`: through the admin API of the running gateway; where none listens (agents that start `tollgate stdio`), on the
+//! state that it shares.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Value, json, value::RawValue};
-use tollgate::approve::inbox::{Change, GrantView, QuestionView};
+use tollgate::approve::inbox::{Change, GrantView, Inbox, No, QuestionView, Yes};
+use tollgate::authenticate::Operator;
+use tollgate::clock::Clock;
+use tollgate::config::Config;
 
 use crate::args::{Approvals, Common};
 use crate::printer;
@@ -20,11 +25,11 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(super) fn run(common: &Common, what: Option<Approvals>) -> Done {
     let (config, _) = load(common)?;
     runtime()?.block_on(async {
-        let running = Running::find(&config).await.ok_or_else(|| {
-            Stop::failed("no gateway runs on this state directory")
-                .hint("questions wait in a running gateway: `tollgate up`; `--config` says which")
-        })?;
-        let desk = Desk { running, json: common.json };
+        let place = match Running::find(&config).await {
+            Some(running) => Place::Running(running),
+            None => Place::state(&config)?,
+        };
+        let desk = Desk { place, json: common.json };
         match what.unwrap_or(Approvals::List { all: false, follow: false }) {
             Approvals::List { all, follow: false } => desk.list(all).await,
             Approvals::List { all: _, follow: true } | Approvals::Watch => desk.watch().await,
@@ -61,18 +66,95 @@ fn set(body: &mut Value, key: &str, value: Option<String>) {
 }
 
 struct Desk {
-    running: Running,
+    place: Place,
     json: bool,
+}
+
+/// Where the questions are.
+enum Place {
+    Running(Running),
+    /// The state, in the name of who owns it.
+    State {
+        inbox: Arc<Inbox>,
+        policy: String,
+        clock: Clock,
+    },
+}
+
+impl Place {
+    fn state(config: &Config) -> Result<Self, Stop> {
+        let clock = Clock::system();
+        let inbox =
+            Inbox::open(super::store(config)?, clock.clone()).map_err(|e| Stop::failed(e.to_string()))?;
+        Ok(Self::State { inbox, policy: config.digest.to_string(), clock })
+    }
+
+    async fn questions(&self, all: bool) -> Result<Vec<QuestionView>, Stop> {
+        match self {
+            Self::Running(running) => running.get(&format!("/api/v1/approvals?all={all}")).await,
+            Self::State { inbox, .. } => inbox.list(all).await.map_err(|e| Stop::failed(e.to_string())),
+        }
+    }
+
+    async fn answer(&self, id: &str, verb: &str, body: String) -> Result<QuestionView, Stop> {
+        match self {
+            Self::Running(running) => {
+                running.post(&format!("/api/v1/approvals/{id}/{verb}"), Bytes::from(body)).await
+            }
+            Self::State { inbox, clock, .. } => {
+                let bad = |e: serde_json::Error| Stop::failed(e.to_string());
+                let decision = if verb == "deny" {
+                    serde_json::from_str::<No>(&body).map_err(bad)?.decision()
+                } else {
+                    let yes: Yes = serde_json::from_str(&body).map_err(bad)?;
+                    yes.decision(clock.now_ms()).map_err(Stop::failed)?
+                };
+                inbox.answer(id, &owner(), "cli", decision).await.map_err(|e| Stop::failed(e.to_string()))
+            }
+        }
+    }
+
+    async fn grants(&self, all: bool) -> Result<Vec<GrantView>, Stop> {
+        match self {
+            Self::Running(running) => running.get(&format!("/api/v1/grants?all={all}")).await,
+            Self::State { inbox, policy, .. } => {
+                inbox.grants(all, policy).await.map_err(|e| Stop::failed(e.to_string()))
+            }
+        }
+    }
+
+    async fn revoke(&self, id: &str) -> Done {
+        match self {
+            Self::Running(running) => {
+                let path = format!("/api/v1/grants/{id}/revoke");
+                running.post::<Value>(&path, Bytes::from_static(b"{}")).await.map(drop)
+            }
+            Self::State { inbox, .. } => match inbox.revoke(id).await {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(Stop::failed("this grant is revoked already")),
+                Err(error) => Err(Stop::failed(error.to_string())),
+            },
+        }
+    }
+}
+
+/// Who can write the state is who holds its operator token.
+fn owner() -> Operator {
+    Operator { name: Arc::from("operator"), groups: Vec::new() }
 }
 
 impl Desk {
     async fn questions(&self, all: bool) -> Result<Vec<QuestionView>, Stop> {
-        self.running.get(&format!("/api/v1/approvals?all={all}")).await
+        self.place.questions(all).await
     }
 
     async fn list(&self, all: bool) -> Done {
         let questions = self.questions(all).await?;
-        if self.json { lines(&questions) } else { table(&questions) }
+        if self.json {
+            return lines(&questions);
+        }
+        table(&questions);
+        Ok(())
     }
 
     /// In a terminal drawn anew every second, else a line for each new question.
@@ -84,7 +166,7 @@ impl Desk {
             if live {
                 printer::clear();
                 printer::line("Questions that wait (Ctrl-C ends this view)\n");
-                table(&questions)?;
+                table(&questions);
             } else {
                 for question in questions {
                     if told.insert(question.id.clone()) {
@@ -102,7 +184,11 @@ impl Desk {
 
     async fn show(&self, id: &str) -> Done {
         let question = self.question(id, true).await?;
-        if self.json { lines(&[question]) } else { whole(&question) }
+        if self.json {
+            return lines(&[question]);
+        }
+        whole(&question);
+        Ok(())
     }
 
     /// The question whose id begins with `id`.
@@ -123,8 +209,7 @@ impl Desk {
         if let Some(args) = args {
             text.insert_str(1, &format!("\"args\":{args},"));
         }
-        let path = format!("/api/v1/approvals/{}/{verb}", question.id);
-        let answered: QuestionView = self.running.post(&path, Bytes::from(text)).await?;
+        let answered = self.place.answer(&question.id, verb, text).await?;
         if self.json {
             return lines(&[answered]);
         }
@@ -140,7 +225,7 @@ impl Desk {
     }
 
     async fn grants(&self, all: bool) -> Done {
-        let grants: Vec<GrantView> = self.running.get(&format!("/api/v1/grants?all={all}")).await?;
+        let grants = self.place.grants(all).await?;
         if self.json {
             return lines(&grants);
         }
@@ -160,7 +245,7 @@ impl Desk {
     }
 
     async fn revoke(&self, id: &str) -> Done {
-        let grants: Vec<GrantView> = self.running.get("/api/v1/grants?all=false").await?;
+        let grants = self.place.grants(false).await?;
         let mut found = grants.iter().filter(|grant| grant.id.starts_with(id));
         let grant = match (found.next(), found.next()) {
             (Some(one), None) => one,
@@ -172,12 +257,9 @@ impl Desk {
                     .hint("`tollgate approvals grants` names them"));
             }
         };
-        let revoked: Value = self
-            .running
-            .post(&format!("/api/v1/grants/{}/revoke", grant.id), Bytes::from_static(b"{}"))
-            .await?;
+        self.place.revoke(&grant.id).await?;
         if self.json {
-            printer::line(revoked);
+            printer::line(json!({ "revoked": grant.id }));
         } else {
             printer::line(format!("{} is revoked", short(&grant.id)));
         }
@@ -202,7 +284,7 @@ fn summary(question: &QuestionView) -> String {
     format!("{} wants {} {{ {} }}  rule: {}", question.agent, question.tool, args.join(", "), question.rule)
 }
 
-fn table(questions: &[QuestionView]) -> Done {
+fn table(questions: &[QuestionView]) {
     let rows: Vec<Vec<String>> = questions
         .iter()
         .map(|q| {
@@ -225,11 +307,10 @@ fn table(questions: &[QuestionView]) -> Done {
         })
         .collect();
     printer::table(&["ID", "STATE", "AGENT", "TOOL", "ARGUMENTS", "OF", "ANSWERS", "EXPIRES"], &rows);
-    Ok(())
 }
 
 /// One question, as it should be read before it is answered.
-fn whole(question: &QuestionView) -> Done {
+fn whole(question: &QuestionView) {
     let field = |name: &str, value: &str| printer::line(format!("{name:<9} {value}"));
     field("question", &question.id);
     field("state", question.state.as_str());
@@ -274,5 +355,4 @@ fn whole(question: &QuestionView) -> Done {
             &format!("{} by {} ({}, {}){note}", answer.decision, answer.by, answer.via, answer.at),
         );
     }
-    Ok(())
 }

@@ -8,13 +8,10 @@ use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use super::{Admin, refusal};
-use crate::approve::grant::Condition;
-use crate::approve::inbox::{AnswerError, Decision, Wish};
+use crate::approve::inbox::{AnswerError, Decision, No, Yes};
 use crate::authenticate::Operator;
-use crate::config::parse_duration;
 use crate::store::StoreError;
 
 pub(super) fn routes() -> Router<Admin> {
@@ -31,27 +28,6 @@ pub(super) fn routes() -> Router<Admin> {
 struct Which {
     #[serde(default)]
     all: bool,
-}
-
-/// A yes, as it is posted.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Yes {
-    #[serde(default)]
-    scope: Wish,
-    args: Option<Box<RawValue>>,
-    #[serde(default)]
-    pattern: Vec<String>,
-    until: Option<String>,
-    #[serde(rename = "for")]
-    lasting: Option<String>,
-}
-
-/// A no, as it is posted.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct No {
-    note: Option<String>,
 }
 
 async fn list(State(admin): State<Admin>, Query(which): Query<Which>) -> Response {
@@ -92,7 +68,7 @@ async fn deny(
     body: Option<Json<No>>,
 ) -> Response {
     let no = body.map(|Json(no)| no).unwrap_or_default();
-    answer(&admin, &id, &operator, &headers, Decision::Deny { note: no.note }).await
+    answer(&admin, &id, &operator, &headers, no.decision()).await
 }
 
 async fn answer(
@@ -135,34 +111,6 @@ async fn revoke(
         Ok(false) => refusal(StatusCode::NOT_FOUND, "there is no such grant, or it is revoked already"),
         Err(error) => unreadable(&error),
     }
-}
-
-impl Yes {
-    fn decision(self, now_ms: u64) -> Result<Decision, String> {
-        let until = match (self.until, self.lasting) {
-            (None, None) => None,
-            (Some(_), Some(_)) => return Err("`until` and `for` exclude each other".to_owned()),
-            (Some(until), None) => {
-                Some(moment(&until).ok_or("`until` is a time as in `2026-12-31T18:00:00Z`")?)
-            }
-            (None, Some(lasting)) => {
-                let lasting = parse_duration(&lasting).ok_or("`for` is a duration as in `30m` or `8h`")?;
-                Some(now_ms.saturating_add(u64::try_from(lasting.as_millis()).unwrap_or(u64::MAX)))
-            }
-        };
-        let condition = |text: &String| {
-            Condition::parse(text)
-                .ok_or_else(|| format!("`{text}` is no condition; write `path like /srv/*`"))
-        };
-        let pattern = self.pattern.iter().map(condition).collect::<Result<_, _>>()?;
-        let args = self.args.map(|args| args.get().to_owned());
-        Ok(Decision::Approve { scope: self.scope, args, pattern, until })
-    }
-}
-
-fn moment(text: &str) -> Option<u64> {
-    let time = time::OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339).ok()?;
-    u64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok()
 }
 
 /// Which of our own programs asks; told by itself, for the ledger only.

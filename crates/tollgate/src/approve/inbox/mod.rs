@@ -17,12 +17,14 @@ use crate::store::{GrantRow, Put, QuestionRow, Room, Store, StoreError};
 
 mod answer;
 mod asked;
+mod posted;
 mod view;
 
 pub use answer::AnswerError;
 pub use asked::{
     AnswerView, Asked, Bound, Change, Decision, Given, GrantView, QuestionView, Shown, Standing, Wish,
 };
+pub use posted::{No, Yes};
 pub(super) use view::moment;
 
 /// How many questions may wait.
