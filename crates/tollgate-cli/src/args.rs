@@ -145,11 +145,13 @@ pub(crate) enum Command {
         after_help = "Example:\n  tollgate explain --as coder files/write_file --args '{\"path\":\"/etc/passwd\"}'\n  tollgate explain 0198d2a4-…"
     )]
     Explain(Explain),
-    /// Not available in this version
-    #[command(hide = true)]
+    /// Questions that wait for operators, and the grants that stand
+    #[command(
+        after_help = "You answer as the operator whose key is in $TOLLGATE_OPERATOR_TOKEN, else as `operator`, the holder of STATE/operator.token.\nAn id may be cut to its first characters.\n\nExample:\n  tollgate approvals approve 6f1c --pattern 'path like /srv/*' --for 8h\n  tollgate approvals deny 6f1c --note 'use the staging server'"
+    )]
     Approvals {
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        words: Vec<std::ffi::OsString>,
+        #[command(subcommand)]
+        what: Option<Approvals>,
     },
 }
 
@@ -232,6 +234,68 @@ pub(crate) enum Secrets {
     Rm {
         #[arg(value_name = "NAME")]
         name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Approvals {
+    /// The questions that wait
+    List {
+        /// Also those that were answered or ran out within the last week
+        #[arg(long)]
+        all: bool,
+        /// Go on as they come: a live view in a terminal, else a line for each
+        #[arg(long)]
+        follow: bool,
+    },
+    /// A live view of the questions that wait
+    Watch,
+    /// One question, whole
+    Show {
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+    /// Say yes: to this call, one time, unless an option says more
+    Approve {
+        #[arg(value_name = "ID")]
+        id: String,
+        /// This tool for the rest of the conversation
+        #[arg(long, group = "scope")]
+        conversation: bool,
+        /// Exactly these arguments, until a time
+        #[arg(long, group = "scope")]
+        arguments: bool,
+        /// Arguments like this, until a time: `path like /srv/*`; may be repeated, all must hold
+        #[arg(long, group = "scope", value_name = "CONDITION")]
+        pattern: Vec<String>,
+        /// Run with these arguments instead: a JSON object
+        #[arg(long, group = "scope", value_name = "JSON")]
+        args: Option<String>,
+        /// How long it stands: 30m, 8h [default: 1h]
+        #[arg(long = "for", value_name = "D", conflicts_with = "until")]
+        lasting: Option<String>,
+        /// Until when it stands: 2026-12-31T18:00:00Z
+        #[arg(long, value_name = "TIME")]
+        until: Option<String>,
+    },
+    /// Say no
+    Deny {
+        #[arg(value_name = "ID")]
+        id: String,
+        /// Why: goes back to the agent
+        #[arg(long, value_name = "TEXT")]
+        note: Option<String>,
+    },
+    /// The grants that stand
+    Grants {
+        /// Also used, expired, revoked and void ones
+        #[arg(long)]
+        all: bool,
+    },
+    /// End a grant at once
+    Revoke {
+        #[arg(value_name = "GRANT")]
+        id: String,
     },
 }
 

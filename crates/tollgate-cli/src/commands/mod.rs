@@ -12,6 +12,7 @@ use crate::args::{Cli, Command, Common};
 use crate::printer;
 use crate::stop::{Done, Stop};
 
+mod approvals;
 mod call;
 mod cases;
 mod check;
@@ -60,9 +61,7 @@ fn dispatch(cli: Cli) -> Done {
         Command::Import { .. } => {
             Err(absent("import", "write the servers into tollgate.yaml; `tollgate init` shows how"))
         }
-        Command::Approvals { .. } => {
-            Err(absent("approvals", "questions go to the human at the agent's client"))
-        }
+        Command::Approvals { what } => approvals::run(common, what),
     }
 }
 

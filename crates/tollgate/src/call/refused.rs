@@ -19,6 +19,7 @@ pub enum Code {
     PolicyError,
     ApprovalDeclined,
     ApprovalExpired,
+    ApprovalPending,
     ApprovalNobody,
     ArgumentsInvalid,
     ServerTimeout,
@@ -35,6 +36,7 @@ impl Code {
             Self::PolicyError => "policy.error",
             Self::ApprovalDeclined => "approval.declined",
             Self::ApprovalExpired => "approval.expired",
+            Self::ApprovalPending => "approval.pending",
             Self::ApprovalNobody => "approval.nobody",
             Self::ArgumentsInvalid => "arguments.invalid",
             Self::ServerTimeout => "server.timeout",
@@ -60,12 +62,22 @@ pub struct Refused {
     pub change: Option<Arc<str>>,
     /// When a retry could help.
     pub retry_after_ms: Option<u64>,
+    /// The question that waits, where one does.
+    pub approval: Option<Arc<str>>,
 }
 
 impl Refused {
     /// A refusal without a rule.
     pub fn new(code: Code, what: Arc<str>, because: impl Into<Arc<str>>) -> Self {
-        Self { code, what, rule: None, because: Some(because.into()), change: None, retry_after_ms: None }
+        Self {
+            code,
+            what,
+            rule: None,
+            because: Some(because.into()),
+            change: None,
+            retry_after_ms: None,
+            approval: None,
+        }
     }
 
     /// One or two sentences that a model can act on.
@@ -94,8 +106,12 @@ impl Refused {
                 "Do not retry it unless the user asks for it again.",
             ),
             Code::ApprovalExpired => (format!("needs a new approval{rule}"), "Call it again to ask again."),
+            Code::ApprovalPending => (
+                format!("waits for a human's approval{rule}"),
+                "Ask again with the same call: same tool, same arguments.",
+            ),
             Code::ApprovalNobody => (
-                format!("needs a human's approval{rule}, and this client cannot ask one"),
+                format!("needs a human's approval{rule}, and nobody can be asked"),
                 "Use a client that supports elicitation, or ask the operator for a rule that allows it.",
             ),
             Code::ServerTimeout => {
@@ -136,6 +152,9 @@ impl Refused {
         }
         if let Some(after) = self.retry_after_ms {
             write!(object, ",\"retry_after_ms\":{after}").unwrap_or_default();
+        }
+        if let Some(approval) = &self.approval {
+            write!(object, ",\"approval\":{}", quote(approval)).unwrap_or_default();
         }
         object.push('}');
         object

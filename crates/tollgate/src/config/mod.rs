@@ -75,6 +75,12 @@ pub struct Config {
     pub policy: Option<Policy>,
     /// How long a question stands.
     pub ask_expire: Duration,
+    /// How long a call is held while operators are asked.
+    pub ask_hold: Duration,
+    /// Who is told of questions.
+    pub webhooks: Vec<Webhook>,
+    /// As operators reach the admin listener: for links in questions.
+    pub admin_url: Option<String>,
     /// A conversation's idle window.
     pub conversation_idle: Duration,
     /// The `_meta` key that names a conversation.
@@ -307,6 +313,26 @@ pub struct Fact {
     pub fact: tollgate_policy::Fact,
     /// Its path in the file, as in `policy.facts.external`, for [`Source::problem`].
     pub path: String,
+}
+
+/// Who is told of questions that wait for operators.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Webhook {
+    /// Where to.
+    pub url: String,
+    /// What messages are signed with.
+    pub secret: Template,
+    /// How they are written.
+    pub shape: Shape,
+}
+
+/// How a webhook's messages are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// As the admin API writes a question.
+    Generic,
+    /// As Slack's incoming webhooks take it.
+    Slack,
 }
 
 /// What a rule does.

@@ -75,8 +75,9 @@ section! {
     Admin {
         /// Address and port. Default 127.0.0.1:8751.
         listen: String,
+        /// As operators reach it: for links in questions.
+        public_url: String,
     }
-    absent { "public_url" => "remove it: questions carry no links", }
 }
 
 section! {
@@ -452,13 +453,30 @@ impl JsonSchema for Of {
 section! {
     /// Questions to humans.
     Approvals {
-        /// How long a question stands. Default 10m.
+        /// How long a call is held while operators are asked, before its agent is told to ask again. Default 45s.
+        hold: Time,
+        /// How long a question stands; then it counts as denied. Default 10m.
         expire: Time,
+        /// Who is told of questions that wait for operators.
+        webhooks: Vec<At<Webhook>>,
     }
-    absent {
-        "hold" => "remove it: a pending question is asked again at once",
-        "webhooks" => "remove it: questions go to the human at the client",
+}
+
+section! {
+    /// Who is told of questions that wait for operators.
+    Webhook {
+        /// Where to: https, or http on this machine.
+        url: String,
+        /// What messages are signed with (HMAC-SHA-256): `${secret:NAME}` or `${env:NAME}`.
+        secret: Template,
+        /// How they are written. Default generic.
+        shape: Shape,
     }
+}
+
+words! {
+    /// How a webhook's messages are written.
+    Shape { Generic = "generic", Slack = "slack", }
 }
 
 section! {

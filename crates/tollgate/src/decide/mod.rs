@@ -158,48 +158,28 @@ impl Decider {
             Outcome::Ask { .. } => standing(&prepared, &rules.version),
             Outcome::Allow | Outcome::Deny(_) => None,
         };
-        // It lifts what it was given for, and nothing that has come to stand against the call since.
-        let (judged, ruling) = if standing.is_some() {
-            let judged = rules.judge(&slot, &prepared, now_ms, &[Audience::Agent]);
-            let ruling = match &judged.outcome {
-                Outcome::Allow => ruling,
-                Outcome::Ask { .. } | Outcome::Deny(_) => judged.ruling.clone(),
-            };
-            (judged, ruling)
-        } else {
-            (judged, ruling)
-        };
-        match (&judged.outcome, standing) {
-            (Outcome::Allow, approved) => Verdict::Allow(Permit::make(prepared, approved), ruling),
-            (Outcome::Ask { demands, rule, because }, _) => {
-                let question =
-                    Question::make(prepared, Arc::clone(demands), Arc::clone(rule), because.clone());
-                Verdict::Ask(question, ruling)
-            }
-            (Outcome::Deny(no), _) => {
-                let refused = Refused {
-                    code: no.code,
-                    what: Arc::clone(prepared.call.target.label()),
-                    rule: no.rule.clone(),
-                    because: no.because.clone(),
-                    change: no.change.clone(),
-                    retry_after_ms: None,
-                };
-                // What some arguments could get past is listed, so its refusal may say why.
-                let hidden = no.always && no.code == Code::RuleDenied;
-                Verdict::Deny(Denial { prepared, refused, hidden }, ruling)
-            }
+        match standing {
+            // It lifts what it was given for, and nothing that has come to stand against the call since.
+            Some(approved) => match rules.judge_approved(&slot, prepared, approved, now_ms) {
+                // The ledger names the rules that asked.
+                Verdict::Allow(permit, _) => Verdict::Allow(permit, ruling),
+                stopped @ (Verdict::Ask(..) | Verdict::Deny(..)) => stopped,
+            },
+            None => concluded(prepared, &judged.outcome, ruling, None),
         }
     }
 
-    /// Turns an approval into a permit, if the policy it was given under still is in force.
-    pub fn again(&self, question: Question, approved: Approved) -> Result<Permit, Refused> {
-        if *approved.policy != *self.rules.load().version {
-            return Err(
-                question.refuse(Code::ApprovalExpired, Some("the policy changed meanwhile".to_owned()))
-            );
+    /// Decides a call anew with what was approved: it lifts only the asks of the audiences that have said yes. An approval given
+    /// under another policy permits nothing.
+    pub fn again(&self, prepared: Box<Prepared>, approved: Approved, now_ms: u64) -> Verdict {
+        let rules = self.rules.load();
+        if *approved.policy != *rules.version {
+            let what = Arc::clone(prepared.call.target.label());
+            let refused = Refused::new(Code::ApprovalExpired, what, "the policy changed meanwhile");
+            return Verdict::Deny(Denial { prepared, refused, hidden: false }, Ruling::default());
         }
-        Ok(Permit::make(question.into_prepared(), Some(approved)))
+        let slot = rules.slot(&prepared);
+        rules.judge_approved(&slot, prepared, approved, now_ms)
     }
 
     /// The places of a list's items that this caller could be allowed to use.
@@ -327,6 +307,19 @@ impl Rules {
         }
     }
 
+    fn judge_approved(
+        &self,
+        slot: &Slot,
+        prepared: Box<Prepared>,
+        approved: Approved,
+        now_ms: u64,
+    ) -> Verdict {
+        let audiences: Vec<Audience> = approved.of.iter().filter_map(|of| Audience::parse(of)).collect();
+        let judged = self.judge(slot, &prepared, now_ms, &audiences);
+        let ruling = judged.ruling.clone();
+        concluded(prepared, &judged.outcome, ruling, Some(approved))
+    }
+
     fn look(
         &self,
         caller: &Caller,
@@ -409,6 +402,36 @@ impl Rules {
 impl Table {
     fn of<'a>(tables: &'a [Arc<Self>], caller: &Caller) -> Option<&'a Arc<Self>> {
         tables.iter().find(|table| *table.groups == *caller.groups)
+    }
+}
+
+/// What follows for the call, with what was approved so far.
+fn concluded(
+    prepared: Box<Prepared>,
+    outcome: &Outcome,
+    ruling: Ruling,
+    approved: Option<Approved>,
+) -> Verdict {
+    match outcome {
+        Outcome::Allow => Verdict::Allow(Permit::make(prepared, approved), ruling),
+        Outcome::Ask { demands, rule, because } => {
+            let question = Question::make(prepared, demands, (Arc::clone(rule), because.clone()), approved);
+            Verdict::Ask(question, ruling)
+        }
+        Outcome::Deny(no) => {
+            let refused = Refused {
+                code: no.code,
+                what: Arc::clone(prepared.call.target.label()),
+                rule: no.rule.clone(),
+                because: no.because.clone(),
+                change: no.change.clone(),
+                retry_after_ms: None,
+                approval: None,
+            };
+            // What some arguments could get past is listed, so its refusal may say why.
+            let hidden = no.always && no.code == Code::RuleDenied;
+            Verdict::Deny(Denial { prepared, refused, hidden }, ruling)
+        }
     }
 }
 

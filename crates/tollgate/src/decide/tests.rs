@@ -86,7 +86,15 @@ fn an_approval_stands_for_later_rounds_with_the_same_arguments_and_policy() {
         method: "tools/call".to_owned(),
         target: "files/delete_file".to_owned(),
         digest: first.digest,
-        approved: Some(Approved { by: "agent".to_owned(), at: 1, policy: policy.to_owned() }),
+        approved: Some(Approved {
+            by: "agent".to_owned(),
+            at: 1,
+            policy: policy.to_owned(),
+            via: "elicitation".to_owned(),
+            grant: None,
+            of: vec!["agent".to_owned()],
+            edited: None,
+        }),
         waiting: Waiting::Server { state: None },
     };
     let again = |argument: u8, policy: &str| {

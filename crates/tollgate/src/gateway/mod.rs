@@ -28,6 +28,7 @@ use crate::store::{Index, Store};
 use crate::vault::Vault;
 
 mod blobs;
+pub(crate) mod herald;
 mod keys;
 mod rules;
 
@@ -128,12 +129,14 @@ impl Gateway {
             vault: Vaulted::new(Arc::clone(&vault)),
             guard: options.guard.clone(),
         };
+        let approver = Approver::new(Arc::clone(&sealer), store.clone(), clock.clone())
+            .map_err(|e| StartError::new("the inbox cannot be read", e))?;
         let servers = Servers::start(&config, context);
         let remembered = Box::new(Remembered { store: store.clone(), clock: clock.clone() });
         let catalog = Catalog::start(Arc::clone(&config), Arc::clone(&servers), clock.clone(), remembered);
         let gate = Arc::new(Gate {
             decider: Decider::new(Arc::new(policy), Arc::clone(&config.digest)),
-            approver: Approver::new(Arc::clone(&sealer), store.clone(), clock.clone()),
+            approver,
             forwarder: Forwarder::new(Arc::clone(&servers), Arc::clone(&sealer), clock.clone()),
             ended_tasks: EndedTasks::default(),
             counters: crate::metrics::Counters::default(),
@@ -189,6 +192,8 @@ impl Gateway {
             .await
             .map_err(in_use(config.admin, "admin.listen"))?;
         self.admin = Some(bound);
+        let page = config.public_url.clone().unwrap_or_else(|| format!("http://{}", listener.local_addr()));
+        self.gate.approver.set_page(page);
         let server = listener.serve(Arc::clone(&self.gate), self.gate.clock.clone());
         let about = serde_json::json!({
             "pid": std::process::id(),
@@ -256,6 +261,10 @@ impl Gateway {
                 }
             }
         });
+        self.tasks.spawn(Arc::clone(&self.gate.approver.inbox).follow());
+        if let Some(admin) = self.admin {
+            self.tasks.spawn(herald::run(Arc::clone(&self.gate), Arc::clone(&self.vault), admin.to_string()));
+        }
         self.tasks.spawn(rules::watch(Arc::clone(&self.gate)));
         let (gate, store, vault) = (Arc::clone(&self.gate), self.store.clone(), Arc::clone(&self.vault));
         let token = self.operator_token.clone();

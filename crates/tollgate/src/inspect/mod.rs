@@ -16,6 +16,7 @@ use crate::config::{Auth, Transport};
 use crate::path::Gate;
 use crate::servers::{Health, Listing};
 
+mod approvals;
 mod explain;
 pub use explain::{Explained, FactTold, RuleTold, explain};
 

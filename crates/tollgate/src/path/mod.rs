@@ -11,7 +11,7 @@ use tollgate_mcp::error::{INTERNAL_ERROR, METHOD_NOT_FOUND, RpcError};
 use tollgate_mcp::method::Method;
 use tollgate_mcp::translate::{self, Answer, ResultType};
 
-use crate::approve::{Approver, Unanswered};
+use crate::approve::Approver;
 use crate::authenticate::{self, Keys};
 use crate::call::{
     Arrival, Caller, Cancel, Code, Credential, Ending, Endpoint, Handle, NotAdmitted, Outgoing, Part, Peer,
@@ -20,7 +20,7 @@ use crate::call::{
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::decide::{Decider, Permit, Ruling, Verdict};
+use crate::decide::{Decider, Denial, Permit, Ruling, Verdict};
 use crate::forward::{Flight, Forwarder, Landed, Parked, Step};
 use crate::record::{
     self, Approval, Close, Committed, Entry, Ledger, Outcome, ParkEnd, Reply, Said, Subject,
@@ -30,6 +30,7 @@ use crate::seal::Sealer;
 use crate::servers::{Question, Servers};
 use crate::transform::{self, Prepared};
 
+mod approval;
 mod discover;
 mod list;
 mod listen;
@@ -121,6 +122,10 @@ impl Handle for Gate {
         self.info.clone()
     }
 
+    fn status_page(&self, question: &str) -> Option<String> {
+        self.approver.status_page(question)
+    }
+
     fn count(&self, label: &'static str) {
         self.counters.request(label);
     }
@@ -172,11 +177,14 @@ impl Gate {
             Ok(call) => call,
             Err(error) => return entry.close(refused_with(&error), Ending::Error(error)).await,
         };
-        let prepared = match transform::arguments(call) {
+        let mut prepared = match transform::arguments(call) {
             Ok(prepared) => prepared,
             Err(error) => return entry.close(refused_with(&error), Ending::Error(error)).await,
         };
         describe(&mut entry, &prepared);
+        if prepared.call.state.as_ref().is_some_and(|state| state.approved.is_some()) {
+            Box::pin(approval::consume(self, &mut prepared)).await;
+        }
 
         let permit = match self.decider.verdict(prepared, now) {
             Verdict::Allow(permit, ruling) => {
@@ -188,30 +196,20 @@ impl Gate {
             }
             Verdict::Ask(question, ruling) => {
                 rule(&mut entry, Said::Ask, &ruling);
-                match Box::pin(self.approve(question)).await {
+                let asked = Box::pin(approval::permit(self, &mut entry, question, &config, &out));
+                let answered = tokio::select! {
+                    biased;
+                    answered = asked => answered,
+                    () = cancel.fired() => return give_up(entry).await,
+                };
+                match answered {
                     Ok(permit) => permit,
-                    Err(unanswered) => {
-                        return match unanswered {
-                            Unanswered::Asked(answer) => {
-                                entry.close(Close::of(Outcome::Asked), Ending::Answer(answer)).await
-                            }
-                            Unanswered::Refused(refused) => {
-                                refuse(entry, Outcome::Refused, &refused, method).await
-                            }
-                        };
-                    }
+                    Err(stopped) => return approval::stopped(entry, stopped, method).await,
                 }
             }
             Verdict::Deny(denial, ruling) => {
                 rule(&mut entry, Said::Deny, &ruling);
-                let close = close_refused(Outcome::Refused, &denial.refused);
-                let ending = if denial.hidden {
-                    let arrival = &denial.prepared.call.arrival;
-                    Ending::Error(resolve::missing(method, &arrival.params, arrival.client.revision))
-                } else {
-                    denial.refused.ending(method)
-                };
-                return entry.close(close, ending).await;
+                return deny(entry, denial, method).await;
             }
         };
         approved(&mut entry, &permit);
@@ -227,11 +225,6 @@ impl Gate {
             }
         };
         self.carry(entry, permit, committed, method, cancel, out).await
-    }
-
-    async fn approve(&self, question: crate::decide::Question) -> Result<Permit, Unanswered> {
-        let answered = self.approver.ask(question, &self.decider.version()).await?;
-        self.decider.again(answered.question, answered.approved).map_err(Unanswered::Refused)
     }
 
     /// The call at its server, until its last part. It takes the proof that the begin record is written.
@@ -503,10 +496,25 @@ fn approved(entry: &mut Entry, permit: &Permit) {
         entry.facts_mut().approval = Some(Box::new(Approval {
             by: Arc::from(approved.by.as_str()),
             at_ms: approved.at,
-            via: Arc::from("elicitation"),
-            grant: None,
+            via: Arc::from(approved.via.as_str()),
+            grant: approved.grant.as_deref().map(Arc::from),
+            edited: approved
+                .edited
+                .as_ref()
+                .map(|edited| (permit.prepared().digest, Bytes::from(edited.args.clone()))),
         }));
     }
+}
+
+async fn deny(entry: Entry, denial: Denial, method: Method) -> Reply {
+    let close = close_refused(Outcome::Refused, &denial.refused);
+    let ending = if denial.hidden {
+        let arrival = &denial.prepared.call.arrival;
+        Ending::Error(resolve::missing(method, &arrival.params, arrival.client.revision))
+    } else {
+        denial.refused.ending(method)
+    };
+    entry.close(close, ending).await
 }
 
 fn refused_with(error: &RpcError) -> Close {

@@ -21,7 +21,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use state::{Approved, State, Waiting};
+pub use state::{Approved, Edited, State, Waiting};
 
 /// A request with its target found.
 #[derive(Debug)]

@@ -32,6 +32,8 @@ pub enum Purpose {
     Session,
     /// A task's id.
     Task,
+    /// A link that answers a question.
+    Reply,
 }
 
 /// The token does not open: tampered, expired, another principal's or another purpose's. One message for all.
@@ -46,6 +48,7 @@ pub struct Sealer {
     cursor: Keys,
     session: Keys,
     task: Keys,
+    reply: Keys,
     /// Makes two tokens of the same content differ, within a process (the count) and between processes (the salt).
     salt: [u8; 16],
     count: AtomicU64,
@@ -77,6 +80,7 @@ impl Sealer {
             cursor: keys("cursor"),
             session: keys("session"),
             task: keys("task"),
+            reply: keys("reply"),
             // Nonces are synthetic (see `seal`): without randomness equal tokens become visible, nothing else is lost.
             salt: secret::random().unwrap_or_default(),
             count: AtomicU64::new(0),
@@ -152,6 +156,7 @@ impl Sealer {
             Purpose::Cursor => &self.cursor,
             Purpose::Session => &self.session,
             Purpose::Task => &self.task,
+            Purpose::Reply => &self.reply,
         }
     }
 

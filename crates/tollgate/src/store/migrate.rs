@@ -15,8 +15,9 @@ pub(super) struct Migration {
 }
 
 /// The state's.
-pub(super) const STATE: &[Migration] = &[Migration {
-    name: "keys, secrets, used, definitions",
+pub(super) const STATE: &[Migration] = &[
+    Migration {
+        name: "keys, secrets, used, definitions",
     sql: "
         CREATE TABLE keys (
             id TEXT PRIMARY KEY, agent TEXT NOT NULL, tenant TEXT, groups TEXT NOT NULL, hash BLOB NOT NULL UNIQUE,
@@ -31,7 +32,26 @@ pub(super) const STATE: &[Migration] = &[Migration {
             PRIMARY KEY (server, list)
         ) STRICT;
     ",
-}];
+    },
+    Migration {
+        name: "questions, grants, approved",
+        sql: "
+        CREATE TABLE questions (
+            id TEXT PRIMARY KEY, binding BLOB NOT NULL, principal TEXT NOT NULL, state TEXT NOT NULL,
+            created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, body TEXT NOT NULL
+        ) STRICT;
+        CREATE INDEX questions_by_binding ON questions (binding);
+        CREATE TABLE grants (
+            id TEXT PRIMARY KEY, created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, used_ms INTEGER,
+            revoked_ms INTEGER, body TEXT NOT NULL
+        ) STRICT;
+        CREATE TABLE approved (
+            principal TEXT NOT NULL, tool TEXT NOT NULL, args TEXT NOT NULL, at_ms INTEGER NOT NULL,
+            PRIMARY KEY (principal, tool)
+        ) STRICT, WITHOUT ROWID;
+    ",
+    },
+];
 
 /// The index's. It is never migrated: a file of another make is thrown away, so this may be changed at will.
 ///

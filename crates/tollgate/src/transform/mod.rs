@@ -12,7 +12,7 @@ use tollgate_mcp::translate::{Answer, ResultType, error_uri, rewrite_uris};
 use tollgate_mcp::uri;
 
 use crate::call::Endpoint;
-use crate::resolve::{Approved, Call, State, Target, Waiting};
+use crate::resolve::{Approved, Call, Edited, State, Target, Waiting};
 use crate::seal::{Purpose, Sealer};
 
 #[cfg(test)]
@@ -67,8 +67,28 @@ impl Prepared {
     }
 }
 
-/// Makes a call ready to be judged: strips what is ours, restores names and URIs, takes the digest.
+/// Makes a call ready to be judged: strips what is ours, restores names and URIs, takes the digest. What an approver changed in an
+/// earlier round is changed again.
 pub fn arguments(call: Call) -> Result<Box<Prepared>, RpcError> {
+    let prepared = prepare(call)?;
+    let earlier = prepared.call.state.as_ref().and_then(|s| s.approved.as_ref()?.edited.clone());
+    match earlier {
+        Some(Edited { original, args }) if original == prepared.digest => edited(prepared, args),
+        Some(_) | None => Ok(prepared),
+    }
+}
+
+/// The same call with the arguments that an approver put in place of the agent's: an object's text.
+pub fn edited(prepared: Box<Prepared>, args: String) -> Result<Box<Prepared>, RpcError> {
+    let mut call = prepared.call;
+    let mut edit = call.arrival.params.edit();
+    edit.set("arguments", Bytes::from(args));
+    call.arrival.params = Object::scan(edit.finish().into_bytes())
+        .map_err(|_| RpcError::new(INTERNAL_ERROR, "the request could not be prepared"))?;
+    prepare(call)
+}
+
+fn prepare(call: Call) -> Result<Box<Prepared>, RpcError> {
     let params = &call.arrival.params;
     let mut edit = params.edit();
     let mut hash = Sha256::new();
@@ -119,7 +139,7 @@ fn carry_state(call: &Call, responses: Option<&Object>, edit: &mut tollgate_mcp:
                 edit.remove("requestState");
             }
         },
-        Some(Waiting::Approval { .. } | Waiting::Parked { .. }) => {
+        Some(Waiting::Approval { .. } | Waiting::Inbox { .. } | Waiting::Parked { .. }) => {
             edit.remove("requestState");
             edit.remove("inputResponses");
         }
