@@ -18,6 +18,7 @@ mod init;
 mod keys;
 mod ledger;
 mod operator;
+mod pins;
 mod policy;
 mod secrets;
 mod servers;

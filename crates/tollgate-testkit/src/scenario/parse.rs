@@ -61,6 +61,8 @@ pub enum Step {
     Returns(String),
     /// `yaml server NAME offers`: another script, and the news of it.
     Offers(String),
+    /// `text operator runs`: commands of the binary, one a line; one after `!` must fail.
+    Runs,
     /// Compared with what came, or rewritten by bless.
     Checks(Check),
 }
@@ -97,6 +99,8 @@ pub enum Check {
     Ledger,
     /// `text metrics`: lines that must be there.
     Metrics,
+    /// `text operator reads`: lines that the last command prints, at once or soon when it is run again.
+    Reads,
 }
 
 impl Step {
@@ -120,6 +124,8 @@ impl Step {
             ["server", name, "crashes"] => Self::Crashes((*name).to_owned()),
             ["server", name, "returns"] => Self::Returns((*name).to_owned()),
             ["server", name, "offers"] => Self::Offers((*name).to_owned()),
+            ["operator", "runs"] => Self::Runs,
+            ["operator", "reads"] => Self::Checks(Check::Reads),
             ["operator", ..] => return Err(unavailable("operator")),
             ["clock", ..] => return Err(unavailable("clock")),
             ["agent", rest @ ..] => Self::of_agent(rest)?,
@@ -167,7 +173,8 @@ impl Step {
             | Self::Crashes(_)
             | Self::Returns(_)
             | Self::Offers(_)
-            | Self::Checks(Check::Receives(_) | Check::Ledger | Check::Metrics) => None,
+            | Self::Runs
+            | Self::Checks(Check::Receives(_) | Check::Ledger | Check::Metrics | Check::Reads) => None,
         }
     }
 }

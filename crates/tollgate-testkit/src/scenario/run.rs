@@ -24,6 +24,7 @@ struct Run<'a> {
     servers: BTreeMap<String, Server>,
     seats: BTreeMap<String, Seat>,
     entries_seen: usize,
+    ran: Vec<String>,
     rewritten: Vec<(std::ops::Range<usize>, String)>,
 }
 
@@ -40,6 +41,7 @@ pub async fn play(scenario: &Scenario, variant: &Variant, options: &Options) -> 
         servers: BTreeMap::new(),
         seats: BTreeMap::new(),
         entries_seen: 0,
+        ran: Vec::new(),
         rewritten: Vec::new(),
     };
     for block in &scenario.blocks {
@@ -92,6 +94,20 @@ impl Run<'_> {
                 self.seat(name).answer(answer).await
             }
             Step::Cancels(name) => self.seat(name).cancel().await,
+            Step::Runs => {
+                for line in block.body.lines().filter(|line| !line.trim().is_empty()) {
+                    let (line, fails) = match line.strip_prefix('!') {
+                        Some(rest) => (rest, true),
+                        None => (line, false),
+                    };
+                    self.ran = line.split_whitespace().map(ToOwned::to_owned).collect();
+                    let (failed, told) = self.command().await?;
+                    if failed != fails {
+                        return Err(Failure::new(format!("`{line}` told:\n{told}")));
+                    }
+                }
+                Ok(())
+            }
             Step::Checks(check) => self.check(check, block).await,
         }
     }
@@ -215,7 +231,7 @@ impl Run<'_> {
 
     /// Compares a checked block, or rewrites it.
     async fn check(&mut self, check: &Check, block: &Block) -> Result<()> {
-        let expected = if block.is_nothing() || *check == Check::Metrics {
+        let expected = if block.is_nothing() || matches!(check, Check::Metrics | Check::Reads) {
             Vec::new()
         } else {
             Json::parse_many(&block.body)?
@@ -246,6 +262,7 @@ impl Run<'_> {
             }
             Check::Ledger => (Mode::Partial, self.entries(&expected, patience).await?),
             Check::Metrics => return self.metrics(block).await,
+            Check::Reads => return self.reads(block).await,
         };
         if self.options.bless {
             self.bless(block, &expected, &actual, mode);
@@ -280,6 +297,35 @@ impl Run<'_> {
                 return Ok(fresh);
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// The last command's output: whether it failed, and what it printed.
+    async fn command(&mut self) -> Result<(bool, String)> {
+        let words = self.ran.clone();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let (code, out, err) = self.gateway()?.run(&words).await?;
+        Ok((code != Some(0), out + &err))
+    }
+
+    /// Every line must be part of the output, at once or within five seconds of looking again; `nothing`: there is none.
+    async fn reads(&mut self, block: &Block) -> Result<()> {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(5);
+        loop {
+            let (_, told) = self.command().await?;
+            let wanted: Vec<&str> = block.body.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+            let holds = if block.is_nothing() {
+                told.trim().is_empty()
+            } else {
+                wanted.iter().all(|line| told.contains(line))
+            };
+            if holds {
+                return Ok(());
+            }
+            if tokio::time::Instant::now() >= deadline {
+                return Err(Failure::new(format!("the command prints:\n{told}")));
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
 

@@ -20,6 +20,7 @@ use crate::path::Gate;
 use crate::secret::Secret;
 
 mod metrics;
+mod pins;
 #[cfg(test)]
 mod tests;
 
@@ -44,6 +45,8 @@ pub async fn serve(
         .route("/api/v1/servers", get(servers))
         .route("/api/v1/tools", get(tools))
         .route("/api/v1/call", post(call))
+        .route("/api/v1/pins", get(pins::list))
+        .route("/api/v1/pins/accept", post(pins::accept))
         .route("/api/v1/openapi.json", get(openapi))
         .route_layer(middleware::from_fn_with_state(admin.clone(), guarded));
     let app =

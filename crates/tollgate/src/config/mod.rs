@@ -122,6 +122,8 @@ pub struct Server {
     pub transport: Transport,
     /// Off = not started, not listed.
     pub enabled: bool,
+    /// What becomes of a tool whose definition changes.
+    pub trust: Trust,
     /// Labels of all its tools.
     pub labels: Vec<String>,
     /// The time limits.
@@ -130,6 +132,15 @@ pub struct Server {
     pub expose: Vec<String>,
     /// `tools.override` by original tool name.
     pub overrides: BTreeMap<String, Override>,
+}
+
+/// What becomes of a tool whose definition changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// It waits for an operator.
+    Pin,
+    /// It is accepted and recorded.
+    Auto,
 }
 
 /// How a server is reached.

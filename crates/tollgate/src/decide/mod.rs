@@ -128,6 +128,16 @@ impl Decider {
         let rules = self.rules.load();
         let judged = rules.judge(&prepared);
         let ruling = judged.ruling.clone();
+        // Only who could call it learns that it is there.
+        let denied = matches!(judged.outcome, Outcome::Deny { code: Code::RuleDenied, .. });
+        if let Target::Tool(_, item) = &prepared.call.target
+            && item.held
+            && !denied
+        {
+            let what = Arc::clone(&item.label);
+            let refused = Refused::new(Code::ToolQuarantined, what, "its definition is not the accepted one");
+            return Verdict::Deny(Denial { prepared, refused, hidden: false }, ruling);
+        }
         // An approval of an earlier round stands for later rounds of the same call, under the same policy.
         let standing = match &judged.outcome {
             Outcome::Ask { .. } => standing(&prepared, &rules.version),
@@ -180,7 +190,7 @@ impl Decider {
             let who = who(caller);
             let items = snapshot.items(listing).iter().enumerate();
             let places: Arc<[usize]> = items
-                .filter(|(_, item)| rules.policy.visible(&who, &what(item)))
+                .filter(|(_, item)| !item.held && rules.policy.visible(&who, &what(item)))
                 .map(|(place, _)| place)
                 .collect();
             Visible { digest: digest_of(&places), places }
@@ -351,7 +361,7 @@ fn what(item: &Item) -> policy::Target<'_> {
         name: &item.original,
         kind,
         flags: item.flags,
-        labels: &item.labels,
+        labels: &item.marked,
     }
 }
 

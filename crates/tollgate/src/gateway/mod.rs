@@ -129,7 +129,7 @@ impl Gateway {
             guard: options.guard.clone(),
         };
         let servers = Servers::start(&config, context);
-        let remembered = Box::new(Remembered { store: store.clone(), clock: clock.clone() });
+        let remembered = Box::new(Remembered { store: store.clone(), clock: clock.clone(), ledger: ledger.clone() });
         let catalog = Catalog::start(Arc::clone(&config), Arc::clone(&servers), clock.clone(), remembered);
         let gate = Arc::new(Gate {
             decider: Decider::new(Arc::new(policy), Arc::clone(&config.digest)),
@@ -263,6 +263,12 @@ impl Gateway {
         let mut changes = self.store.changes();
         self.tasks.spawn(async move {
             while changes.changed().await.is_ok() {
+                // Another process may have accepted a tool.
+                let catalog = Arc::clone(&gate.catalog);
+                let repinned = tokio::task::spawn_blocking(move || catalog.repin()).await;
+                if let Err(error) = repinned {
+                    tracing::error!(%error, "the pins could not be read again; those known stay");
+                }
                 let config = gate.config.load_full();
                 let (store, vault, token, clock) =
                     (store.clone(), Arc::clone(&vault), token.clone(), gate.clock.clone());

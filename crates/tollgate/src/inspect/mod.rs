@@ -12,6 +12,7 @@ use tollgate_mcp::object::{Object, quote};
 use tollgate_mcp::revision::Revision;
 
 use crate::call::{Arrival, Caller, Cancel, Client, Ending, Endpoint, Handle, Next, Reply};
+use crate::catalog::Finding;
 use crate::config::{Auth, Transport};
 use crate::path::Gate;
 use crate::servers::{Health, Listing};
@@ -50,6 +51,10 @@ pub struct ToolState {
     pub destructive: bool,
     /// Whether the agent's lists show it.
     pub listed: bool,
+    /// `pinned`, or `changed`: held until an operator accepts its definition.
+    pub pin: String,
+    /// What stands out in its definition.
+    pub findings: Vec<Finding>,
 }
 
 /// What a call from here ended with: a result or an error.
@@ -133,6 +138,8 @@ impl Gate {
                     rules: rules.iter().map(ToString::to_string).collect(),
                     destructive: item.flags.destructive,
                     listed: visible.places.binary_search(&place).is_ok(),
+                    pin: if item.held { "changed" } else { "pinned" }.to_owned(),
+                    findings: item.findings.clone(),
                 }
             })
             .collect()

@@ -31,6 +31,16 @@ pub(super) const STATE: &[Migration] = &[Migration {
             PRIMARY KEY (server, list)
         ) STRICT;
     ",
+}, Migration {
+    name: "pins",
+    sql: "
+        CREATE TABLE pins (
+            server TEXT NOT NULL, tool TEXT NOT NULL, variant INTEGER NOT NULL,
+            digest BLOB NOT NULL, text TEXT NOT NULL, since_ms INTEGER NOT NULL, by TEXT NOT NULL,
+            new_digest BLOB, new_text TEXT, new_ms INTEGER,
+            PRIMARY KEY (server, tool, variant)
+        ) STRICT;
+    ",
 }];
 
 /// The index's. It is never migrated: a file of another make is thrown away, so this may be changed at will.

@@ -6,6 +6,7 @@ mod definitions;
 mod index;
 mod keys;
 mod migrate;
+mod pins;
 mod secrets;
 mod used;
 mod watcher;
