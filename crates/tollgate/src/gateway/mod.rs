@@ -24,7 +24,8 @@ use crate::record::index::Indexer;
 use crate::seal::Sealer;
 use crate::secret::Secret;
 use crate::servers::{Context, Servers, Vaulted};
-use crate::store::{Index, Store};
+use crate::conversation::Conversations;
+use crate::store::{ConversationStore, Index, Store};
 use crate::vault::Vault;
 
 mod blobs;
@@ -76,6 +77,7 @@ pub struct Gateway {
     /// The gate.
     pub gate: Arc<Gate>,
     store: Store,
+    kept: ConversationStore,
     vault: Arc<Vault>,
     operator_token: Option<Arc<Secret<String>>>,
     indexer: Option<Indexer>,
@@ -123,6 +125,15 @@ impl Gateway {
         };
         let keys = load_keys(&config, &store, &vault, operator_token.as_ref(), &clock)?;
 
+        let kept = ConversationStore::open(state)
+            .map_err(|e| StartError::new("the conversations' file cannot be opened", e))?;
+        let recalled =
+            kept.load().map_err(|e| StartError::new("the conversations' file cannot be read", e))?;
+        let naming = Sealer::derive_for(state, "conversations")
+            .map_err(|e| StartError::new("the sealing key cannot be read", e))?;
+        let conversations =
+            Conversations::new(naming.expose(), &config, false, recalled, clock.now_ms());
+
         let context = Context {
             clock: clock.clone(),
             vault: Vaulted::new(Arc::clone(&vault)),
@@ -132,6 +143,7 @@ impl Gateway {
         let remembered = Box::new(Remembered { store: store.clone(), clock: clock.clone(), ledger: ledger.clone() });
         let catalog = Catalog::start(Arc::clone(&config), Arc::clone(&servers), clock.clone(), remembered);
         let gate = Arc::new(Gate {
+            conversations,
             decider: Decider::new(Arc::new(policy), Arc::clone(&config.digest)),
             approver: Approver::new(Arc::clone(&sealer), store.clone(), clock.clone()),
             forwarder: Forwarder::new(Arc::clone(&servers), Arc::clone(&sealer), clock.clone()),
@@ -155,6 +167,7 @@ impl Gateway {
         let mut gateway = Self {
             gate,
             store,
+            kept,
             vault,
             operator_token: operator_token.map(Arc::new),
             indexer: Some(indexer),
@@ -240,6 +253,7 @@ impl Gateway {
             load_keys(&config, &self.store, &self.vault, self.operator_token.as_deref(), &self.gate.clock)?;
         self.gate.keys.store(Arc::new(keys));
         self.gate.servers.apply(&config);
+        self.gate.conversations.apply(&config, false);
         self.gate.config.store(Arc::clone(&config));
         self.gate.decider.replace(Arc::new(policy), Arc::clone(&config.digest));
         self.gate.catalog.apply(config);
@@ -255,6 +269,21 @@ impl Gateway {
                 tick.tick().await;
                 for parked in gate.forwarder.parking.expired(gate.clock.now_ms()) {
                     gate.abandon(parked);
+                }
+            }
+        });
+        let (gate, kept) = (Arc::clone(&self.gate), self.kept.clone());
+        self.tasks.spawn(async move {
+            loop {
+                // A new label is kept at once, a count within a second.
+                let told = tokio::time::timeout(Duration::from_secs(1), gate.conversations.labelled()).await;
+                if told.is_ok() {
+                    tracing::trace!("a conversation has a new label");
+                }
+                let (gate, kept) = (Arc::clone(&gate), kept.clone());
+                let saved = tokio::task::spawn_blocking(move || keep(&gate, &kept)).await;
+                if let Err(error) = saved {
+                    tracing::error!(%error, "conversations could not be kept");
                 }
             }
         });
@@ -313,6 +342,10 @@ impl Gateway {
             self.gate.abandon(parked);
         }
         self.gate.servers.shutdown().await;
+        let (gate, kept) = (Arc::clone(&self.gate), self.kept.clone());
+        if let Err(error) = tokio::task::spawn_blocking(move || keep(&gate, &kept)).await {
+            tracing::error!(%error, "conversations could not be kept");
+        }
         self.stop_admin.send_replace(true);
         let ledger = self.gate.ledger.clone();
         match tokio::task::spawn_blocking(move || ledger.close()).await {
@@ -354,6 +387,17 @@ fn load_keys(
         return Ok(keys);
     }
     Err(StartError::new("a key cannot be used", config.problems(errors)))
+}
+
+/// Writes what conversations have touched since the last time.
+fn keep(gate: &Gate, kept: &ConversationStore) {
+    let now = gate.clock.now_ms();
+    let changed = gate.conversations.take_changed(now);
+    if !changed.is_empty()
+        && let Err(error) = kept.save(&changed, now.saturating_sub(gate.conversations.kept_ms()))
+    {
+        tracing::error!(%error, "conversations could not be kept: a restart would forget their labels");
+    }
 }
 
 fn make_private(state: &std::path::Path) -> std::io::Result<()> {

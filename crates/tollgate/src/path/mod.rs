@@ -20,12 +20,13 @@ use crate::call::{
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::conversation::{Conversations, Here};
 use crate::decide::{Decider, Permit, Ruling, Verdict};
 use crate::forward::{Flight, Forwarder, Landed, Parked, Step};
 use crate::record::{
     self, Approval, Close, Committed, Entry, Ledger, Outcome, ParkEnd, Reply, Said, Subject,
 };
-use crate::resolve::{self, Scope, Target, Waiting};
+use crate::resolve::{self, Call, Scope, Target, Waiting};
 use crate::seal::Sealer;
 use crate::servers::{Question, Servers};
 use crate::transform::{self, Prepared};
@@ -49,6 +50,8 @@ pub struct Gate {
     pub servers: Arc<Servers>,
     /// What they offer.
     pub catalog: Arc<Catalog>,
+    /// What conversations have touched.
+    pub conversations: Conversations,
     /// The policy.
     pub decider: Decider,
     /// Questions and answers.
@@ -161,7 +164,10 @@ impl Gate {
     /// A call: resolve → transform → decide → approve → commit → forward → close.
     async fn call(&self, arrival: Arrival, cancel: Cancel, out: mpsc::Sender<Part>) -> Reply {
         let method = arrival.method;
-        let mut entry = self.begin(&arrival);
+        let (mut entry, here) = match self.begin_in(&arrival) {
+            Ok(begun) => begun,
+            Err((entry, error)) => return entry.close(refused_with(&error), Ending::Error(error)).await,
+        };
         let snapshot = self
             .catalog
             .snapshot(&arrival.client, &arrival.caller.principal, arrival.endpoint.server())
@@ -169,7 +175,7 @@ impl Gate {
         let config = self.config.load_full();
         let now = self.clock.now_ms();
         let call = match resolve::call(&self.sealer, now, &config, snapshot, arrival, entry.facts().id) {
-            Ok(call) => call,
+            Ok(call) => Call { here: Some(here), ..call },
             Err(error) => return entry.close(refused_with(&error), Ending::Error(error)).await,
         };
         let prepared = match transform::arguments(call) {
@@ -226,7 +232,31 @@ impl Gate {
                 return refuse(entry, Outcome::Refused, &refused, method).await;
             }
         };
+        self.touch(permit.prepared());
         self.carry(entry, permit, committed, method, cancel, out).await
+    }
+
+    /// What a call touches is part of its conversation before anything of the answer is: a call beside it sees it.
+    fn touch(&self, prepared: &Prepared) {
+        let call = &prepared.call;
+        let Some(here) = call.here.as_ref().filter(|_| self.conversations.remembers()) else { return };
+        let labels = match &call.target {
+            Target::Tool(_, item) | Target::Prompt(_, item) => item.labels.as_slice(),
+            Target::Resource { server, .. } | Target::Completion { server, .. } => {
+                call.snapshot.labels_of(server)
+            }
+            Target::Task { server, label, .. } => {
+                let tool = label.split_once('/').and_then(|(_, tool)| call.snapshot.own_tool(server, tool));
+                tool.map_or_else(|| call.snapshot.labels_of(server), |(_, item)| item.labels.as_slice())
+            }
+        };
+        // Later rounds of a call that its server has seen, and polls of what it made, are no new calls.
+        let again = matches!(
+            call.state.as_ref().map(|s| &s.waiting),
+            Some(Waiting::Server { .. } | Waiting::Parked { .. })
+        );
+        let first = !again && !matches!(call.target, Target::Task { .. } | Target::Completion { .. });
+        self.conversations.touch(here, labels, first, &[]);
     }
 
     async fn approve(&self, question: crate::decide::Question) -> Result<Permit, Unanswered> {
@@ -337,6 +367,7 @@ impl Gate {
         let (outer, facts) = (within.facts(), entry.facts_mut());
         facts.interaction = Some(outer.interaction());
         facts.round = outer.round;
+        facts.session.clone_from(&outer.session);
         facts.caller.clone_from(&outer.caller);
         facts.client.clone_from(&outer.client);
         facts.revision = outer.revision;
@@ -459,10 +490,21 @@ impl Gate {
         self.end_park(&interaction, ParkEnd::Abandoned);
     }
 
+    /// Begins the entry of a request, with the conversation it is part of.
+    fn begin_in(&self, arrival: &Arrival) -> Result<(Entry, Here), (Entry, RpcError)> {
+        let mut entry = self.begin(arrival);
+        match self.conversations.of(arrival, self.clock.now_ms()) {
+            Ok(here) => {
+                entry.facts_mut().session = Some(Arc::clone(here.name()));
+                Ok((entry, here))
+            }
+            Err(error) => Err((entry, error)),
+        }
+    }
+
     fn begin(&self, arrival: &Arrival) -> Entry {
         let mut entry = record::begin(&self.ledger, Subject::Request(arrival.method));
         entry.arrived(arrival);
-        entry.facts_mut().session.clone_from(&arrival.session);
         entry
     }
 }

@@ -43,6 +43,16 @@ pub(super) const STATE: &[Migration] = &[Migration {
     ",
 }];
 
+/// The conversations'. Never migrated either: they are worth nothing after a day.
+pub(super) const CONVERSATIONS: &[Migration] = &[Migration {
+    name: "conversations",
+    sql: "
+        CREATE TABLE conversations (
+            key BLOB PRIMARY KEY, name TEXT NOT NULL, calls INTEGER NOT NULL, told TEXT NOT NULL, last_ms INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+    ",
+}];
+
 /// The index's. It is never migrated: a file of another make is thrown away, so this may be changed at will.
 ///
 /// Written often and asked seldom: one tree, in the order of the ids, which is the order of arrival. Ids and chains are UUIDs'

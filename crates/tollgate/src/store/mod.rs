@@ -2,6 +2,7 @@
 //! (`STATE/index.sqlite`, which can be lost and made again). Calls block for about a millisecond: off the path, or on a blocking
 //! thread. *Never* holds a secret in clear, and reads no clock: the time is handed in.
 
+mod conversations;
 mod definitions;
 mod index;
 mod keys;
@@ -17,6 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rusqlite::Connection;
 use tokio::sync::watch;
 
+pub use conversations::ConversationStore;
 pub use index::{Index, Position, Query, Row};
 pub use keys::{NewKey, StoredKey};
 pub use secrets::Blob;
