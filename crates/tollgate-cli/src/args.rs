@@ -57,6 +57,9 @@ pub(crate) enum Command {
         /// Overwrite an existing file
         #[arg(long, requires = "write")]
         force: bool,
+        /// Ask the configured servers, and print the labels that their tools' annotations suggest
+        #[arg(long, conflicts_with = "write")]
+        labels: bool,
     },
     /// Find every problem of the configuration and the policy at once
     #[command(

@@ -16,6 +16,7 @@ mod call;
 mod check;
 mod init;
 mod keys;
+mod labels;
 mod ledger;
 mod operator;
 mod pins;
@@ -38,7 +39,8 @@ fn dispatch(cli: Cli) -> Done {
     match cli.command {
         Command::Up { listen } => up::run(common, listen),
         Command::Stdio { view } => stdio::run(common, view.as_deref()),
-        Command::Init { write, force } => init::run(common, write, force),
+        Command::Init { labels: true, .. } => labels::run(common),
+        Command::Init { write, force, labels: false } => init::run(common, write, force),
         Command::Check => check::run(common),
         Command::Servers { what } => servers::run(common, what),
         Command::Tools { agent, view } => tools::run(common, &agent, view.as_deref()),

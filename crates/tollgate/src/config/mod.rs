@@ -79,6 +79,8 @@ pub struct Config {
     pub conversation_idle: Duration,
     /// The `_meta` key that names a conversation.
     pub conversation_meta: String,
+    /// Sums over arguments that a conversation keeps.
+    pub sums: Arc<[Sum]>,
     /// The ledger.
     pub ledger: Ledger,
     /// Where the vault's key is; `None` = `STATE/vault.key`.
@@ -337,6 +339,17 @@ pub struct Rule {
     pub line: usize,
     /// Its path in the file, as in `policy.rules[0]`, for [`Source::problem`].
     pub path: String,
+}
+
+/// A sum over an argument of a conversation's calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sum {
+    /// What rules call it: `session.counters.NAME`.
+    pub name: Arc<str>,
+    /// A glob over `server/tool`.
+    pub of: String,
+    /// The members that lead to the numbers; `None` = every element of an array.
+    pub path: Vec<Option<String>>,
 }
 
 /// The ledger.

@@ -415,6 +415,18 @@ section! {
         meta: String,
         /// Else a caller's calls within this window. Default 30m.
         idle: Time,
+        /// Sums over an argument, by name: rules read them as `session.counters.NAME`.
+        sums: Named<Sum>,
+    }
+}
+
+section! {
+    /// A sum over an argument of a conversation's calls.
+    Sum {
+        /// A glob over `server/tool`: whose argument.
+        of: String,
+        /// Which one, as in `$.amount` or `$.items[*].price`.
+        path: String,
     }
 }
 

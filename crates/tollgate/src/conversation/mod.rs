@@ -7,15 +7,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 use tokio::sync::Notify;
 use tollgate_mcp::error::RpcError;
 use tollgate_mcp::name::glob;
 
 use crate::call::{Arrival, Caller};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::secret::{Mac, hex};
 
 mod hints;
+mod sums;
 mod talk;
 #[cfg(test)]
 mod tests;
@@ -46,6 +48,7 @@ pub struct Conversations {
 struct Settings {
     idle_ms: u64,
     meta: String,
+    sums: Arc<[config::Sum]>,
     /// Something is labelled, or a rule reads what a conversation did: else nothing is remembered.
     remembers: bool,
 }
@@ -146,6 +149,14 @@ impl Conversations {
                 self.mark(talk);
             }
         }
+    }
+
+    /// What a call (`server/original`) with these arguments adds to its conversation's sums.
+    pub fn sums(&self, label: &str, arguments: Option<&Bytes>) -> Vec<(Arc<str>, i64)> {
+        let settings = self.settings.load();
+        let Some(arguments) = arguments else { return Vec::new() };
+        let matching = settings.sums.iter().filter(|sum| glob(&sum.of, label));
+        matching.map(|sum| (Arc::clone(&sum.name), sums::sum(arguments, &sum.path))).collect()
     }
 
     /// Whether labels and calls are remembered at all.
@@ -267,6 +278,7 @@ impl Settings {
         Self {
             idle_ms: u64::try_from(config.conversation_idle.as_millis()).unwrap_or(u64::MAX),
             meta: config.conversation_meta.clone(),
+            sums: Arc::clone(&config.sums),
             remembers: labelled || reads,
         }
     }

@@ -181,3 +181,25 @@ fn nothing_is_remembered_where_nobody_reads_it() {
     all.touch(&here, &[], true, &[]);
     assert_eq!(here.facts().calls, 1);
 }
+
+#[test]
+fn sums_are_over_whole_numbers_that_never_fall() {
+    let config = config(
+        "servers:\n  bank: { url: 'http://127.0.0.1:9/mcp' }\nconversation:\n  sums:\n    spent: { of: 'bank/*', path: '$.amount' }\n    \
+         items: { of: 'bank/buy', path: '$.items[*].price' }\n",
+    );
+    let all = Conversations::new(&[7; 32], &config, true, Vec::new(), 0);
+    let sums = |tool: &str, text: &str| {
+        let sums = all.sums(tool, Some(&bytes::Bytes::copy_from_slice(text.as_bytes())));
+        sums.into_iter().map(|(name, sum)| (name.to_string(), sum)).collect::<Vec<_>>()
+    };
+    let spent = |n| vec![("spent".to_owned(), n)];
+    assert_eq!(sums("bank/pay", r#"{"amount":12}"#), spent(12));
+    assert_eq!(sums("bank/pay", r#"{"amount":"12.01"}"#), spent(13));
+    assert_eq!(sums("bank/pay", r#"{"amount":-5}"#), spent(0));
+    assert_eq!(sums("bank/pay", r#"{"amount":1e99}"#), spent(i64::MAX));
+    assert_eq!(sums("bank/pay", r#"{"amount":{"x":1}}"#), spent(0));
+    assert_eq!(sums("mail/pay", r#"{"amount":12}"#), []);
+    let bought = sums("bank/buy", r#"{"items":[{"price":1},{"price":2.5},{}]}"#);
+    assert_eq!(bought, [("items".to_owned(), 4), ("spent".to_owned(), 0)]);
+}

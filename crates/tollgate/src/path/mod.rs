@@ -256,7 +256,12 @@ impl Gate {
             Some(Waiting::Server { .. } | Waiting::Parked { .. })
         );
         let first = !again && !matches!(call.target, Target::Task { .. } | Target::Completion { .. });
-        self.conversations.touch(here, labels, first, &[]);
+        let sums = if first {
+            self.conversations.sums(call.target.label(), prepared.outbound.get("arguments").as_ref())
+        } else {
+            Vec::new()
+        };
+        self.conversations.touch(here, labels, first, &sums);
     }
 
     async fn approve(&self, question: crate::decide::Question) -> Result<Permit, Unanswered> {

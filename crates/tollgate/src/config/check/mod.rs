@@ -16,6 +16,7 @@ use super::{Config, Durability, Ledger, Log, Payloads, Piece, Reference, VaultKe
 mod identity;
 pub(crate) use identity::HASH;
 
+mod conversation;
 mod http;
 mod policy;
 mod servers;
@@ -82,7 +83,6 @@ pub(super) fn root(raw: raw::Root, folder: &Path, report: &mut Report<'_>) -> Co
         // A call may take 60 s, but who stops a gateway waits for it: half of that, as the field does.
         drain: time(raw.drain, Duration::from_secs(30)),
         log: log(raw.log),
-        servers,
         views,
         anonymous,
         agents,
@@ -92,6 +92,8 @@ pub(super) fn root(raw: raw::Root, folder: &Path, report: &mut Report<'_>) -> Co
         ask_expire: positive(approvals.expire, Duration::from_mins(10), report),
         conversation_idle: positive(conversation.idle, Duration::from_mins(30), report),
         conversation_meta: meta(conversation.meta, report),
+        sums: conversation::sums(conversation.sums, servers.keys().map(AsRef::as_ref).collect(), report),
+        servers,
         ledger: ledger(raw.ledger, report),
         vault_key: value(raw.vault)
             .and_then(|vault| vault.key)
