@@ -177,14 +177,18 @@ pub(crate) enum Servers {
         of: Option<String>,
     },
     /// How definitions that wait differ from the accepted ones
-    #[command(after_help = "Exit codes: 0 whether something waits or not\n\nExample:\n  tollgate servers diff files/read_file")]
+    #[command(
+        after_help = "Exit codes: 0 whether something waits or not\n\nExample:\n  tollgate servers diff files/read_file"
+    )]
     Diff {
         /// Only this server's, or this one tool's
         #[arg(value_name = "SERVER[/TOOL]")]
         of: Option<String>,
     },
     /// Accept a changed tool, or all of a server; a running gateway lists it at once
-    #[command(after_help = "Exit codes: 0 accepted, 1 nothing waits there\n\nExample:\n  tollgate servers accept files/read_file --digest 9f86d081")]
+    #[command(
+        after_help = "Exit codes: 0 accepted, 1 nothing waits there\n\nExample:\n  tollgate servers accept files/read_file --digest 9f86d081"
+    )]
     Accept {
         /// What to accept
         #[arg(value_name = "SERVER[/TOOL]")]

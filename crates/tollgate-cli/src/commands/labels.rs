@@ -30,7 +30,9 @@ pub(super) fn run(common: &Common) -> Done {
         return Ok(());
     }
     printer::line(yaml(&suggestions).trim_end());
-    printer::note("hint: annotations are a server's own word: read them before you take them over into tollgate.yaml");
+    printer::note(
+        "hint: annotations are a server's own word: read them before you take them over into tollgate.yaml",
+    );
     Ok(())
 }
 

@@ -24,7 +24,13 @@ pub(super) fn list(common: &Common, config: &Config, of: Option<&str>) -> Done {
         .map(|pin| {
             let mut kinds: Vec<&str> = pin.findings.iter().map(|f| f.kind.as_str()).collect();
             kinds.dedup();
-            vec![visible(&pin.tool), pin.state.clone(), moment(pin.since_ms), pin.by.clone(), kinds.join(", ")]
+            vec![
+                visible(&pin.tool),
+                pin.state.clone(),
+                moment(pin.since_ms),
+                pin.by.clone(),
+                kinds.join(", "),
+            ]
         })
         .collect();
     printer::table(&["TOOL", "STATE", "SINCE", "BY", "FINDINGS"], &rows);
@@ -125,6 +131,11 @@ fn lines(sign: char, text: Option<&str>) {
 fn findings(pin: &PinState) {
     for finding in &pin.findings {
         let evidence = finding.evidence.replace('\n', " ");
-        printer::line(format_args!("  ! {} {} at {}: {evidence}", visible(&pin.tool), finding.kind, finding.path));
+        printer::line(format_args!(
+            "  ! {} {} at {}: {evidence}",
+            visible(&pin.tool),
+            finding.kind,
+            finding.path
+        ));
     }
 }

@@ -8,7 +8,7 @@ use crate::printer;
 use crate::stop::{Done, Stop};
 
 use super::operator::Running;
-use super::{absent, pins, gateway_inside, load, runtime};
+use super::{absent, gateway_inside, load, pins, runtime};
 
 pub(super) fn run(common: &Common, what: Option<Servers>) -> Done {
     let (config, _) = load(common)?;

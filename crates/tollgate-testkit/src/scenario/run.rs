@@ -313,7 +313,8 @@ impl Run<'_> {
         let deadline = tokio::time::Instant::now() + Duration::from_secs(5);
         loop {
             let (_, told) = self.command().await?;
-            let wanted: Vec<&str> = block.body.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+            let wanted: Vec<&str> =
+                block.body.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
             let holds = if block.is_nothing() {
                 told.trim().is_empty()
             } else {

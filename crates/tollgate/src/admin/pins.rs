@@ -56,8 +56,7 @@ pub(super) async fn accept(
 ) -> Response {
     let by = operator(&admin, &headers);
     let catalog = Arc::clone(&admin.gate.catalog);
-    let done =
-        tokio::task::spawn_blocking(move || catalog.accept(&wanted.of, &wanted.digest, &by)).await;
+    let done = tokio::task::spawn_blocking(move || catalog.accept(&wanted.of, &wanted.digest, &by)).await;
     match done {
         Ok(Ok(accepted)) => Json(Accepted { accepted }).into_response(),
         Ok(Err(why)) => refusal(StatusCode::INTERNAL_SERVER_ERROR, &why),
@@ -67,8 +66,12 @@ pub(super) async fn accept(
 
 /// Who accepts: the guard before this has judged the token.
 fn operator(admin: &Admin, headers: &HeaderMap) -> String {
-    let token = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "));
-    let credential = token.map_or(Credential::None, |token| Credential::Bearer(Secret::new(token.to_owned())));
+    let token = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|v| v.to_str().ok())
+        .and_then(|v| v.strip_prefix("Bearer "));
+    let credential =
+        token.map_or(Credential::None, |token| Credential::Bearer(Secret::new(token.to_owned())));
     authenticate::operator(&admin.gate.keys.load(), &credential)
         .map_or_else(|_| "operator".to_owned(), |operator| operator.name.to_string())
 }

@@ -471,7 +471,9 @@ impl Catalog {
                     let serial = self.serial.fetch_add(1, Ordering::Relaxed) + 1;
                     next.insert(
                         *key,
-                        Arc::new(Snapshot::merge(serial, *key, parts, missing, &config, &self.pins).asked(asked)),
+                        Arc::new(
+                            Snapshot::merge(serial, *key, parts, missing, &config, &self.pins).asked(asked),
+                        ),
                     );
                 }
             }

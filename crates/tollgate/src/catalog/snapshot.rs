@@ -64,7 +64,8 @@ impl Offer {
                 Item::read(listing, config, item.text(), names_max, strict_marks).ok().map(Arc::new)
             };
             let kept = self.items(listing).iter().filter_map(read);
-            let exposed = |item: &Arc<Item>| listing != Listing::Tools || exposes(&config.expose, &item.original);
+            let exposed =
+                |item: &Arc<Item>| listing != Listing::Tools || exposes(&config.expose, &item.original);
             let items = Arc::new(kept.filter(exposed).collect::<Vec<_>>());
             if let Some(slot) = self.items.get_mut(index(listing)) {
                 *slot = items;

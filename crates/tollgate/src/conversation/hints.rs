@@ -42,10 +42,14 @@ impl Hints {
                 let globs = globs.and_then(|globs| {
                     globs
                         .iter()
-                        .map(|glob| unquote(glob).filter(|g| g.len() <= ID_MAX).map(std::borrow::Cow::into_owned))
+                        .map(|glob| {
+                            unquote(glob).filter(|g| g.len() <= ID_MAX).map(std::borrow::Cow::into_owned)
+                        })
                         .collect::<Option<Vec<String>>>()
                 });
-                let wrong = || bad("dev.tollgate/allow", &format!("must be at most {GLOBS_MAX} globs of `server/tool`"));
+                let wrong = || {
+                    bad("dev.tollgate/allow", &format!("must be at most {GLOBS_MAX} globs of `server/tool`"))
+                };
                 Some(Arc::from(globs.ok_or_else(wrong)?))
             }
         };

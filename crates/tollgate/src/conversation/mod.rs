@@ -117,20 +117,16 @@ impl Conversations {
             return Ok(self.here(caller, arrival.session.as_ref(), None, &settings, now_ms));
         }
         let hints = Hints::read(&arrival.params, &settings.meta)?;
-        let mut here =
-            self.here(caller, arrival.session.as_ref(), hints.id.as_deref(), &settings, now_ms);
+        let mut here = self.here(caller, arrival.session.as_ref(), hints.id.as_deref(), &settings, now_ms);
         // What was said stays for a conversation that has a name; a window is many of them.
-        match here.own.as_ref().map(Arc::clone) {
-            Some(talk) => {
-                if talk.said(hints.allow.as_ref(), hints.task.as_ref())? {
-                    self.mark(&talk);
-                }
-                (here.narrow, here.task) = talk.hints();
+        if let Some(talk) = here.own.as_ref().map(Arc::clone) {
+            if talk.said(hints.allow.as_ref(), hints.task.as_ref())? {
+                self.mark(&talk);
             }
-            None => {
-                here.narrow = hints.allow.into_iter().collect();
-                here.task = hints.task;
-            }
+            (here.narrow, here.task) = talk.hints();
+        } else {
+            here.narrow = hints.allow.into_iter().collect();
+            here.task = hints.task;
         }
         Ok(here)
     }
@@ -242,7 +238,7 @@ impl Conversations {
                 let key = self.key("session", principal, session.as_bytes());
                 known.sessions.insert(Arc::clone(session), Arc::new(Talk::new(None, name_of(&key), now_ms)));
             }
-            (Some(_), _) | (None, _) => {}
+            (Some(_) | None, _) => {}
         }
         known.here(session, id, settings, now_ms).unwrap_or_else(|| known.plain(now_ms))
     }
@@ -286,7 +282,13 @@ impl Settings {
 
 impl Known {
     /// `None`: something has to be made first.
-    fn here(&self, session: Option<&Arc<str>>, id: Option<&str>, settings: &Settings, now_ms: u64) -> Option<Here> {
+    fn here(
+        &self,
+        session: Option<&Arc<str>>,
+        id: Option<&str>,
+        settings: &Settings,
+        now_ms: u64,
+    ) -> Option<Here> {
         if self.window.is_idle(settings.idle_ms, now_ms) {
             return None;
         }

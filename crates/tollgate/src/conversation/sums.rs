@@ -20,7 +20,8 @@ pub(super) fn sum(arguments: &Bytes, path: &[Option<String>]) -> i64 {
 }
 
 fn number(text: &[u8]) -> i64 {
-    let text = unquote(text).map_or_else(|| String::from_utf8_lossy(text).into_owned(), |text| text.into_owned());
+    let text = unquote(text)
+        .map_or_else(|| String::from_utf8_lossy(text).into_owned(), std::borrow::Cow::into_owned);
     let text = text.trim();
     if let Ok(whole) = text.parse::<i64>() {
         return whole.max(0);

@@ -163,7 +163,11 @@ impl Talk {
     }
 
     /// Takes what its host says; whether that is new. Narrowing too often is refused.
-    pub(super) fn said(&self, allow: Option<&Arc<[String]>>, task: Option<&Arc<str>>) -> Result<bool, RpcError> {
+    pub(super) fn said(
+        &self,
+        allow: Option<&Arc<[String]>>,
+        task: Option<&Arc<str>>,
+    ) -> Result<bool, RpcError> {
         if allow.is_none() && task.is_none() {
             return Ok(false);
         }

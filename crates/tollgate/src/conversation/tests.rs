@@ -68,7 +68,10 @@ fn a_new_session_or_an_id_of_ones_own_sheds_nothing() {
 #[test]
 fn a_trusted_host_tells_its_conversations_apart() {
     let all = begin(Vec::new());
-    let of = |id: &str, now| all.of(&request("host", true, None, &format!(r#"{{"dev.tollgate/conversation":"{id}"}}"#)), now).unwrap();
+    let of = |id: &str, now| {
+        all.of(&request("host", true, None, &format!(r#"{{"dev.tollgate/conversation":"{id}"}}"#)), now)
+            .unwrap()
+    };
     all.touch(&of("one", 0), &label("untrusted"), true, &[(Arc::from("spent"), 7)]);
     assert_eq!(labels(&of("one", 1).facts()), ["untrusted"]);
     assert_eq!(of("one", 1).facts().counters, [(Arc::from("spent"), 7)]);
@@ -98,7 +101,9 @@ fn a_window_ends_when_it_was_idle() {
 #[test]
 fn ids_without_end_share_the_window_which_knows_all_labels() {
     let all = begin(Vec::new());
-    let of = |n: usize| all.of(&request("host", true, None, &format!(r#"{{"dev.tollgate/conversation":"{n}"}}"#)), 0).unwrap();
+    let of = |n: usize| {
+        all.of(&request("host", true, None, &format!(r#"{{"dev.tollgate/conversation":"{n}"}}"#)), 0).unwrap()
+    };
     all.touch(&of(0), &label("untrusted"), true, &[]);
     let last = (1..super::TALKS_MAX + 50).map(of).last().unwrap();
     assert_eq!(labels(&last.facts()), ["untrusted"]);
@@ -110,7 +115,12 @@ fn a_restart_within_the_window_remembers() {
     let folder = tempfile::tempdir().unwrap();
     let store = ConversationStore::open(folder.path()).unwrap();
     let plain = request("a", false, None, "{}");
-    let named = request("host", true, None, r#"{"dev.tollgate/conversation":"x","dev.tollgate/allow":["web/*"],"dev.tollgate/task":"pay bob"}"#);
+    let named = request(
+        "host",
+        true,
+        None,
+        r#"{"dev.tollgate/conversation":"x","dev.tollgate/allow":["web/*"],"dev.tollgate/task":"pay bob"}"#,
+    );
     let all = begin(Vec::new());
     let name = Arc::clone(all.of(&plain, MINUTE).unwrap().name());
     all.touch(&all.of(&plain, MINUTE).unwrap(), &label("untrusted"), true, &[(Arc::from("spent"), 2)]);
@@ -122,7 +132,8 @@ fn a_restart_within_the_window_remembers() {
     let here = again.of(&plain, 20 * MINUTE).unwrap();
     assert_eq!((labels(&here.facts()), here.facts().calls, here.name()), (vec!["untrusted"], 1, &name));
     assert_eq!(here.facts().counters, [(Arc::from("spent"), 2)]);
-    let here = again.of(&request("host", true, None, r#"{"dev.tollgate/conversation":"x"}"#), 20 * MINUTE).unwrap();
+    let here =
+        again.of(&request("host", true, None, r#"{"dev.tollgate/conversation":"x"}"#), 20 * MINUTE).unwrap();
     assert!(here.allows("web/get") && !here.allows("mail/send"));
     assert_eq!(here.facts().task.as_deref(), Some("pay bob"));
 
@@ -135,7 +146,9 @@ fn a_restart_within_the_window_remembers() {
 #[test]
 fn a_host_narrows_and_never_widens() {
     let all = begin(Vec::new());
-    let of = |allow: &str| all.of(&request("host", true, None, &format!(r#"{{"dev.tollgate/conversation":"x"{allow}}}"#)), 0);
+    let of = |allow: &str| {
+        all.of(&request("host", true, None, &format!(r#"{{"dev.tollgate/conversation":"x"{allow}}}"#)), 0)
+    };
     assert!(of("").unwrap().allows("any/thing"));
     let here = of(r#","dev.tollgate/allow":["web/*","mail/read"]"#).unwrap();
     assert!(here.allows("web/get") && here.allows("mail/read") && !here.allows("mail/send"));
@@ -149,7 +162,9 @@ fn a_host_narrows_and_never_widens() {
     }
     assert!(of(r#","dev.tollgate/allow":["more/*"]"#).is_err(), "too often is refused, not forgotten");
     // Who may not choose is not heard.
-    let other = all.of(&request("a", false, None, r#"{"dev.tollgate/allow":[],"dev.tollgate/task":"x"}"#), 0).unwrap();
+    let other = all
+        .of(&request("a", false, None, r#"{"dev.tollgate/allow":[],"dev.tollgate/task":"x"}"#), 0)
+        .unwrap();
     assert!(other.allows("web/get") && other.facts().task.is_none());
 }
 
@@ -165,7 +180,11 @@ fn hints_that_cannot_be_read_are_refused() {
         format!(r#"{{"dev.tollgate/task":"{long}"}}"#),
         format!(r#"{{"dev.tollgate/conversation":"{long}"}}"#),
     ] {
-        assert!(all.of(&request("host", true, None, &meta), 0).is_err(), "{}", meta.get(..40).unwrap_or_default());
+        assert!(
+            all.of(&request("host", true, None, &meta), 0).is_err(),
+            "{}",
+            meta.get(..40).unwrap_or_default()
+        );
     }
 }
 

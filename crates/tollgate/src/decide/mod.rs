@@ -129,8 +129,12 @@ impl Decider {
         // What its host left out of a conversation is not there for it, whatever rules say.
         if prepared.call.here.as_ref().is_some_and(|here| !here.allows(prepared.call.target.label())) {
             let what = Arc::clone(prepared.call.target.label());
-            let refused = Refused::new(Code::RuleDenied, what, "its host has left it out of this conversation");
-            return Verdict::Deny(Denial { prepared, refused, hidden: true }, Ruling { rules: Arc::default() });
+            let refused =
+                Refused::new(Code::RuleDenied, what, "its host has left it out of this conversation");
+            return Verdict::Deny(
+                Denial { prepared, refused, hidden: true },
+                Ruling { rules: Arc::default() },
+            );
         }
         let judged = rules.judge(&prepared);
         let ruling = judged.ruling.clone();

@@ -85,7 +85,10 @@ impl Pinboard for Remembered {
 
     fn note(&self, pin: &Pin) {
         let tool = format!("{}/{}", pin.server, pin.tool);
-        self.tell("tool accepted", &[("tool", &tool), ("by", &pin.by), ("digest", &hex::encode(&pin.accepted.digest))]);
+        self.tell(
+            "tool accepted",
+            &[("tool", &tool), ("by", &pin.by), ("digest", &hex::encode(&pin.accepted.digest))],
+        );
     }
 
     fn now_ms(&self) -> u64 {

@@ -15,6 +15,7 @@ use crate::authenticate::{Keys, operator_token};
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::{Config, Severity};
+use crate::conversation::Conversations;
 use crate::decide::Decider;
 use crate::forward::Forwarder;
 use crate::path::{EndedTasks, Gate};
@@ -24,7 +25,6 @@ use crate::record::index::Indexer;
 use crate::seal::Sealer;
 use crate::secret::Secret;
 use crate::servers::{Context, Servers, Vaulted};
-use crate::conversation::Conversations;
 use crate::store::{ConversationStore, Index, Store};
 use crate::vault::Vault;
 
@@ -131,8 +131,7 @@ impl Gateway {
             kept.load().map_err(|e| StartError::new("the conversations' file cannot be read", e))?;
         let naming = Sealer::derive_for(state, "conversations")
             .map_err(|e| StartError::new("the sealing key cannot be read", e))?;
-        let conversations =
-            Conversations::new(naming.expose(), &config, false, recalled, clock.now_ms());
+        let conversations = Conversations::new(naming.expose(), &config, false, recalled, clock.now_ms());
 
         let context = Context {
             clock: clock.clone(),
@@ -140,7 +139,8 @@ impl Gateway {
             guard: options.guard.clone(),
         };
         let servers = Servers::start(&config, context);
-        let remembered = Box::new(Remembered { store: store.clone(), clock: clock.clone(), ledger: ledger.clone() });
+        let remembered =
+            Box::new(Remembered { store: store.clone(), clock: clock.clone(), ledger: ledger.clone() });
         let catalog = Catalog::start(Arc::clone(&config), Arc::clone(&servers), clock.clone(), remembered);
         let gate = Arc::new(Gate {
             conversations,

@@ -159,7 +159,8 @@ impl Gate {
     /// The labels that the annotations of tools without any suggest. Only tools that send hints: an absent one says nothing.
     pub async fn suggested_labels(&self) -> Vec<Suggestion> {
         let snapshot = self.catalog.base_snapshot().await;
-        let tools = snapshot.items(Listing::Tools).iter().filter(|item| item.labels.is_empty() && item.flags.hinted);
+        let tools =
+            snapshot.items(Listing::Tools).iter().filter(|item| item.labels.is_empty() && item.flags.hinted);
         tools
             .filter_map(|item| {
                 let flags = item.flags;

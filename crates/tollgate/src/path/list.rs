@@ -7,8 +7,8 @@ use tollgate_mcp::method::Method;
 use tollgate_mcp::translate::{Answer, CacheHint, ResultType};
 
 use crate::call::{Arrival, Caller, Client, Ending, Endpoint};
-use crate::conversation::Here;
 use crate::catalog::{List, ListKey, Snapshot, digest_of};
+use crate::conversation::Here;
 use crate::record::{Close, Outcome, Reply};
 use crate::resolve::Scope;
 use crate::seal::Purpose;
@@ -18,9 +18,10 @@ use super::{Gate, refused_with};
 
 impl Gate {
     pub(super) async fn list(&self, arrival: Arrival) -> Reply {
-        let (mut entry, here) = match self.begin_in(&arrival) {
-            Ok(begun) => begun,
-            Err((entry, error)) => return entry.close(refused_with(&error), Ending::Error(error)).await,
+        let (mut entry, here) = self.begin_in(&arrival);
+        let here = match here {
+            Ok(here) => here,
+            Err(error) => return entry.close(refused_with(&error), Ending::Error(error)).await,
         };
         let snapshot = self
             .catalog

@@ -44,10 +44,10 @@ struct Watched {
 
 impl Gate {
     pub(super) async fn listen(&self, arrival: Arrival, cancel: Cancel, out: mpsc::Sender<Part>) -> Reply {
-        let mut entry = match self.begin_in(&arrival) {
-            Ok((entry, _)) => entry,
-            Err((entry, error)) => return entry.close(refused_with(&error), Ending::Error(error)).await,
-        };
+        let (mut entry, here) = self.begin_in(&arrival);
+        if let Err(error) = here {
+            return entry.close(refused_with(&error), Ending::Error(error)).await;
+        }
         entry.facts_mut().verdict = Some(Said::Allow);
         let mut draining = self.draining.subscribe();
         let mut changes = self.catalog.changes();
@@ -166,7 +166,9 @@ impl Gate {
         };
         listings
             .iter()
-            .filter_map(|l| self.written(&arrival.caller, &arrival.client, &arrival.endpoint, snapshot, *l, None))
+            .filter_map(|l| {
+                self.written(&arrival.caller, &arrival.client, &arrival.endpoint, snapshot, *l, None)
+            })
             .map(|list| list.digest)
             .collect()
     }

@@ -164,9 +164,10 @@ impl Gate {
     /// A call: resolve → transform → decide → approve → commit → forward → close.
     async fn call(&self, arrival: Arrival, cancel: Cancel, out: mpsc::Sender<Part>) -> Reply {
         let method = arrival.method;
-        let (mut entry, here) = match self.begin_in(&arrival) {
-            Ok(begun) => begun,
-            Err((entry, error)) => return entry.close(refused_with(&error), Ending::Error(error)).await,
+        let (mut entry, here) = self.begin_in(&arrival);
+        let here = match here {
+            Ok(here) => here,
+            Err(error) => return entry.close(refused_with(&error), Ending::Error(error)).await,
         };
         let snapshot = self
             .catalog
@@ -496,15 +497,13 @@ impl Gate {
     }
 
     /// Begins the entry of a request, with the conversation it is part of.
-    fn begin_in(&self, arrival: &Arrival) -> Result<(Entry, Here), (Entry, RpcError)> {
+    fn begin_in(&self, arrival: &Arrival) -> (Entry, Result<Here, RpcError>) {
         let mut entry = self.begin(arrival);
-        match self.conversations.of(arrival, self.clock.now_ms()) {
-            Ok(here) => {
-                entry.facts_mut().session = Some(Arc::clone(here.name()));
-                Ok((entry, here))
-            }
-            Err(error) => Err((entry, error)),
+        let here = self.conversations.of(arrival, self.clock.now_ms());
+        if let Ok(here) = &here {
+            entry.facts_mut().session = Some(Arc::clone(here.name()));
         }
+        (entry, here)
     }
 
     fn begin(&self, arrival: &Arrival) -> Entry {

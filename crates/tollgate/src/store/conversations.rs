@@ -49,7 +49,13 @@ impl ConversationStore {
                         task: saved.task.clone(),
                     };
                     let told = serde_json::to_string(&told).unwrap_or_default();
-                    put.execute(params![saved.key, saved.name, signed(saved.calls), told, signed(saved.last_ms)])?;
+                    put.execute(params![
+                        saved.key,
+                        saved.name,
+                        signed(saved.calls),
+                        told,
+                        signed(saved.last_ms)
+                    ])?;
                 }
             }
             transaction.execute("DELETE FROM conversations WHERE last_ms < ?1", [signed(forget_ms)])?;
@@ -60,7 +66,8 @@ impl ConversationStore {
     /// All of them. One that cannot be read is an error: forgetting it would shed its labels.
     pub fn load(&self) -> Result<Vec<Saved>, StoreError> {
         self.with(|connection| {
-            let mut all = connection.prepare_cached("SELECT key, name, calls, told, last_ms FROM conversations")?;
+            let mut all =
+                connection.prepare_cached("SELECT key, name, calls, told, last_ms FROM conversations")?;
             let rows = all.query_map([], |row| {
                 let told: String = row.get(3)?;
                 let told: Told = serde_json::from_str(&told).map_err(|e| {

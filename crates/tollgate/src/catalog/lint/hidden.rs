@@ -37,13 +37,29 @@ fn is_hidden(chars: &[char], place: usize) -> bool {
     match c {
         '\n' | '\t' | '\r' => false,
         // Zero width and fillers.
-        '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{206a}'..='\u{206f}' | '\u{feff}' | '\u{034f}' | '\u{00ad}'
-        | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}' | '\u{3164}' | '\u{ffa0}'
-        | '\u{fff9}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}' => true,
+        '\u{200b}'
+        | '\u{2060}'..='\u{2064}'
+        | '\u{206a}'..='\u{206f}'
+        | '\u{feff}'
+        | '\u{034f}'
+        | '\u{00ad}'
+        | '\u{115f}'
+        | '\u{1160}'
+        | '\u{17b4}'
+        | '\u{17b5}'
+        | '\u{180e}'
+        | '\u{3164}'
+        | '\u{ffa0}'
+        | '\u{fff9}'..='\u{fffb}'
+        | '\u{1d173}'..='\u{1d17a}'
+        // Overrides of direction belong nowhere.
+        | '\u{202d}'
+        | '\u{202e}' => true,
         // Joiners belong between letters of many scripts and within emoji.
-        '\u{200c}' | '\u{200d}' => !(before.is_some_and(joins) && (after.is_none() || after.is_some_and(joins))),
-        // Direction marks belong in texts that have a direction; overrides nowhere.
-        '\u{202d}' | '\u{202e}' => true,
+        '\u{200c}' | '\u{200d}' => {
+            !(before.is_some_and(joins) && after.is_none_or(joins))
+        }
+        // Other direction marks belong in texts that have a direction.
         '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202c}' | '\u{2066}'..='\u{2069}' => {
             !chars.iter().any(|c| is_right_to_left(*c))
         }

@@ -30,8 +30,11 @@ impl<'a> Names<'a> {
         let mut called: HashMap<String, Vec<&'a str>> = HashMap::new();
         let mut drawn: HashMap<String, Vec<Name<'a>>> = HashMap::new();
         for name in all {
-            let ways =
-                [name.tool.to_owned(), format!("{}_{}", name.server, name.tool), format!("{}/{}", name.server, name.tool)];
+            let ways = [
+                name.tool.to_owned(),
+                format!("{}_{}", name.server, name.tool),
+                format!("{}/{}", name.server, name.tool),
+            ];
             for way in ways {
                 called.entry(way).or_default().push(name.server);
             }
@@ -47,7 +50,10 @@ impl<'a> Names<'a> {
             found.push(Finding::new("lookalike", "name", &other));
         }
         each_text(definition, &mut |path, text| {
-            if found.len() < super::FINDINGS_MAX && path != "name" && let Some(evidence) = self.shadow(server, text) {
+            if found.len() < super::FINDINGS_MAX
+                && path != "name"
+                && let Some(evidence) = self.shadow(server, text)
+            {
                 found.push(Finding::new("shadow", path, &evidence));
             }
         });

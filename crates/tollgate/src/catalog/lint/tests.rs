@@ -3,7 +3,10 @@ use serde_json::json;
 use super::{Name, Names, findings, visible};
 
 fn kinds(description: &str) -> Vec<String> {
-    findings(&json!({ "name": "t", "description": description }).to_string()).into_iter().map(|f| f.kind).collect()
+    findings(&json!({ "name": "t", "description": description }).to_string())
+        .into_iter()
+        .map(|f| f.kind)
+        .collect()
 }
 
 /// Poisons as published, and in their families' manner.
@@ -73,22 +76,44 @@ const HONEST: &[&str] = &[
 fn poisons_are_flagged_and_honest_descriptions_are_not() {
     let missed: Vec<_> = POISONS.iter().filter(|text| kinds(text).is_empty()).collect();
     assert_eq!(missed, Vec::<&&str>::new());
-    let alarmed: Vec<_> = HONEST.iter().filter(|text| !kinds(text).is_empty()).map(|t| (t, findings(&json!({"d": t}).to_string()))).collect();
+    let alarmed: Vec<_> = HONEST
+        .iter()
+        .filter(|text| !kinds(text).is_empty())
+        .map(|t| (t, findings(&json!({"d": t}).to_string())))
+        .collect();
     assert_eq!(alarmed, Vec::new());
 }
 
 #[test]
 fn hidden_characters_are_found_and_scripts_and_emoji_are_not() {
     let hidden = [
-        "a\u{200b}b", "tag\u{e0041}\u{e0042}", "rlo \u{202e}txt", "esc \u{1b}[31m", "vs a\u{fe01}", "vs 😀\u{e0101}\u{e0102}\u{e0103}",
-        "bom \u{feff}", "iso \u{2066}x\u{2069}", "zwj a\u{200d}b", "nul \u{0}", "flag \u{1f3f4}\u{e0041}\u{e0042}",
+        "a\u{200b}b",
+        "tag\u{e0041}\u{e0042}",
+        "rlo \u{202e}txt",
+        "esc \u{1b}[31m",
+        "vs a\u{fe01}",
+        "vs 😀\u{e0101}\u{e0102}\u{e0103}",
+        "bom \u{feff}",
+        "iso \u{2066}x\u{2069}",
+        "zwj a\u{200d}b",
+        "nul \u{0}",
+        "flag \u{1f3f4}\u{e0041}\u{e0042}",
     ];
     for text in hidden {
         assert!(kinds(text).contains(&"hidden".to_owned()), "{text:?}");
     }
     let seen = [
-        "👩\u{200d}👩\u{200d}👧 family", "❤\u{fe0f}", "1\u{fe0f}\u{20e3}", "🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}",
-        "שלום \u{200f}(עולם)\u{200e}", "می\u{200c}خواهم", "क्\u{200d}ष", "naïve café", "中文\u{fe00}", "line\nbreak\ttab", "العربية \u{2067}x\u{2069}",
+        "👩\u{200d}👩\u{200d}👧 family",
+        "❤\u{fe0f}",
+        "1\u{fe0f}\u{20e3}",
+        "🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}",
+        "שלום \u{200f}(עולם)\u{200e}",
+        "می\u{200c}خواهم",
+        "क्\u{200d}ष",
+        "naïve café",
+        "中文\u{fe00}",
+        "line\nbreak\ttab",
+        "العربية \u{2067}x\u{2069}",
     ];
     for text in seen {
         assert_eq!(kinds(text), Vec::<String>::new(), "{text:?}");

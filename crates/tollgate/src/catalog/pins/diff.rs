@@ -25,9 +25,8 @@ const CHANGES_MAX: usize = 500;
 pub(in crate::catalog) fn changes(before: &str, after: &str) -> Vec<Change> {
     let read = |text: &str| serde_json::from_str::<Value>(text).ok();
     let mut found = Vec::new();
-    match (read(before), read(after)) {
-        (Some(a), Some(b)) => walk("", Some(&a), Some(&b), &mut found),
-        _ => {}
+    if let (Some(a), Some(b)) = (read(before), read(after)) {
+        walk("", Some(&a), Some(&b), &mut found);
     }
     // What a JSON reader takes for the same and what it can't read still differ: a number's spelling, a key that comes twice.
     if found.is_empty() && before != after {
@@ -46,7 +45,9 @@ fn walk(path: &str, before: Option<&Value>, after: Option<&Value>, found: &mut V
     }
     if found.len() >= CHANGES_MAX {
         if found.len() == CHANGES_MAX {
-            found.push(Change { path: "…".to_owned(), before: None, after: Some("more changes".to_owned()) });
+            found.push(Change {
+                path: "…".to_owned(), before: None, after: Some("more changes".to_owned())
+            });
         }
         return;
     }
@@ -59,9 +60,7 @@ fn walk(path: &str, before: Option<&Value>, after: Option<&Value>, found: &mut V
         }
         return;
     }
-    let text = |value: &Value| match value {
-        Value::String(text) => visible(text),
-        other => visible(&other.to_string()),
-    };
+    let text =
+        |value: &Value| visible(value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned).as_str());
     found.push(Change { path: path.to_owned(), before: before.map(text), after: after.map(text) });
 }

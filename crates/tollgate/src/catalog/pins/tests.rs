@@ -69,7 +69,10 @@ fn spelling_is_no_change_and_everything_pinned_is() {
     ] {
         assert_ne!(of(other), base, "{other}");
     }
-    assert_ne!(of(r#"{"name":"a","inputSchema":{"maximum":1.0}}"#), of(r#"{"name":"a","inputSchema":{"maximum":1}}"#));
+    assert_ne!(
+        of(r#"{"name":"a","inputSchema":{"maximum":1.0}}"#),
+        of(r#"{"name":"a","inputSchema":{"maximum":1}}"#)
+    );
     // Hostile depth ends, and still counts.
     let deep = |n: usize| format!(r#"{{"name":"a","inputSchema":{}{}}}"#, "[".repeat(n), "]".repeat(n));
     assert_ne!(of(&deep(9_000)), of(&deep(9_001)));
@@ -97,7 +100,7 @@ fn a_changed_tool_is_held_until_accepted_also_by_a_new_process() {
     let waiting = told.first().unwrap().waiting.clone().unwrap();
     assert_eq!(waiting.changes.first().unwrap().path, "description");
     assert_eq!(board.accept("files/read", "00000000", "ana").unwrap(), Vec::<String>::new());
-    assert_eq!(board.accept("files", &waiting.digest[..8], "ana").unwrap(), ["files/read"]);
+    assert_eq!(board.accept("files", waiting.digest.get(..8).unwrap(), "ana").unwrap(), ["files/read"]);
     assert!(later.reread(&board).unwrap());
     assert!(!later.holds(Trust::Pin, 0, &tool(NEW)) && later.holds(Trust::Pin, 0, &tool(OLD)));
     assert_eq!(report(&board.pins(true).unwrap(), Some("files/read")).first().unwrap().by, "ana");
@@ -142,15 +145,20 @@ fn trust_takes_a_change_and_keeps_it_for_the_day_trust_ends() {
 fn a_server_of_ever_new_names_fills_no_disk() {
     let (_state, board, pins) = book();
     let named = |n: usize| tool(&format!(r#"{{"name":"t{n}"}}"#));
-    let many: Vec<_> = (0..super::PINS_MAX + 1).map(named).collect();
+    let many: Vec<_> = (0..=super::PINS_MAX).map(named).collect();
     pins.observe(Trust::Pin, 0, &many, &board);
     assert_eq!(board.pins(false).unwrap().len(), super::PINS_MAX);
-    assert!(pins.holds(Trust::Pin, 0, many.last().unwrap()) && !pins.holds(Trust::Pin, 0, many.first().unwrap()));
+    assert!(
+        pins.holds(Trust::Pin, 0, many.last().unwrap()) && !pins.holds(Trust::Pin, 0, many.first().unwrap())
+    );
 }
 
 #[test]
 fn a_diff_hides_nothing() {
-    let told = changes(r#"{"description":"a","n":{"x":1}}"#, "{\"description\":\"a\u{200b}\",\"n\":{\"x\":1,\"y\":[2]}}");
+    let told = changes(
+        r#"{"description":"a","n":{"x":1}}"#,
+        "{\"description\":\"a\u{200b}\",\"n\":{\"x\":1,\"y\":[2]}}",
+    );
     let told: Vec<_> = told.iter().map(|c| (&*c.path, c.before.as_deref(), c.after.as_deref())).collect();
     assert_eq!(told, [("description", Some("a"), Some("a⟨U+200B⟩")), ("n.y", None, Some("[2]"))]);
     // What a reader takes for the same is still shown.

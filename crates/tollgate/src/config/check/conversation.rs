@@ -6,7 +6,7 @@ use crate::config::raw;
 use crate::config::read::{At, Report};
 use crate::config::values::Named;
 
-pub(super) fn sums(at: Option<At<Named<raw::Sum>>>, aliases: Vec<&str>, report: &mut Report<'_>) -> Arc<[Sum]> {
+pub(super) fn sums(at: Option<At<Named<raw::Sum>>>, aliases: &[&str], report: &mut Report<'_>) -> Arc<[Sum]> {
     let mut sums = Vec::new();
     for (name, sum) in value(at).map(|named| named.0).unwrap_or_default() {
         // It is a member's name in conditions.
@@ -17,16 +17,19 @@ pub(super) fn sums(at: Option<At<Named<raw::Sum>>>, aliases: Vec<&str>, report: 
         }
         let (Some(of), Some(path)) = (sum.value.of, sum.value.path) else {
             let message = format!("sum `{}` needs `of` and `path`", name.value);
-            report.lacking(&name.mark, message, Some("as in `{ of: \"bank/*\", path: $.amount }`".to_owned()));
+            report.lacking(
+                &name.mark,
+                message,
+                Some("as in `{ of: \"bank/*\", path: $.amount }`".to_owned()),
+            );
             continue;
         };
         words::target(&of, aliases.iter().copied(), report);
-        match steps(&path.value) {
-            Some(path) => sums.push(Sum { name: Arc::from(name.value), of: of.value, path }),
-            None => {
-                let hint = "write it as `$.amount`, `$.order.total` or `$.items[*].price`";
-                report.error(&path.mark, "this is not a path to numbers", Some(hint.to_owned()));
-            }
+        if let Some(path) = steps(&path.value) {
+            sums.push(Sum { name: Arc::from(name.value), of: of.value, path });
+        } else {
+            let hint = "write it as `$.amount`, `$.order.total` or `$.items[*].price`";
+            report.error(&path.mark, "this is not a path to numbers", Some(hint.to_owned()));
         }
     }
     Arc::from(sums)

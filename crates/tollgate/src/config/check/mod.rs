@@ -92,7 +92,11 @@ pub(super) fn root(raw: raw::Root, folder: &Path, report: &mut Report<'_>) -> Co
         ask_expire: positive(approvals.expire, Duration::from_mins(10), report),
         conversation_idle: positive(conversation.idle, Duration::from_mins(30), report),
         conversation_meta: meta(conversation.meta, report),
-        sums: conversation::sums(conversation.sums, servers.keys().map(AsRef::as_ref).collect(), report),
+        sums: conversation::sums(
+            conversation.sums,
+            &servers.keys().map(AsRef::as_ref).collect::<Vec<_>>(),
+            report,
+        ),
         servers,
         ledger: ledger(raw.ledger, report),
         vault_key: value(raw.vault)
