@@ -65,7 +65,11 @@ pub(crate) enum Command {
     #[command(
         after_help = "Exit codes: 0 ok, 1 problems, 2 unreadable\n\nExample:\n  tollgate check --config ./tollgate.yaml"
     )]
-    Check,
+    Check {
+        /// Start the servers first, to hold the rules against what they list now
+        #[arg(long)]
+        start: bool,
+    },
     /// The servers and their state
     #[command(after_help = "Example:\n  tollgate servers list\n  tollgate servers test files")]
     Servers {
@@ -139,11 +143,13 @@ pub(crate) enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         words: Vec<std::ffi::OsString>,
     },
-    /// Not available in this version
-    #[command(hide = true)]
+    /// Why a call gets its verdict, and what would change it
+    #[command(
+        after_help = "Example:\n  tollgate explain --as coder files/write_file --args '{\"path\":\"/etc/passwd\"}'\n  tollgate explain 0198d2a4-…"
+    )]
     Explain {
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        words: Vec<std::ffi::OsString>,
+        #[command(flatten)]
+        what: Explain,
     },
     /// Not available in this version
     #[command(hide = true)]
@@ -249,12 +255,31 @@ pub(crate) enum Secrets {
 pub(crate) enum PolicyCommand {
     /// Print the Cedar text that the rules compile into
     Show,
-    /// Not available in this version
-    #[command(hide = true)]
+    /// Run cases: calls, and the verdicts that they should get
+    #[command(
+        after_help = "Exit codes: 0 as expected, 1 not, 2 unreadable\n\nExample:\n  tollgate policy test ./cases"
+    )]
     Test {
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        words: Vec<std::ffi::OsString>,
+        /// A folder of Markdown files, or one of them
+        #[arg(value_name = "DIR")]
+        folder: std::path::PathBuf,
     },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Explain {
+    /// SERVER/TOOL with the tool's original name, or the id of a ledger entry
+    #[arg(value_name = "ENTRY|SERVER/TOOL")]
+    pub(crate) what: String,
+    /// The arguments, a JSON object
+    #[arg(long, value_name = "JSON", default_value = "{}")]
+    pub(crate) args: String,
+    /// As this agent
+    #[arg(long = "as", value_name = "AGENT", default_value = "local")]
+    pub(crate) agent: String,
+    /// The stated reason
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -11,7 +11,7 @@ use std::hint::black_box;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use tollgate_policy::{Action, Caller, Effect, Flags, Kind, Policy, Rule, Source, Target, Who};
+use tollgate_policy::{Action, Caller, Effect, Evidence, Flags, Kind, Policy, Rule, Source, Target, Who};
 
 static GROUPS: LazyLock<[Arc<str>; 1]> = LazyLock::new(|| ["eng".into()]);
 
@@ -60,7 +60,13 @@ fn main() {
 fn one(name: &str, policy: &Policy, target: &Target<'_>) {
     let caller = caller();
     time(name, 10, || {
-        drop(black_box(policy.decide(black_box(&caller), Action::Call, black_box(target), &[])));
+        drop(black_box(policy.decide(
+            black_box(&caller),
+            Action::Call,
+            black_box(target),
+            &Evidence::default(),
+            &[],
+        )));
     });
 }
 
@@ -130,6 +136,7 @@ fn everyday() -> Source {
             Rule::new("time", Effect::Allow, "time/*"),
         ],
         include: vec![],
+        facts: vec![],
     }
 }
 
@@ -144,7 +151,7 @@ fn everywhere() -> Source {
             for_group(rule, "eng")
         })
         .collect();
-    Source { default: Effect::Allow, rules, include: vec![] }
+    Source { default: Effect::Allow, rules, include: vec![], facts: vec![] }
 }
 
 fn by_tool() -> Source {
@@ -154,5 +161,5 @@ fn by_tool() -> Source {
             when(Rule::new(format!("rule-{n}"), Effect::Allow, target), "tenant == \"acme\"")
         })
         .collect();
-    Source { default: Effect::Deny, rules, include: vec![] }
+    Source { default: Effect::Deny, rules, include: vec![], facts: vec![] }
 }

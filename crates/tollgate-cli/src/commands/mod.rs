@@ -13,7 +13,9 @@ use crate::printer;
 use crate::stop::{Done, Stop};
 
 mod call;
+mod cases;
 mod check;
+mod explain;
 mod init;
 mod keys;
 mod labels;
@@ -41,7 +43,8 @@ fn dispatch(cli: Cli) -> Done {
         Command::Stdio { view } => stdio::run(common, view.as_deref()),
         Command::Init { labels: true, .. } => labels::run(common),
         Command::Init { write, force, labels: false } => init::run(common, write, force),
-        Command::Check => check::run(common),
+        Command::Check { start } => check::run(common, start),
+        Command::Explain { what } => explain::run(common, &what),
         Command::Servers { what } => servers::run(common, what),
         Command::Tools { agent, view } => tools::run(common, &agent, view.as_deref()),
         Command::Call { tool, args, agent } => call::run(common, &tool, &args, &agent),
@@ -59,9 +62,6 @@ fn dispatch(cli: Cli) -> Done {
         }
         Command::Import { .. } => {
             Err(absent("import", "write the servers into tollgate.yaml; `tollgate init` shows how"))
-        }
-        Command::Explain { .. } => {
-            Err(absent("explain", "`tollgate tools --as AGENT` shows verdicts and rules"))
         }
         Command::Approvals { .. } => {
             Err(absent("approvals", "questions go to the human at the agent's client"))

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use tollgate_policy::{
-    Action, Audience, Caller, Effect, Flags, Include, Kind, Policy, Rule, Source, Target, Verdict, Who,
+    Action, Audience, Caller, Effect, Evidence, Flags, Include, Kind, Policy, Rule, Source, Target, Verdict,
+    Who,
 };
 
 const POLICIES: usize = 260;
@@ -339,6 +340,7 @@ fn said(verdict: &Verdict) -> String {
         Verdict::Ask { audience, .. } => panic!("asked {audience}"),
         Verdict::Deny { rule, rules, error: true, .. } => ("error", Some(rule), rules),
         Verdict::Deny { rule, rules, error: false, .. } => ("deny", Some(rule), rules),
+        Verdict::Invalid { because } => panic!("{because}"),
     };
     assert_eq!(first, rules.first());
     format!("{word} {}", rules.join(" "))
@@ -364,7 +366,7 @@ fn agree(seed: u64) {
             include.push(Include { name: "inc.cedar".into(), text: text.into() });
             policies.push(("inc".to_owned(), false, meaning));
         }
-        let source = Source { default, rules, include };
+        let source = Source { default, rules, include, facts: vec![] };
         let policy = Policy::compile(&source).unwrap_or_else(|problems| panic!("{problems}\n{source:#?}"));
         for _ in 0..CALLS {
             let call = Call::any(&mut dice);
@@ -378,7 +380,7 @@ fn agree(seed: u64) {
                 labels: &call.labels,
             };
             let approved: &[Audience] = if call.approved { &[Audience::Agent] } else { &[] };
-            let got = said(&policy.decide(&caller, call.action, &target, approved));
+            let got = said(&policy.decide(&caller, call.action, &target, &Evidence::default(), approved));
             let expected = reference(&call, default, &policies);
             assert_eq!(
                 got,

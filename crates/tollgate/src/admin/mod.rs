@@ -47,6 +47,7 @@ pub async fn serve(
         .route("/api/v1/call", post(call))
         .route("/api/v1/pins", get(pins::list))
         .route("/api/v1/pins/accept", post(pins::accept))
+        .route("/api/v1/explain", post(explain))
         .route("/api/v1/openapi.json", get(openapi))
         .route_layer(middleware::from_fn_with_state(admin.clone(), guarded));
     let app =
@@ -152,6 +153,26 @@ async fn call(State(admin): State<Admin>, Json(request): Json<CallRequest>) -> R
     };
     match admin.gate.call_once(caller, &request.tool, &request.args).await {
         Ok(outcome) => Json(outcome).into_response(),
+        Err(why) => refusal(StatusCode::BAD_REQUEST, &why),
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct ExplainRequest {
+    tool: String,
+    args: Box<RawValue>,
+    #[serde(rename = "as")]
+    agent: Option<String>,
+    reason: Option<String>,
+}
+
+async fn explain(State(admin): State<Admin>, Json(request): Json<ExplainRequest>) -> Response {
+    let agent = request.agent.as_deref().unwrap_or("local");
+    let Some(caller) = admin.gate.keys.load().named(agent) else {
+        return refusal(StatusCode::NOT_FOUND, &format!("there is no agent `{agent}`"));
+    };
+    match admin.gate.explain(&caller, &request.tool, &request.args, request.reason.as_deref()).await {
+        Ok(explained) => Json(explained).into_response(),
         Err(why) => refusal(StatusCode::BAD_REQUEST, &why),
     }
 }

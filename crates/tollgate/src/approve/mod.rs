@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tollgate_mcp::object::{Object, quote};
 use tollgate_mcp::translate::{Answer, InputRequest, input_required};
+use tollgate_policy::Audience;
 use uuid::Uuid;
 
 use crate::call::{Code, Refused};
@@ -110,6 +111,10 @@ impl Approver {
     fn put(&self, question: Question, policy: &str) -> Unanswered {
         let prepared = question.prepared();
         let method = prepared.call.arrival.method;
+        // Only the agent's own human can be reached.
+        if question.demands().iter().any(|demand| demand.audience != Audience::Agent) {
+            return refuse(question, Code::ApprovalNobody, None);
+        }
         if !method.may_ask() || !prepared.call.arrival.client.capabilities.form {
             return refuse(question, Code::ApprovalNobody, None);
         }

@@ -40,9 +40,10 @@ impl Bench {
             default: Effect::Allow,
             rules: vec![Rule::new("asks", Effect::Ask, "*/*")],
             include: Vec::new(),
+            facts: Vec::new(),
         };
         let decider = Decider::new(Arc::new(Policy::compile(&source).unwrap()), Arc::from("v1"));
-        match decider.verdict(transform::arguments(call).unwrap()) {
+        match decider.verdict(transform::arguments(call).unwrap(), 0) {
             Verdict::Ask(question, _) => Ok(question),
             Verdict::Allow(..) | Verdict::Deny(..) => panic!("not asked"),
         }

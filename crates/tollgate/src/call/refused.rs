@@ -20,6 +20,7 @@ pub enum Code {
     ApprovalDeclined,
     ApprovalExpired,
     ApprovalNobody,
+    ArgumentsInvalid,
     ServerTimeout,
     ServerUnavailable,
     ResultTooLarge,
@@ -36,6 +37,7 @@ impl Code {
             Self::ApprovalDeclined => "approval.declined",
             Self::ApprovalExpired => "approval.expired",
             Self::ApprovalNobody => "approval.nobody",
+            Self::ArgumentsInvalid => "arguments.invalid",
             Self::ServerTimeout => "server.timeout",
             Self::ServerUnavailable => "server.unavailable",
             Self::ResultTooLarge => "result.too_large",
@@ -56,6 +58,8 @@ pub struct Refused {
     pub rule: Option<Arc<str>>,
     /// The rule's or the failure's reason, in words for a model.
     pub because: Option<Arc<str>>,
+    /// What would have to be otherwise, in words for a model.
+    pub change: Option<Arc<str>>,
     /// When a retry could help.
     pub retry_after_ms: Option<u64>,
 }
@@ -63,7 +67,7 @@ pub struct Refused {
 impl Refused {
     /// A refusal without a rule.
     pub fn new(code: Code, what: Arc<str>, because: impl Into<Arc<str>>) -> Self {
-        Self { code, what, rule: None, because: Some(because.into()), retry_after_ms: None }
+        Self { code, what, rule: None, because: Some(because.into()), change: None, retry_after_ms: None }
     }
 
     /// One or two sentences that a model can act on.
@@ -72,9 +76,17 @@ impl Refused {
         let rule = self.rule.as_deref().map(|r| format!(" by rule `{r}`")).unwrap_or_default();
         let because = self.because.as_deref().map(|b| format!(": {b}")).unwrap_or_default();
         let (verb, advice) = match self.code {
+            Code::RuleDenied if self.change.is_some() => (
+                format!("is blocked{rule} with these arguments"),
+                "Do not retry it like this; other arguments may be allowed, or tell the user.",
+            ),
             Code::RuleDenied => {
                 (format!("is blocked{rule}"), "Do not retry it; choose another way or tell the user.")
             }
+            Code::ArgumentsInvalid => (
+                "was not called: its arguments are not what its schema wants".to_owned(),
+                "Correct them and call it again.",
+            ),
             Code::PolicyError => (
                 format!("is blocked{rule}, which could not be evaluated"),
                 "Do not retry it; the operator has to correct the policy.",
@@ -105,7 +117,8 @@ impl Refused {
                 "Try again later; the operator has to look at the ledger.",
             ),
         };
-        format!("{what} {verb}{because}. {advice} [{}]", self.code.as_str())
+        let change = self.change.as_deref().map(|c| format!(" ({c})")).unwrap_or_default();
+        format!("{what} {verb}{because}{change}. {advice} [{}]", self.code.as_str())
     }
 }
 

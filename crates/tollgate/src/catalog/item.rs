@@ -1,6 +1,6 @@
 //! One tool, prompt, resource or template as a server lists it, with its exposed name worked out.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use tollgate_mcp::header::{ParamHeader, param_headers};
@@ -9,7 +9,7 @@ use tollgate_mcp::object::Object;
 use tollgate_mcp::rope::Rope;
 use tollgate_mcp::translate::list_item_uris;
 use tollgate_mcp::uri;
-use tollgate_policy::{Flags, Hints};
+use tollgate_policy::{Flags, Hints, Shape};
 
 use crate::config;
 use crate::servers::Listing;
@@ -54,6 +54,8 @@ pub struct Item {
     pub held: bool,
     /// Which arguments are mirrored in headers (tools).
     pub marks: Arc<[ParamHeader]>,
+    /// What its schema says of its arguments, once a rule reads them.
+    shape: OnceLock<Option<Arc<Shape>>>,
     /// As the server sent it.
     text: Object,
     description: Option<String>,
@@ -123,6 +125,7 @@ impl Item {
             findings,
             held: false,
             marks,
+            shape: OnceLock::new(),
             text: object,
             description: overridden.and_then(|o| o.description.clone()),
         })
@@ -142,6 +145,12 @@ impl Item {
     /// Its definition in its one spelling.
     pub fn canonical(&self) -> String {
         pins::canonical(&self.text)
+    }
+
+    /// What its schema says of its arguments. Read when it is first wanted.
+    pub fn shape(&self) -> Option<&Arc<Shape>> {
+        let read = || Shape::read(self.text.slice("inputSchema")?).map(Arc::new);
+        self.shape.get_or_init(read).as_ref()
     }
 
     /// As the server sent it.

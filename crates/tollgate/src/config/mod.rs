@@ -309,6 +309,17 @@ pub struct Policy {
     pub rules: Vec<Rule>,
     /// The included files' Cedar text: `(path, text)`.
     pub include: Vec<(PathBuf, String)>,
+    /// The facts, by name.
+    pub facts: Vec<Fact>,
+}
+
+/// A named test over arguments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fact {
+    /// It.
+    pub fact: tollgate_policy::Fact,
+    /// Its path in the file, as in `policy.facts.external`, for [`Source::problem`].
+    pub path: String,
 }
 
 /// What a rule does.
@@ -335,6 +346,14 @@ pub struct Rule {
     pub when: Option<String>,
     /// The reason.
     pub because: Option<String>,
+    /// Who is asked: `agent`, `operators` or `group:NAME`; `None` = the agent's human.
+    pub of: Option<String>,
+    /// How many of them have to say yes.
+    pub count: u32,
+    /// What it covers; `None` = call, read, get and complete.
+    pub on: Option<Vec<tollgate_policy::Action>>,
+    /// Decided and recorded, not enforced.
+    pub shadow: bool,
     /// Line in the file, for messages.
     pub line: usize,
     /// Its path in the file, as in `policy.rules[0]`, for [`Source::problem`].

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tollgate_policy::Demand;
+
 use crate::call::{Code, Refused};
 use crate::transform::Prepared;
 
@@ -9,13 +11,24 @@ use crate::transform::Prepared;
 #[derive(Debug)]
 pub struct Question {
     prepared: Box<Prepared>,
+    demands: Arc<[Demand]>,
     rule: Arc<str>,
     because: Option<Arc<str>>,
 }
 
 impl Question {
-    pub(super) fn make(prepared: Box<Prepared>, rule: Arc<str>, because: Option<Arc<str>>) -> Self {
-        Self { prepared, rule, because }
+    pub(super) fn make(
+        prepared: Box<Prepared>,
+        demands: Arc<[Demand]>,
+        rule: Arc<str>,
+        because: Option<Arc<str>>,
+    ) -> Self {
+        Self { prepared, demands, rule, because }
+    }
+
+    /// Everyone who has to approve, each audience once.
+    pub fn demands(&self) -> &[Demand] {
+        &self.demands
     }
 
     /// The call.
@@ -45,6 +58,7 @@ impl Question {
             what: Arc::clone(self.prepared.call.target.label()),
             rule: Some(self.rule),
             because: because.map(Arc::from).or(self.because),
+            change: None,
             retry_after_ms: None,
         }
     }

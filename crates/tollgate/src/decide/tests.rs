@@ -21,7 +21,7 @@ fn decider(version: &str) -> Decider {
         Rule { when: Some("tool.destructive".into()), ..Rule::new("deletes", Effect::Ask, "*/*") },
         Rule { because: Some("not yours".into()), ..Rule::new("secrets", Effect::Deny, "*/secret") },
     ];
-    let source = Source { default: Effect::Allow, rules, include: Vec::new() };
+    let source = Source { default: Effect::Allow, rules, include: Vec::new(), facts: Vec::new() };
     Decider::new(Arc::new(Policy::compile(&source).unwrap()), Arc::from(version))
 }
 
@@ -34,7 +34,7 @@ fn prepare(config: &Config, params: &str) -> Box<Prepared> {
 }
 
 fn verdict(decider: &Decider, params: &str) -> Verdict {
-    decider.verdict(prepare(&two_servers(), params))
+    decider.verdict(prepare(&two_servers(), params), 0)
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn rules_allow_ask_and_deny() {
 fn a_replaced_policy_decides_anew() {
     let decider = decider("v1");
     assert!(matches!(verdict(&decider, r#"{"name":"files_read"}"#), Verdict::Allow(..)));
-    let source = Source { default: Effect::Deny, rules: Vec::new(), include: Vec::new() };
+    let source = Source { default: Effect::Deny, rules: Vec::new(), include: Vec::new(), facts: Vec::new() };
     decider.replace(Arc::new(Policy::compile(&source).unwrap()), Arc::from("v2"));
     assert!(matches!(verdict(&decider, r#"{"name":"files_read"}"#), Verdict::Deny(..)));
 }
@@ -94,7 +94,7 @@ fn an_approval_stands_for_later_rounds_with_the_same_arguments_and_policy() {
         let params = format!(
             "{{\"name\":\"files_delete_file\",\"arguments\":{{\"p\":{argument}}},\"requestState\":\"{token}\"}}"
         );
-        matches!(decider("v1").verdict(prepare(&config, &params)), Verdict::Allow(permit, _) if permit.approved().is_some())
+        matches!(decider("v1").verdict(prepare(&config, &params), 0), Verdict::Allow(permit, _) if permit.approved().is_some())
     };
     assert!(again(1, "v1"));
     assert!(!again(2, "v1"), "other arguments");
@@ -107,7 +107,7 @@ fn keys_of_one_agent_with_other_groups_get_their_own_verdicts() {
         only_for: Some(Who { groups: vec!["staff".into()], ..Who::default() }),
         ..Rule::new("staff", Effect::Allow, "*/*")
     }];
-    let source = Source { default: Effect::Deny, rules, include: Vec::new() };
+    let source = Source { default: Effect::Deny, rules, include: Vec::new(), facts: Vec::new() };
     let decider = Decider::new(Arc::new(Policy::compile(&source).unwrap()), Arc::from("v1"));
     let config = two_servers();
     let snapshot = snapshot(&config, &TOOLS);
@@ -127,7 +127,7 @@ fn keys_of_one_agent_with_other_groups_get_their_own_verdicts() {
         };
         let call =
             resolve::call(&Sealer::new([7; 32]), 0, &config, Arc::clone(&snapshot), arrival, Uuid::nil());
-        let verdict = decider.verdict(transform::arguments(call.unwrap()).unwrap());
+        let verdict = decider.verdict(transform::arguments(call.unwrap()).unwrap(), 0);
         let listed = decider.visible(&caller, &snapshot, Listing::Tools).places.len();
         (matches!(verdict, Verdict::Allow(..)), listed > 0)
     };

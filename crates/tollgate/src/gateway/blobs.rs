@@ -45,7 +45,8 @@ pub(super) struct Remembered {
     pub(super) ledger: Ledger,
 }
 
-const LISTS: &str = "lists";
+/// The name of a server's lists among its definitions.
+pub(super) const LISTS: &str = "lists";
 
 impl Memory for Remembered {
     fn recall(&self, server: &str) -> Option<Bytes> {

@@ -33,7 +33,7 @@ mod keys;
 mod rules;
 
 pub use blobs::Blobs;
-pub use rules::{PolicyProblem, compile};
+pub use rules::{check, compile, remembered};
 
 use blobs::Remembered;
 
@@ -92,8 +92,8 @@ impl Gateway {
     pub async fn start(config: Config, options: Options) -> Result<Self, StartError> {
         let config = Arc::new(config);
         let policy = rules::compile(&config).map_err(|problems| {
-            let why = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-            StartError::new("the policy cannot be used", why).hint("`tollgate check` shows every problem")
+            StartError::new("the policy cannot be used", problems)
+                .hint("`tollgate check` shows every problem")
         })?;
         let state = &config.state;
         make_private(state).map_err(|e| {
@@ -131,7 +131,7 @@ impl Gateway {
             kept.load().map_err(|e| StartError::new("the conversations' file cannot be read", e))?;
         let naming = Sealer::derive_for(state, "conversations")
             .map_err(|e| StartError::new("the sealing key cannot be read", e))?;
-        let conversations = Conversations::new(naming.expose(), &config, false, recalled, clock.now_ms());
+        let conversations = Conversations::new(naming.expose(), &config, rules::reads_conversations(&policy), recalled, clock.now_ms());
 
         let context = Context {
             clock: clock.clone(),
@@ -245,15 +245,13 @@ impl Gateway {
             ledger: old.ledger,
             ..config
         });
-        let policy = rules::compile(&config).map_err(|problems| {
-            let why = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-            StartError::new("the policy cannot be used", why)
-        })?;
+        let policy = rules::compile(&config)
+            .map_err(|problems| StartError::new("the policy cannot be used", problems))?;
         let keys =
             load_keys(&config, &self.store, &self.vault, self.operator_token.as_deref(), &self.gate.clock)?;
         self.gate.keys.store(Arc::new(keys));
         self.gate.servers.apply(&config);
-        self.gate.conversations.apply(&config, false);
+        self.gate.conversations.apply(&config, rules::reads_conversations(&policy));
         self.gate.config.store(Arc::clone(&config));
         self.gate.decider.replace(Arc::new(policy), Arc::clone(&config.digest));
         self.gate.catalog.apply(config);
@@ -287,6 +285,7 @@ impl Gateway {
                 }
             }
         });
+        self.tasks.spawn(rules::watch(Arc::clone(&self.gate)));
         let (gate, store, vault) = (Arc::clone(&self.gate), self.store.clone(), Arc::clone(&self.vault));
         let token = self.operator_token.clone();
         let mut changes = self.store.changes();

@@ -17,6 +17,9 @@ use crate::config::{Auth, Transport};
 use crate::path::Gate;
 use crate::servers::{Health, Listing};
 
+mod explain;
+pub use explain::{Explained, FactTold, RuleTold, explain};
+
 /// One server, for operators.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ServerState {
@@ -43,9 +46,9 @@ pub struct ToolState {
     pub tool: String,
     /// What the agent sees.
     pub exposed: String,
-    /// allow, ask or deny.
+    /// allow, ask, deny, or depends (on the call).
     pub verdict: String,
-    /// The determining rules.
+    /// The determining rules; those that look at the call, where it depends.
     pub rules: Vec<String>,
     /// Whether it counts as destructive.
     pub destructive: bool,

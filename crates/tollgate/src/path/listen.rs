@@ -154,7 +154,9 @@ impl Gate {
         let config = self.config.load();
         let scope = Scope::of(&config, &arrival.endpoint, &arrival.caller)?;
         let (server, original, _) = locate(&scope, &config, snapshot, shown)?;
-        self.decider.may_read(&arrival.caller, &server, &original).then_some((server, original))
+        let now = self.clock.now_ms();
+        let may = self.decider.may_subscribe(&arrival.caller, &server, &original, now);
+        may.then_some((server, original))
     }
 
     fn digests(&self, arrival: &Arrival, snapshot: &Arc<Snapshot>, listing: Listing) -> Vec<[u8; 16]> {
@@ -202,7 +204,7 @@ impl Gate {
         };
         let watched = honoured.resources.iter().find(|w| w.server == *server && within(&w.original));
         let Some(watched) = watched else { return Vec::new() };
-        if !self.decider.may_read(&arrival.caller, server, original) {
+        if !self.decider.may_subscribe(&arrival.caller, server, original, self.clock.now_ms()) {
             return Vec::new();
         }
         let shown = if *original == *watched.original {

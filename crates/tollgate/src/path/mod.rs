@@ -185,7 +185,7 @@ impl Gate {
         };
         describe(&mut entry, &prepared);
 
-        let permit = match self.decider.verdict(prepared) {
+        let permit = match self.decider.verdict(prepared, now) {
             Verdict::Allow(permit, ruling) => {
                 rule(&mut entry, Said::Allow, &ruling);
                 if permit.approved().is_some() {
@@ -349,7 +349,8 @@ impl Gate {
         let room = self.forwarder.parking.has_room(&caller.principal);
         let (mut put, mut withdrawn) = (Vec::new(), Vec::new());
         for question in questions {
-            let allowed = room && self.decider.may_ask(&caller, &target, &question.method);
+            let allowed =
+                room && self.decider.may_ask(&caller, &target, &question.method, self.clock.now_ms());
             self.record_question(entry, &question.method, allowed).await;
             if allowed {
                 put.push(question);
@@ -471,7 +472,8 @@ impl Gate {
         };
         let mut refused = false;
         for request in &requests {
-            let allowed = self.decider.may_ask(&call.arrival.caller, &call.target, &request.method);
+            let now = self.clock.now_ms();
+            let allowed = self.decider.may_ask(&call.arrival.caller, &call.target, &request.method, now);
             self.record_question(&entry, &request.method, allowed).await;
             refused |= !allowed;
         }
@@ -539,6 +541,7 @@ fn rule(entry: &mut Entry, said: Said, ruling: &Ruling) {
     let facts = entry.facts_mut();
     facts.verdict = Some(said);
     facts.rules = ruling.rules.iter().map(Arc::clone).collect();
+    facts.shadow = ruling.shadow.iter().map(Arc::clone).collect();
 }
 
 fn approved(entry: &mut Entry, permit: &Permit) {
