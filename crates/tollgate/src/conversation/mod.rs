@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use tokio::sync::Notify;
 use tollgate_mcp::error::RpcError;
 use tollgate_mcp::name::glob;
 
@@ -41,7 +40,6 @@ pub struct Conversations {
     /// From before the restart, until they are spoken of again.
     recalled: Mutex<HashMap<Key, Saved>>,
     changed: Mutex<Vec<Arc<Talk>>>,
-    wake: Notify,
 }
 
 #[derive(Debug)]
@@ -96,7 +94,6 @@ impl Conversations {
             callers: RwLock::default(),
             recalled: Mutex::default(),
             changed: Mutex::default(),
-            wake: Notify::new(),
         };
         let kept_ms = all.kept_ms();
         let fresh = |saved: &Saved| now_ms.saturating_sub(saved.last_ms) <= kept_ms;
@@ -132,19 +129,17 @@ impl Conversations {
     }
 
     /// What a call that is about to be forwarded touches: before anything of its answer can reach the agent. `first`: it is the
-    /// first time for its interaction.
-    pub fn touch(&self, here: &Here, labels: &[Arc<str>], first: bool, sums: &[(Arc<str>, i64)]) {
+    /// first time for its interaction. Says whether a label is new: it should be kept before the call leaves.
+    pub fn touch(&self, here: &Here, labels: &[Arc<str>], first: bool, sums: &[(Arc<str>, i64)]) -> bool {
         if !self.settings.load().remembers {
-            return;
+            return false;
         }
+        let mut new = false;
         for talk in here.own.iter().chain([&here.window]) {
-            if talk.touch(labels, first, sums) {
-                self.mark(talk);
-                self.wake.notify_one();
-            } else {
-                self.mark(talk);
-            }
+            new |= talk.touch(labels, first, sums);
+            self.mark(talk);
         }
+        new
     }
 
     /// What a call (`server/original`) with these arguments adds to its conversation's sums.
@@ -158,11 +153,6 @@ impl Conversations {
     /// Whether labels and calls are remembered at all.
     pub fn remembers(&self) -> bool {
         self.settings.load().remembers
-    }
-
-    /// Returns when a label was added, which should be kept at once.
-    pub async fn labelled(&self) {
-        self.wake.notified().await;
     }
 
     /// How long one is remembered unused, in milliseconds.

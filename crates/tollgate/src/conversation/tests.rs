@@ -45,7 +45,8 @@ fn labels(facts: &Facts) -> Vec<&str> {
 fn a_new_session_or_an_id_of_ones_own_sheds_nothing() {
     let all = begin(Vec::new());
     let first = all.of(&request("a", false, Some("s1"), "{}"), 0).unwrap();
-    all.touch(&first, &label("untrusted"), true, &[]);
+    assert!(all.touch(&first, &label("untrusted"), true, &[]));
+    assert!(!all.touch(&first, &label("untrusted"), false, &[]));
     assert_eq!(labels(&first.facts()), ["untrusted"]);
     assert_eq!(first.facts().calls, 1);
 
@@ -72,7 +73,7 @@ fn a_trusted_host_tells_its_conversations_apart() {
         all.of(&request("host", true, None, &format!(r#"{{"dev.tollgate/conversation":"{id}"}}"#)), now)
             .unwrap()
     };
-    all.touch(&of("one", 0), &label("untrusted"), true, &[(Arc::from("spent"), 7)]);
+    _ = all.touch(&of("one", 0), &label("untrusted"), true, &[(Arc::from("spent"), 7)]);
     assert_eq!(labels(&of("one", 1).facts()), ["untrusted"]);
     assert_eq!(of("one", 1).facts().counters, [(Arc::from("spent"), 7)]);
     assert_eq!(of("two", 1).facts(), Facts::default());
@@ -90,7 +91,7 @@ fn a_window_ends_when_it_was_idle() {
     let all = begin(Vec::new());
     let plain = request("a", false, None, "{}");
     let here = all.of(&plain, 0).unwrap();
-    all.touch(&here, &label("untrusted"), true, &[]);
+    _ = all.touch(&here, &label("untrusted"), true, &[]);
     assert_eq!(labels(&all.of(&plain, 30 * MINUTE).unwrap().facts()), ["untrusted"]);
     assert_eq!(labels(&all.of(&plain, 60 * MINUTE).unwrap().facts()), ["untrusted"], "use prolongs it");
     let next = all.of(&plain, 91 * MINUTE).unwrap();
@@ -104,7 +105,7 @@ fn ids_without_end_share_the_window_which_knows_all_labels() {
     let of = |n: usize| {
         all.of(&request("host", true, None, &format!(r#"{{"dev.tollgate/conversation":"{n}"}}"#)), 0).unwrap()
     };
-    all.touch(&of(0), &label("untrusted"), true, &[]);
+    _ = all.touch(&of(0), &label("untrusted"), true, &[]);
     let last = (1..super::TALKS_MAX + 50).map(of).last().unwrap();
     assert_eq!(labels(&last.facts()), ["untrusted"]);
     assert!(last.own.is_none());
@@ -123,8 +124,8 @@ fn a_restart_within_the_window_remembers() {
     );
     let all = begin(Vec::new());
     let name = Arc::clone(all.of(&plain, MINUTE).unwrap().name());
-    all.touch(&all.of(&plain, MINUTE).unwrap(), &label("untrusted"), true, &[(Arc::from("spent"), 2)]);
-    all.touch(&all.of(&named, MINUTE).unwrap(), &label("untrusted"), true, &[]);
+    _ = all.touch(&all.of(&plain, MINUTE).unwrap(), &label("untrusted"), true, &[(Arc::from("spent"), 2)]);
+    _ = all.touch(&all.of(&named, MINUTE).unwrap(), &label("untrusted"), true, &[]);
     store.save(&all.take_changed(MINUTE), 0).unwrap();
     assert_eq!(all.take_changed(MINUTE), Vec::new(), "nothing is written twice");
 
@@ -193,11 +194,11 @@ fn nothing_is_remembered_where_nobody_reads_it() {
     let plain = config("servers:\n  web: { url: 'http://127.0.0.1:9/mcp' }\n");
     let all = Conversations::new(&[7; 32], &plain, false, Vec::new(), 0);
     let here = all.of(&request("a", false, None, "{}"), 0).unwrap();
-    all.touch(&here, &label("untrusted"), true, &[]);
+    _ = all.touch(&here, &label("untrusted"), true, &[]);
     assert_eq!(here.facts(), Facts::default());
     assert_eq!(all.take_changed(0), Vec::new());
     all.apply(&plain, true);
-    all.touch(&here, &[], true, &[]);
+    _ = all.touch(&here, &[], true, &[]);
     assert_eq!(here.facts().calls, 1);
 }
 

@@ -77,7 +77,6 @@ pub struct Gateway {
     /// The gate.
     pub gate: Arc<Gate>,
     store: Store,
-    kept: ConversationStore,
     vault: Arc<Vault>,
     operator_token: Option<Arc<Secret<String>>>,
     indexer: Option<Indexer>,
@@ -131,7 +130,13 @@ impl Gateway {
             kept.load().map_err(|e| StartError::new("the conversations' file cannot be read", e))?;
         let naming = Sealer::derive_for(state, "conversations")
             .map_err(|e| StartError::new("the sealing key cannot be read", e))?;
-        let conversations = Conversations::new(naming.expose(), &config, rules::reads_conversations(&policy), recalled, clock.now_ms());
+        let conversations = Conversations::new(
+            naming.expose(),
+            &config,
+            rules::reads_conversations(&policy),
+            recalled,
+            clock.now_ms(),
+        );
 
         let context = Context {
             clock: clock.clone(),
@@ -143,7 +148,8 @@ impl Gateway {
             Box::new(Remembered { store: store.clone(), clock: clock.clone(), ledger: ledger.clone() });
         let catalog = Catalog::start(Arc::clone(&config), Arc::clone(&servers), clock.clone(), remembered);
         let gate = Arc::new(Gate {
-            conversations,
+            conversations: Arc::new(conversations),
+            kept,
             decider: Decider::new(Arc::new(policy), Arc::clone(&config.digest)),
             approver: Approver::new(Arc::clone(&sealer), store.clone(), clock.clone()),
             forwarder: Forwarder::new(Arc::clone(&servers), Arc::clone(&sealer), clock.clone()),
@@ -167,7 +173,6 @@ impl Gateway {
         let mut gateway = Self {
             gate,
             store,
-            kept,
             vault,
             operator_token: operator_token.map(Arc::new),
             indexer: Some(indexer),
@@ -270,19 +275,13 @@ impl Gateway {
                 }
             }
         });
-        let (gate, kept) = (Arc::clone(&self.gate), self.kept.clone());
+        let gate = Arc::clone(&self.gate);
         self.tasks.spawn(async move {
+            // A new label is kept before its call leaves; counts are kept here.
+            let mut tick = tokio::time::interval(Duration::from_secs(1));
             loop {
-                // A new label is kept at once, a count within a second.
-                let told = tokio::time::timeout(Duration::from_secs(1), gate.conversations.labelled()).await;
-                if told.is_ok() {
-                    tracing::trace!("a conversation has a new label");
-                }
-                let (gate, kept) = (Arc::clone(&gate), kept.clone());
-                let saved = tokio::task::spawn_blocking(move || keep(&gate, &kept)).await;
-                if let Err(error) = saved {
-                    tracing::error!(%error, "conversations could not be kept");
-                }
+                tick.tick().await;
+                gate.keep_conversations().await;
             }
         });
         self.tasks.spawn(rules::watch(Arc::clone(&self.gate)));
@@ -341,10 +340,7 @@ impl Gateway {
             self.gate.abandon(parked);
         }
         self.gate.servers.shutdown().await;
-        let (gate, kept) = (Arc::clone(&self.gate), self.kept.clone());
-        if let Err(error) = tokio::task::spawn_blocking(move || keep(&gate, &kept)).await {
-            tracing::error!(%error, "conversations could not be kept");
-        }
+        self.gate.keep_conversations().await;
         self.stop_admin.send_replace(true);
         let ledger = self.gate.ledger.clone();
         match tokio::task::spawn_blocking(move || ledger.close()).await {
@@ -386,17 +382,6 @@ fn load_keys(
         return Ok(keys);
     }
     Err(StartError::new("a key cannot be used", config.problems(errors)))
-}
-
-/// Writes what conversations have touched since the last time.
-fn keep(gate: &Gate, kept: &ConversationStore) {
-    let now = gate.clock.now_ms();
-    let changed = gate.conversations.take_changed(now);
-    if !changed.is_empty()
-        && let Err(error) = kept.save(&changed, now.saturating_sub(gate.conversations.kept_ms()))
-    {
-        tracing::error!(%error, "conversations could not be kept: a restart would forget their labels");
-    }
 }
 
 fn make_private(state: &std::path::Path) -> std::io::Result<()> {

@@ -29,6 +29,7 @@ use crate::record::{
 use crate::resolve::{self, Call, Scope, Target, Waiting};
 use crate::seal::Sealer;
 use crate::servers::{Question, Servers};
+use crate::store::ConversationStore;
 use crate::transform::{self, Prepared};
 
 mod discover;
@@ -51,7 +52,9 @@ pub struct Gate {
     /// What they offer.
     pub catalog: Arc<Catalog>,
     /// What conversations have touched.
-    pub conversations: Conversations,
+    pub conversations: Arc<Conversations>,
+    /// Where they outlive a restart.
+    pub kept: ConversationStore,
     /// The policy.
     pub decider: Decider,
     /// Questions and answers.
@@ -233,14 +236,17 @@ impl Gate {
                 return refuse(entry, Outcome::Refused, &refused, method).await;
             }
         };
-        self.touch(permit.prepared());
+        if self.touch(permit.prepared()) {
+            // Boxed: once for a label and a conversation.
+            Box::pin(self.keep_conversations()).await;
+        }
         self.carry(entry, permit, committed, method, cancel, out).await
     }
 
     /// What a call touches is part of its conversation before anything of the answer is: a call beside it sees it.
-    fn touch(&self, prepared: &Prepared) {
+    fn touch(&self, prepared: &Prepared) -> bool {
         let call = &prepared.call;
-        let Some(here) = call.here.as_ref().filter(|_| self.conversations.remembers()) else { return };
+        let Some(here) = call.here.as_ref().filter(|_| self.conversations.remembers()) else { return false };
         let labels = match &call.target {
             Target::Tool(_, item) | Target::Prompt(_, item) => item.labels.as_slice(),
             Target::Resource { server, .. } | Target::Completion { server, .. } => {
@@ -262,7 +268,26 @@ impl Gate {
         } else {
             Vec::new()
         };
-        self.conversations.touch(here, labels, first, &sums);
+        self.conversations.touch(here, labels, first, &sums)
+    }
+
+    /// Writes what conversations have touched since the last time.
+    pub async fn keep_conversations(&self) {
+        let (conversations, kept) = (Arc::clone(&self.conversations), self.kept.clone());
+        let now = self.clock.now_ms();
+        let written = tokio::task::spawn_blocking(move || {
+            let changed = conversations.take_changed(now);
+            if changed.is_empty() {
+                return Ok(());
+            }
+            kept.save(&changed, now.saturating_sub(conversations.kept_ms()))
+        });
+        let told = match written.await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        tracing::error!(error = %told, "conversations could not be kept: a restart would forget their labels");
     }
 
     async fn approve(&self, question: crate::decide::Question) -> Result<Permit, Unanswered> {

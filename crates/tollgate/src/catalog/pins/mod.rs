@@ -176,7 +176,11 @@ impl Pins {
         }
         let known = lock(&self.known);
         let pins = known.get(&(Arc::clone(&tool.server), Arc::clone(&tool.original)));
-        pins.and_then(|pins| own(pins, variant)).is_none_or(|pin| pin.accepted.digest != tool.definition)
+        pins.and_then(|pins| own(pins, variant)).is_none_or(|pin| {
+            // What changed for all is held for these agents too, though they were not shown it yet.
+            let elsewhere = pin.variant != variant && pin.waiting.is_some();
+            elsewhere || pin.accepted.digest != tool.definition
+        })
     }
 }
 

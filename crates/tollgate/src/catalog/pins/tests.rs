@@ -86,6 +86,7 @@ fn a_changed_tool_is_held_until_accepted_also_by_a_new_process() {
     assert!(pins.holds(Trust::Pin, 0, &tool(NEW)), "before it was ever observed");
     pins.observe(Trust::Pin, 0, &[tool(NEW)], &board);
     assert!(pins.holds(Trust::Pin, 0, &tool(NEW)));
+    assert!(pins.holds(Trust::Pin, 9, &tool(OLD)), "for agents that are still shown what was");
 
     let later = Pins::default();
     assert!(later.reread(&board).unwrap());
