@@ -221,5 +221,5 @@ fn sums_are_over_whole_numbers_that_never_fall() {
     assert_eq!(sums("bank/pay", r#"{"amount":{"x":1}}"#), spent(0));
     assert_eq!(sums("mail/pay", r#"{"amount":12}"#), []);
     let bought = sums("bank/buy", r#"{"items":[{"price":1},{"price":2.5},{}]}"#);
-    assert_eq!(bought, [("items".to_owned(), 4), ("spent".to_owned(), 0)]);
+    assert_eq!(bought, [("spent".to_owned(), 0), ("items".to_owned(), 4)]);
 }
