@@ -22,6 +22,7 @@ use crate::secret::Secret;
 mod approvals;
 mod metrics;
 mod reply;
+mod pins;
 #[cfg(test)]
 mod tests;
 
@@ -48,6 +49,8 @@ pub async fn serve(
         .route("/api/v1/tools", get(tools))
         .route("/api/v1/call", post(call))
         .merge(approvals::routes())
+        .route("/api/v1/pins", get(pins::list))
+        .route("/api/v1/pins/accept", post(pins::accept))
         .route("/api/v1/explain", post(explain))
         .route("/api/v1/openapi.json", get(openapi))
         .route_layer(middleware::from_fn_with_state(admin.clone(), guarded));
