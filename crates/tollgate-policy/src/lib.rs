@@ -80,6 +80,9 @@ pub use hints::{Flags, Hints, effective_destructive};
 /// `*` patterns over `server/original`.
 mod glob;
 
+/// Secrets and personal data in text.
+pub mod detect;
+
 /// The shorthand's `when`.
 mod condition;
 
@@ -96,3 +99,9 @@ mod compile;
 /// Statements to verdicts.
 mod engine;
 pub use engine::{Explanation, Policy, Reason, Rules, Verdict};
+
+/// Characters that hide text from people.
+pub mod hidden;
+
+/// Takes out of JSON what rules say.
+pub mod redact;
