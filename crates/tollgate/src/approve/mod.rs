@@ -142,8 +142,7 @@ fn refuse(question: Question, code: Code, because: Option<String>) -> Unanswered
 fn message(question: &Question) -> String {
     let prepared = question.prepared();
     let call = &prepared.call;
-    let arguments = call.arrival.params.slice("arguments").unwrap_or(b"{}");
-    let arguments = visible(&String::from_utf8_lossy(arguments), 4_000);
+    let arguments = visible(&String::from_utf8_lossy(prepared.shown_arguments()), 4_000);
     let mut text = format!(
         "Agent `{}` wants to run {} with {arguments}.",
         visible(&call.arrival.caller.agent, 100),

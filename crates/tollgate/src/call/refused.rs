@@ -23,6 +23,8 @@ pub enum Code {
     ServerTimeout,
     ServerUnavailable,
     ResultTooLarge,
+    ResultWithheld,
+    ArgumentsInvalid,
     LedgerUnavailable,
 }
 
@@ -38,6 +40,8 @@ impl Code {
             Self::ServerTimeout => "server.timeout",
             Self::ServerUnavailable => "server.unavailable",
             Self::ResultTooLarge => "result.too_large",
+            Self::ResultWithheld => "result.withheld",
+            Self::ArgumentsInvalid => "arguments.invalid",
             Self::LedgerUnavailable => "ledger.unavailable",
         }
     }
@@ -93,6 +97,14 @@ impl Refused {
             Code::ResultTooLarge => (
                 "returned more than is passed on".to_owned(),
                 "It ran; ask for less, for example by filtering or paging.",
+            ),
+            Code::ResultWithheld => (
+                "returned what could not be redacted".to_owned(),
+                "It ran; do not retry it, and tell the user that the operator's redaction withholds its result.",
+            ),
+            Code::ArgumentsInvalid => (
+                "has arguments that cannot be sent".to_owned(),
+                "It did not run; correct the arguments, or leave out what is redacted here.",
             ),
             Code::LedgerUnavailable => (
                 "was not sent, since it could not be recorded".to_owned(),

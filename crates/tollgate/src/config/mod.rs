@@ -73,6 +73,10 @@ pub struct Config {
     pub operators: BTreeMap<Arc<str>, Operator>,
     /// The policy, as shorthand rules; `None` = the starter policy.
     pub policy: Option<Policy>,
+    /// What is taken out of arguments and results.
+    pub redact: Arc<tollgate_policy::redact::Redactor>,
+    /// What happens to hidden characters.
+    pub hidden: tollgate_policy::hidden::Hidden,
     /// How long a question stands.
     pub ask_expire: Duration,
     /// A conversation's idle window.
@@ -122,6 +126,8 @@ pub struct Server {
     pub transport: Transport,
     /// Off = not started, not listed.
     pub enabled: bool,
+    /// What happens to hidden characters in its lists: the whole gateway's setting.
+    pub hidden: tollgate_policy::hidden::Hidden,
     /// Labels of all its tools.
     pub labels: Vec<String>,
     /// The time limits.

@@ -15,6 +15,9 @@ use crate::call::Endpoint;
 use crate::resolve::{Approved, Call, State, Target, Waiting};
 use crate::seal::{Purpose, Sealer};
 
+/// Hidden characters, tokens, redactions.
+pub mod clean;
+
 #[cfg(test)]
 mod tests;
 
@@ -33,6 +36,8 @@ pub struct Prepared {
     pub trace: Option<String>,
     /// The agent's answers to questions of an earlier round.
     pub responses: Option<Object>,
+    /// What cleaning came to.
+    pub cleaned: clean::Cleaned,
 }
 
 const OURS: &str = "dev.tollgate/";
@@ -41,6 +46,19 @@ const OURS: &str = "dev.tollgate/";
 const STATE_TTL_MS: u64 = 600_000;
 
 impl Prepared {
+    /// The arguments as people may see them: as they leave, but with tokens where values were put back.
+    pub fn shown_arguments(&self) -> &[u8] {
+        let leaving = || self.call.arrival.params.slice("arguments");
+        self.cleaned.shown.as_deref().or_else(leaving).unwrap_or(b"{}")
+    }
+
+    /// The kinds of what any built-in detector finds in the arguments, also where it was taken out; `None` = they cannot be looked
+    /// into. It looks now: ask only where a rule reads it.
+    pub fn findings(&self) -> Option<Arc<[Arc<str>]>> {
+        let arguments = self.call.arrival.params.slice("arguments").unwrap_or(b"{}");
+        clean::findings(arguments, &self.cleaned)
+    }
+
     /// Seals a state for the agent to bring back in the next round: bound to its principal, target and arguments.
     pub fn seal_state(
         &self,
@@ -105,7 +123,15 @@ pub fn arguments(call: Call) -> Result<Box<Prepared>, RpcError> {
     let (reason, trace) = read_meta(params, &mut edit);
     let outbound = Object::scan(edit.finish().into_bytes())
         .map_err(|_| RpcError::new(INTERNAL_ERROR, "the request could not be prepared"))?;
-    Ok(Box::new(Prepared { outbound, digest: hash.finalize().into(), reason, trace, responses, call }))
+    Ok(Box::new(Prepared {
+        outbound,
+        digest: hash.finalize().into(),
+        reason,
+        trace,
+        responses,
+        cleaned: clean::Cleaned::default(),
+        call,
+    }))
 }
 
 /// The server gets its own state back, byte-exact, and answers only to its own questions.

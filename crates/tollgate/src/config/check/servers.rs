@@ -3,6 +3,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tollgate_policy::hidden::Hidden;
+
 use super::http::{http, texts, warn_clear};
 use super::tools::{expose, labels, overrides};
 use super::{named, positive, value, words};
@@ -15,11 +17,12 @@ use crate::config::{Processes, Server, Share, Template, Timeout, Transport};
 pub(super) fn servers(
     at: Option<At<Named<raw::Server>>>,
     folder: &Path,
+    hidden: Hidden,
     report: &mut Report<'_>,
 ) -> BTreeMap<Arc<str>, Arc<Server>> {
     named(at, |alias, raw| {
         words::alias(alias, report);
-        server(alias, raw, folder, report).map(Arc::new)
+        server(alias, raw, folder, report).map(|server| Arc::new(Server { hidden, ..server }))
     })
 }
 
@@ -91,6 +94,7 @@ fn server(alias: &At<String>, at: At<raw::Server>, folder: &Path, report: &mut R
         alias: Arc::from(alias.value.as_str()),
         transport: transport?,
         enabled: value(raw.enabled).unwrap_or(true),
+        hidden: Hidden::default(),
         labels,
         timeout,
         expose,
