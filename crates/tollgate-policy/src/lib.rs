@@ -96,6 +96,8 @@ pub use shape::Shape;
 
 /// A moment's parts.
 mod time;
+/// Secrets and personal data in text.
+pub mod detect;
 
 /// The shorthand's `when`.
 mod condition;
@@ -117,3 +119,9 @@ mod compile;
 /// Statements to verdicts.
 mod engine;
 pub use engine::{Checked, Decision, Explanation, Outlook, Policy, Reason, Rules, Tool, Verdict};
+
+/// Characters that hide text from people.
+pub mod hidden;
+
+/// Takes out of JSON what rules say.
+pub mod redact;

@@ -147,12 +147,12 @@ fn refuse(question: Question, code: Code, because: Option<String>) -> Unanswered
     Unanswered::Refused(question.refuse(code, because), None)
 }
 
-/// The arguments as approvers see them: an object's text, whatever the method.
+/// The arguments as approvers see them: an object's text, whatever the method; tokens where values were put back.
 fn arguments(prepared: &Prepared) -> Bytes {
     let params = &prepared.call.arrival.params;
     let empty = || Bytes::from_static(b"{}");
     match &prepared.call.target {
-        Target::Tool(..) | Target::Prompt(..) => params.get("arguments").unwrap_or_else(empty),
+        Target::Tool(..) | Target::Prompt(..) => Bytes::copy_from_slice(prepared.shown_arguments()),
         Target::Resource { uri, .. } => Bytes::from(format!("{{\"uri\":{}}}", quote(uri))),
         Target::Completion { .. } => params.get("argument").unwrap_or_else(empty),
         Target::Task { .. } => empty(),

@@ -19,7 +19,6 @@ use crate::seal::Sealer;
 use crate::servers::Listing;
 use crate::store::Store;
 use crate::testing::{arrival, client, snapshot, two_servers};
-use crate::transform;
 
 struct Bench {
     approver: Approver,
@@ -49,7 +48,7 @@ impl Bench {
             facts: Vec::new(),
         };
         let decider = Decider::new(Arc::new(Policy::compile(&source).unwrap()), Arc::from("v1"));
-        match decider.verdict(transform::arguments(call).unwrap(), 0) {
+        match decider.verdict(crate::testing::prepared(call, &config), 0) {
             Verdict::Ask(question, _) => Ok(question),
             Verdict::Allow(..) | Verdict::Deny(..) => panic!("not asked"),
         }

@@ -25,6 +25,7 @@ pub enum Code {
     ServerTimeout,
     ServerUnavailable,
     ResultTooLarge,
+    ResultWithheld,
     LedgerUnavailable,
     ToolQuarantined,
 }
@@ -43,6 +44,7 @@ impl Code {
             Self::ServerTimeout => "server.timeout",
             Self::ServerUnavailable => "server.unavailable",
             Self::ResultTooLarge => "result.too_large",
+            Self::ResultWithheld => "result.withheld",
             Self::LedgerUnavailable => "ledger.unavailable",
             Self::ToolQuarantined => "tool.quarantined",
         }
@@ -96,7 +98,7 @@ impl Refused {
                 (format!("is blocked{rule}"), "Do not retry it; choose another way or tell the user.")
             }
             Code::ArgumentsInvalid => (
-                "was not called: its arguments are not what its schema wants".to_owned(),
+                "was not called: its arguments are not valid".to_owned(),
                 "Correct them and call it again.",
             ),
             Code::PolicyError => (
@@ -127,6 +129,10 @@ impl Refused {
             Code::ResultTooLarge => (
                 "returned more than is passed on".to_owned(),
                 "It ran; ask for less, for example by filtering or paging.",
+            ),
+            Code::ResultWithheld => (
+                "returned what could not be redacted".to_owned(),
+                "It ran; do not retry it, and tell the user that the operator's redaction withholds its result.",
             ),
             Code::LedgerUnavailable => (
                 "was not sent, since it could not be recorded".to_owned(),

@@ -9,6 +9,7 @@ use tollgate_mcp::object::Object;
 use tollgate_mcp::rope::Rope;
 use tollgate_mcp::translate::list_item_uris;
 use tollgate_mcp::uri;
+use tollgate_policy::hidden::{Hidden, clean_json};
 use tollgate_policy::{Flags, Hints, Shape};
 
 use crate::config;
@@ -59,6 +60,7 @@ pub struct Item {
     /// As the server sent it.
     text: Object,
     description: Option<String>,
+    hidden: Hidden,
 }
 
 impl Item {
@@ -128,6 +130,7 @@ impl Item {
             shape: OnceLock::new(),
             text: object,
             description: overridden.and_then(|o| o.description.clone()),
+            hidden: server.hidden,
         })
     }
 
@@ -158,9 +161,24 @@ impl Item {
         self.text.text()
     }
 
+    /// The text of one of its schemas: `inputSchema` or `outputSchema`.
+    pub fn schema(&self, which: &str) -> Option<Bytes> {
+        self.text.get(which)
+    }
+
     /// As an agent of a merged endpoint (`exposed`) or of this server's own endpoint gets it.
     pub fn shown(&self, exposed: bool) -> Rope {
-        let mut edit = self.text.edit();
+        let cleaned =
+            clean_json(self.text.text(), self.hidden).and_then(|text| Object::scan(text.into()).ok());
+        let mut edit = cleaned.as_ref().unwrap_or(&self.text).edit();
+        if cleaned.is_some() {
+            // What it is called by stays: an agent must be able to say it.
+            for key in ["name", "uri", "uriTemplate"] {
+                if let Some(value) = self.text.get(key) {
+                    edit.set(key, value);
+                }
+            }
+        }
         if let Some(description) = &self.description {
             edit.set("description", Bytes::from(tollgate_mcp::object::quote(description)));
         }

@@ -73,6 +73,10 @@ pub struct Config {
     pub operators: BTreeMap<Arc<str>, Operator>,
     /// The policy, as shorthand rules; `None` = the starter policy.
     pub policy: Option<Policy>,
+    /// What is taken out of arguments and results.
+    pub redact: Arc<tollgate_policy::redact::Redactor>,
+    /// What happens to hidden characters.
+    pub hidden: tollgate_policy::hidden::Hidden,
     /// How long a question stands.
     pub ask_expire: Duration,
     /// How long a call is held while operators are asked.
@@ -132,6 +136,8 @@ pub struct Server {
     pub enabled: bool,
     /// What becomes of a tool whose definition changes.
     pub trust: Trust,
+    /// What happens to hidden characters in its lists: the whole gateway's setting.
+    pub hidden: tollgate_policy::hidden::Hidden,
     /// Labels of all its tools.
     pub labels: Vec<String>,
     /// The time limits.

@@ -7,7 +7,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::Template;
-use super::node::Node;
+use super::node::{Kind, Node};
 use super::read::{At, Read, Report, section, short, words};
 use super::values::{Named, Number, OneOrMany, Time};
 
@@ -48,6 +48,11 @@ section! {
         operators: Named<Operator>,
         /// What may pass. Without it the starter policy: a destructive tool asks, everything else is allowed.
         policy: Policy,
+        /// What is taken out of arguments and results.
+        redact: Vec<At<Redact>>,
+        /// Characters that hide text from people (Unicode tags, zero width, direction controls, terminal escapes): in arguments,
+        /// results, lists. Default strip.
+        hidden: Hidden,
         /// Questions to humans.
         approvals: Approvals,
         /// What counts as one conversation.
@@ -62,7 +67,6 @@ section! {
     absent {
         "tls" => "put a reverse proxy that speaks tls in front and set `public_url`",
         "reason" => "remove it: no tool asks for a stated reason",
-        "redact" => "remove it; `ledger: { payloads: digest }` keeps arguments out of the ledger",
         "limits" => "remove it: nothing is limited",
         "prices" => "remove it: costs are not counted",
         "telemetry" => "remove it; metrics are at `/metrics` of the admin listener",
@@ -462,6 +466,111 @@ impl JsonSchema for Of {
 }
 
 section! {
+    /// One thing that is taken out: `fields`, what detectors `find`, or both.
+    Redact {
+        /// A glob over `server/tool` (prompt name or URI likewise).
+        of: String,
+        /// Which way. Default both.
+        sides as "in": Sides,
+        /// JSON paths, as in `$.customer.email` or `$..ssn`.
+        fields: Vec<At<String>>,
+        /// Detectors: `secret`, `email`, `phone`, `card`, `iban`, `ssn`, `ip`, or an own `{ name: …, pattern: … }`.
+        find: Vec<At<Find>>,
+        /// What stands in for it. Default mask.
+        with: With,
+    }
+}
+
+words! {
+    /// Which way a redaction works.
+    Sides { Arguments = "arguments", Results = "results", Both = "both", }
+}
+
+words! {
+    /// What stands in for what is taken out.
+    With {
+        /// `[redacted:email]`.
+        Mask = "mask",
+        /// Nothing.
+        Drop = "drop",
+        /// A keyed hash: equal values stay equal.
+        Hash = "hash",
+        /// A token that the same caller can give back.
+        Token = "token",
+    }
+}
+
+words! {
+    /// What happens to characters that hide text.
+    Hidden {
+        /// They are taken out.
+        Strip = "strip",
+        /// They are written as `\u{…}`.
+        Show = "show",
+        /// They stay.
+        Keep = "keep",
+    }
+}
+
+words! {
+    /// A detector.
+    Detector {
+        Secret = "secret",
+        Email = "email",
+        Phone = "phone",
+        Card = "card",
+        Iban = "iban",
+        Ssn = "ssn",
+        Ip = "ip",
+    }
+}
+
+section! {
+    /// An own detector.
+    OwnDetector {
+        /// What its findings are called.
+        name: String,
+        /// A regular expression with a longest match.
+        pattern: String,
+    }
+}
+
+/// A detector's name, or an own one.
+#[derive(Clone, Debug)]
+pub(super) enum Find {
+    Built(Detector),
+    Own(Box<OwnDetector>),
+}
+
+impl Read for Find {
+    fn read(node: &Node, report: &mut Report<'_>) -> Option<Self> {
+        match &node.kind {
+            Kind::Map(_) => OwnDetector::read(node, report).map(|own| Self::Own(Box::new(own))),
+            Kind::Null | Kind::Bool(..) | Kind::Number(_) | Kind::Text(_) | Kind::List(_) => {
+                Detector::read(node, report).map(Self::Built)
+            }
+        }
+    }
+}
+
+impl JsonSchema for Find {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed("Find")
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [
+            generator.subschema_for::<Detector>(),
+            generator.subschema_for::<OwnDetector>(),
+        ] })
+    }
+}
+
+section! {
     /// Questions to humans.
     Approvals {
         /// How long a call is held while operators are asked, before its agent is told to ask again. Default 45s.
@@ -543,10 +652,11 @@ words! {
         None = "none",
         /// A digest.
         Digest = "digest",
+        /// What is left when `redact` rules and the detector of secrets have taken theirs out.
+        Redacted = "redacted",
         /// All, as sent.
         Full = "full",
     }
-    absent { "redacted" => "nothing is redacted: use `digest`, or `full` to keep arguments as sent", }
 }
 
 section! {

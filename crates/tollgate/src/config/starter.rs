@@ -64,7 +64,7 @@ policy:
     #   because: administration is for humans
 
 ledger:
-  payloads: digest # none | digest | full: what of the arguments is kept
+  payloads: digest # none | digest | redacted | full: what of the arguments is kept
   retain: 90d
 ",
     );

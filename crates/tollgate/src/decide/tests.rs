@@ -10,8 +10,8 @@ use crate::config::Config;
 use crate::resolve::{self, Approved, State, Waiting};
 use crate::seal::{Purpose, Sealer};
 use crate::servers::Listing;
-use crate::testing::{arrival, caller, snapshot, two_servers};
-use crate::transform::{self, Prepared};
+use crate::testing::{arrival, caller, prepared, snapshot, two_servers};
+use crate::transform::Prepared;
 
 const TOOLS: [(&str, Listing, &[&str]); 1] =
     [("files", Listing::Tools, &[r#"{"name":"read"}"#, r#"{"name":"delete_file"}"#, r#"{"name":"secret"}"#])];
@@ -30,7 +30,7 @@ fn prepare(config: &Config, params: &str) -> Box<Prepared> {
     let call =
         resolve::call(&Sealer::new([7; 32]), 0, config, snapshot(config, &TOOLS), arrival, Uuid::nil())
             .unwrap();
-    transform::arguments(call).unwrap()
+    prepared(call, config)
 }
 
 fn verdict(decider: &Decider, params: &str) -> Verdict {
@@ -135,7 +135,7 @@ fn keys_of_one_agent_with_other_groups_get_their_own_verdicts() {
         };
         let call =
             resolve::call(&Sealer::new([7; 32]), 0, &config, Arc::clone(&snapshot), arrival, Uuid::nil());
-        let verdict = decider.verdict(transform::arguments(call.unwrap()).unwrap(), 0);
+        let verdict = decider.verdict(prepared(call.unwrap(), &config), 0);
         let listed = decider.visible(&caller, &snapshot, Listing::Tools).places.len();
         (matches!(verdict, Verdict::Allow(..)), listed > 0)
     };

@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
-use tollgate_mcp::error::RpcError;
 use tollgate_mcp::method::Method;
 use tollgate_policy::Audience;
 
@@ -22,7 +21,7 @@ use crate::transform::{self, Prepared};
 pub(super) enum Stopped {
     Unanswered(Unanswered),
     Denied(Denial),
-    Unprepared(RpcError),
+    Unprepared(transform::Unprepared),
 }
 
 /// Gets every audience asked that has to say yes.
@@ -44,12 +43,18 @@ pub(super) async fn permit(
             return Err(Stopped::Unanswered(Unanswered::Refused(refused, None)));
         }
         let policy = gate.decider.version();
-        let around = Around { policy: &policy, config, out, draining: &gate.draining, touched: &[] };
+        let facts = question.prepared().call.here.as_ref().map(crate::conversation::Here::facts);
+        let touched = facts.as_ref().map_or(&[][..], |facts| facts.labels.as_slice());
+        let around = Around { policy: &policy, config, out, draining: &gate.draining, touched };
         let answered = gate.approver.ask(question, &around).await.map_err(Stopped::Unanswered)?;
         let prepared = answered.question.into_prepared();
         let prepared = match answered.edited {
             None => prepared,
-            Some(args) => transform::edited(prepared, args).map_err(Stopped::Unprepared)?,
+            Some(args) => {
+                let now_ms = gate.clock.now_ms();
+                let means = transform::Means { config, sealer: &gate.sealer, now_ms };
+                transform::edited(prepared, args, &means).map_err(Stopped::Unprepared)?
+            }
         };
         match gate.decider.again(prepared, answered.approved, gate.clock.now_ms()) {
             Verdict::Allow(permit, _) => return Ok(permit),
@@ -91,7 +96,8 @@ pub(super) async fn stopped(mut entry: Entry, stopped: Stopped, method: Method) 
             end(entry, &refused, method).await
         }
         Stopped::Denied(denial) => deny(entry, denial, method).await,
-        Stopped::Unprepared(error) => entry.close(refused_with(&error), Ending::Error(error)).await,
+        Stopped::Unprepared(transform::Unprepared::Refused(refused)) => end(entry, &refused, method).await,
+        Stopped::Unprepared(transform::Unprepared::Error(error)) => entry.close(refused_with(&error), Ending::Error(error)).await,
     }
 }
 

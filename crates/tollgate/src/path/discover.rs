@@ -7,6 +7,7 @@ use bytes::Bytes;
 use tollgate_mcp::object::Object;
 use tollgate_mcp::revision::Revision;
 use tollgate_mcp::translate::{Answer, CacheHint, ResultType, discover_result};
+use tollgate_policy::hidden::clean_json;
 
 use crate::call::{Arrival, Ending, Endpoint};
 use crate::catalog::Snapshot;
@@ -24,6 +25,9 @@ impl Gate {
             Endpoint::Server(alias) => one(&snapshot, alias),
             Endpoint::Whole | Endpoint::View(_) => merged(&snapshot),
         };
+        // What servers say of themselves goes straight to the model.
+        let cleaned = clean_json(object.text(), self.config.load().hidden);
+        let object = cleaned.and_then(|text| Object::scan(text.into()).ok()).unwrap_or(object);
         let cache = Some(CacheHint { ttl_ms: 60_000, public: false });
         let ending = Ending::Answer(Answer { object, kind: ResultType::Complete, cache });
         match unrecorded(arrival.method, ending) {

@@ -19,20 +19,22 @@ use crate::call::{
 };
 use crate::catalog::Catalog;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Payloads};
 use crate::conversation::{Conversations, Here};
 use crate::decide::{Decider, Denial, Permit, Ruling, Verdict};
 use crate::forward::{Flight, Forwarder, Landed, Parked, Step};
 use crate::record::{
-    self, Approval, Close, Committed, Entry, Ledger, Outcome, ParkEnd, Reply, Said, Subject,
+    self, Approval, Close, Committed, Entry, Ledger, Outcome, ParkEnd, Reply, Said, Subject, Where,
 };
 use crate::resolve::{self, Call, Scope, Target, Waiting};
 use crate::seal::Sealer;
 use crate::servers::{Question, Servers};
 use crate::store::ConversationStore;
+use crate::transform::clean::{self as cleaning, Stream};
 use crate::transform::{self, Prepared};
 
 mod approval;
+mod clean;
 mod discover;
 mod list;
 mod listen;
@@ -187,11 +189,19 @@ impl Gate {
             Ok(call) => Call { here: Some(here), ..call },
             Err(error) => return entry.close(refused_with(&error), Ending::Error(error)).await,
         };
-        let mut prepared = match transform::arguments(call) {
+        let means = transform::Means { config: &config, sealer: &self.sealer, now_ms: now };
+        let target = Arc::clone(call.target.label());
+        let mut prepared = match transform::arguments(call, &means) {
             Ok(prepared) => prepared,
-            Err(error) => return entry.close(refused_with(&error), Ending::Error(error)).await,
+            Err(transform::Unprepared::Error(error)) => {
+                return entry.close(refused_with(&error), Ending::Error(error)).await;
+            }
+            Err(transform::Unprepared::Refused(refused)) => {
+                entry.facts_mut().tool = Some(target);
+                return refuse(entry, Outcome::Refused, &refused, method).await;
+            }
         };
-        describe(&mut entry, &prepared);
+        describe(&mut entry, &prepared, config.ledger.payloads);
         if prepared.call.state.as_ref().is_some_and(|state| state.approved.is_some()) {
             Box::pin(approval::consume(self, &mut prepared)).await;
         }
@@ -313,21 +323,29 @@ impl Gate {
             Err(refused) => return refuse(entry, Outcome::Failed, &refused, method).await,
         };
         entry.facts_mut().server_revision = Some(flight.revision());
+        let mut stream = Stream::default();
         loop {
             let step = tokio::select! {
                 biased;
                 step = flight.next() => step,
                 // Dropping the flight tells the server.
                 () = &mut cancelled => return give_up(entry).await,
+                () = clean::waited(&stream) => {
+                    let parts = self.rest(&mut entry, &flight, &mut stream);
+                    clean::send(parts, &out).await;
+                    continue;
+                }
             };
+            if !matches!(step, Step::Part(_)) {
+                let parts = self.rest(&mut entry, &flight, &mut stream);
+                clean::send(parts, &out).await;
+            }
             let elapsed = self.clock.instant().duration_since(sent_at).as_millis();
             entry.facts_mut().server_ms = u64::try_from(elapsed).ok();
             match step {
-                // The agent has gone; the walk is about to be cancelled.
                 Step::Part(part) => {
-                    if out.send(part).await.is_err() {
-                        tracing::trace!("a part found no reader");
-                    }
+                    let parts = self.parts(&mut entry, &flight, &mut stream, part);
+                    clean::send(parts, &out).await;
                 }
                 Step::Asked(questions) => {
                     if let Some(questions) = Box::pin(self.asked(&mut entry, &mut flight, questions)).await {
@@ -339,6 +357,8 @@ impl Gate {
                     let landed = flight.land();
                     let arrival = &landed.call.call.arrival;
                     let error = translate::error(error, method, landed.revision, arrival.client.revision);
+                    let (error, taken) = self.cleaner(&landed.call).error(error);
+                    clean::note(&mut entry, Where::Result, taken);
                     let error = transform::error(&landed.server, &arrival.endpoint, error);
                     let close = Close::with(Outcome::Failed, error.code.to_string(), error.message.clone());
                     return entry.close(close, Ending::Error(error)).await;
@@ -365,7 +385,8 @@ impl Gate {
         let caller = Arc::clone(&flight.call().call.arrival.caller);
         let target = flight.call().call.target.clone();
         let room = self.forwarder.parking.has_room(&caller.principal);
-        let (mut put, mut withdrawn) = (Vec::new(), Vec::new());
+        let (questions, mut withdrawn) = self.shown_questions(entry, flight, questions);
+        let mut put = Vec::new();
         for question in questions {
             let allowed =
                 room && self.decider.may_ask(&caller, &target, &question.method, self.clock.now_ms());
@@ -429,6 +450,13 @@ impl Gate {
     async fn answer(&self, mut entry: Entry, landed: Landed, method: Method, answer: Answer) -> Reply {
         let call = &landed.call.call;
         let arrival = &call.arrival;
+        let answer = match self.cleaner(&landed.call).answer(answer, &call.target, &call.snapshot) {
+            Ok((answer, taken)) => {
+                clean::note(&mut entry, Where::Result, taken);
+                answer
+            }
+            Err(refused) => return refuse(entry, Outcome::Withheld, &refused, method).await,
+        };
         entry.facts_mut().bytes_out = u64::try_from(answer.object.text().len()).ok();
         entry.facts_mut().tokens_est = entry.facts().bytes_out.map(|b| b / 4);
         if answer.kind == ResultType::InputRequired {
@@ -533,7 +561,7 @@ impl Gate {
     }
 }
 
-fn describe(entry: &mut Entry, prepared: &Prepared) {
+fn describe(entry: &mut Entry, prepared: &Prepared, payloads: Payloads) {
     let call = &prepared.call;
     let facts = entry.facts_mut();
     if call.round > 1 {
@@ -550,9 +578,11 @@ fn describe(entry: &mut Entry, prepared: &Prepared) {
         | (Target::Resource { .. } | Target::Completion { .. } | Target::Task { .. }, _) => None,
     };
     facts.args_digest = Some(prepared.digest);
-    facts.args = call.arrival.params.get("arguments");
+    facts.args = cleaning::for_ledger(payloads, &prepared.cleaned, call.arrival.params.get("arguments"));
+    facts.findings = prepared.cleaned.findings.iter().map(Arc::clone).collect();
     facts.reason = prepared.reason.as_deref().map(Arc::from);
     facts.trace = prepared.trace.as_deref().map(Arc::from);
+    clean::note(entry, Where::Arguments, prepared.cleaned.taken.clone());
 }
 
 fn rule(entry: &mut Entry, said: Said, ruling: &Ruling) {

@@ -34,6 +34,8 @@ pub enum Purpose {
     Task,
     /// A link that answers a question.
     Reply,
+    /// A value that was taken out of a result.
+    Value,
 }
 
 /// The token does not open: tampered, expired, another principal's or another purpose's. One message for all.
@@ -49,6 +51,8 @@ pub struct Sealer {
     session: Keys,
     task: Keys,
     reply: Keys,
+    value: Keys,
+    pseudonyms: Mac,
     /// Makes two tokens of the same content differ, within a process (the count) and between processes (the salt).
     salt: [u8; 16],
     count: AtomicU64,
@@ -81,6 +85,8 @@ impl Sealer {
             session: keys("session"),
             task: keys("task"),
             reply: keys("reply"),
+            value: keys("value"),
+            pseudonyms: Mac::new(secret::derive(key.expose(), "tollgate seal v1: pseudonyms").expose()),
             // Nonces are synthetic (see `seal`): without randomness equal tokens become visible, nothing else is lost.
             salt: secret::random().unwrap_or_default(),
             count: AtomicU64::new(0),
@@ -101,13 +107,35 @@ impl Sealer {
 
     /// Seals `plain` for `principal` until `expires_ms` (Unix epoch). The token is URL-safe base64 without padding.
     pub fn seal(&self, purpose: Purpose, principal: &str, plain: &[u8], expires_ms: u64) -> String {
+        let count = self.count.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+        self.seal_with(purpose, principal, plain, expires_ms, &[&self.salt, &count])
+    }
+
+    /// The same, but the same token for the same content, principal and expiry: whoever sees two can tell that they are equal.
+    pub fn seal_same(&self, purpose: Purpose, principal: &str, plain: &[u8], expires_ms: u64) -> String {
+        self.seal_with(purpose, principal, plain, expires_ms, &[&[0; 16], &[0; 8]])
+    }
+
+    /// A keyed hash of a value: 16 hexadecimal digits, the same for the same value in every process that shares the key.
+    pub fn pseudonym(&self, value: &str) -> String {
+        secret::hex::encode(self.pseudonyms.digest(&[value.as_bytes()]).split_at(8).0)
+    }
+
+    fn seal_with(
+        &self,
+        purpose: Purpose,
+        principal: &str,
+        plain: &[u8],
+        expires_ms: u64,
+        salt: &[&[u8]; 2],
+    ) -> String {
         let keys = self.keys(purpose);
         let expiry = expires_ms.to_be_bytes();
-        let count = self.count.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+        let [salt, count] = salt;
         let length = u64::try_from(principal.len()).unwrap_or(u64::MAX).to_be_bytes();
         // A synthetic nonce (a keyed digest of all that goes in, as in SIV) needs no random source that could fail or repeat:
         // two equal nonces mean two equal tokens.
-        let digest = keys.nonces.digest(&[&self.salt, &count, &expiry, &length, principal.as_bytes(), plain]);
+        let digest = keys.nonces.digest(&[salt, count, &expiry, &length, principal.as_bytes(), plain]);
         let (nonce, _) = digest.split_at(NONCE);
         let mut body = Vec::with_capacity(EXPIRY + plain.len());
         body.extend_from_slice(&expiry);
@@ -163,6 +191,7 @@ impl Sealer {
             Purpose::Session => &self.session,
             Purpose::Task => &self.task,
             Purpose::Reply => &self.reply,
+            Purpose::Value => &self.value,
         }
     }
 

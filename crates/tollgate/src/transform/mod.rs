@@ -11,9 +11,15 @@ use tollgate_mcp::object::{Object, quote};
 use tollgate_mcp::translate::{Answer, ResultType, error_uri, rewrite_uris};
 use tollgate_mcp::uri;
 
-use crate::call::Endpoint;
+use crate::call::{Endpoint, Refused};
+use crate::config::Config;
 use crate::resolve::{Approved, Call, Edited, State, Target, Waiting};
 use crate::seal::{Purpose, Sealer};
+
+/// Hidden characters, tokens, redactions.
+pub mod clean;
+
+use clean::Cleaner;
 
 #[cfg(test)]
 mod tests;
@@ -33,6 +39,8 @@ pub struct Prepared {
     pub trace: Option<String>,
     /// The agent's answers to questions of an earlier round.
     pub responses: Option<Object>,
+    /// What cleaning came to.
+    pub cleaned: clean::Cleaned,
 }
 
 const OURS: &str = "dev.tollgate/";
@@ -41,6 +49,19 @@ const OURS: &str = "dev.tollgate/";
 const STATE_TTL_MS: u64 = 600_000;
 
 impl Prepared {
+    /// The arguments as people may see them: as they leave, but with tokens where values were put back.
+    pub fn shown_arguments(&self) -> &[u8] {
+        let leaving = || self.call.arrival.params.slice("arguments");
+        self.cleaned.shown.as_deref().or_else(leaving).unwrap_or(b"{}")
+    }
+
+    /// The kinds of what any built-in detector finds in the arguments, also where it was taken out; `None` = they cannot be looked
+    /// into. It looks now: ask only where a rule reads it.
+    pub fn findings(&self) -> Option<Arc<[Arc<str>]>> {
+        let arguments = self.call.arrival.params.slice("arguments").unwrap_or(b"{}");
+        clean::findings(arguments, &self.cleaned)
+    }
+
     /// Seals a state for the agent to bring back in the next round: bound to its principal, target and arguments.
     pub fn seal_state(
         &self,
@@ -69,23 +90,63 @@ impl Prepared {
 
 /// Makes a call ready to be judged: strips what is ours, restores names and URIs, takes the digest. What an approver changed in an
 /// earlier round is changed again.
-pub fn arguments(call: Call) -> Result<Box<Prepared>, RpcError> {
-    let prepared = prepare(call)?;
+pub fn arguments(call: Call, means: &Means<'_>) -> Result<Box<Prepared>, Unprepared> {
+    let prepared = cleaned(call, means)?;
     let earlier = prepared.call.state.as_ref().and_then(|s| s.approved.as_ref()?.edited.clone());
     match earlier {
-        Some(Edited { original, args }) if original == prepared.digest => edited(prepared, args),
+        Some(Edited { original, args }) if original == prepared.digest => edited(prepared, args, means),
         Some(_) | None => Ok(prepared),
     }
 }
 
 /// The same call with the arguments that an approver put in place of the agent's: an object's text.
-pub fn edited(prepared: Box<Prepared>, args: String) -> Result<Box<Prepared>, RpcError> {
+pub fn edited(
+    prepared: Box<Prepared>,
+    args: String,
+    means: &Means<'_>,
+) -> Result<Box<Prepared>, Unprepared> {
     let mut call = prepared.call;
     let mut edit = call.arrival.params.edit();
     edit.set("arguments", Bytes::from(args));
     call.arrival.params = Object::scan(edit.finish().into_bytes())
         .map_err(|_| RpcError::new(INTERNAL_ERROR, "the request could not be prepared"))?;
-    prepare(call)
+    cleaned(call, means)
+}
+
+/// Strip, restore, redact: nothing behind this sees anything else.
+fn cleaned(mut call: Call, means: &Means<'_>) -> Result<Box<Prepared>, Unprepared> {
+    let (caller, target) = (Arc::clone(&call.arrival.caller), call.target.clone());
+    let cleaner = Cleaner::new(means.config, means.sealer, means.now_ms, &caller, &target);
+    let cleaned = cleaner.arguments(&mut call).map_err(|refused| Unprepared::Refused(Box::new(refused)))?;
+    let mut prepared = prepare(call)?;
+    prepared.cleaned = cleaned;
+    Ok(prepared)
+}
+
+/// What a call is cleaned with.
+#[derive(Clone, Copy, Debug)]
+pub struct Means<'a> {
+    /// The configuration in force.
+    pub config: &'a Config,
+    /// Makes and opens tokens.
+    pub sealer: &'a Sealer,
+    /// Milliseconds since the Unix epoch.
+    pub now_ms: u64,
+}
+
+/// Why a call can't be judged.
+#[derive(Debug)]
+pub enum Unprepared {
+    /// Its params make no sense.
+    Error(RpcError),
+    /// Its arguments can't be cleaned.
+    Refused(Box<Refused>),
+}
+
+impl From<RpcError> for Unprepared {
+    fn from(error: RpcError) -> Self {
+        Self::Error(error)
+    }
 }
 
 fn prepare(call: Call) -> Result<Box<Prepared>, RpcError> {
@@ -125,7 +186,15 @@ fn prepare(call: Call) -> Result<Box<Prepared>, RpcError> {
     let (reason, trace) = read_meta(params, &mut edit);
     let outbound = Object::scan(edit.finish().into_bytes())
         .map_err(|_| RpcError::new(INTERNAL_ERROR, "the request could not be prepared"))?;
-    Ok(Box::new(Prepared { outbound, digest: hash.finalize().into(), reason, trace, responses, call }))
+    Ok(Box::new(Prepared {
+        outbound,
+        digest: hash.finalize().into(),
+        reason,
+        trace,
+        responses,
+        cleaned: clean::Cleaned::default(),
+        call,
+    }))
 }
 
 /// The server gets its own state back, byte-exact, and answers only to its own questions.

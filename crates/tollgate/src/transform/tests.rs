@@ -4,19 +4,19 @@ use tollgate_mcp::method::Method;
 use tollgate_mcp::translate::{Answer, ResultType};
 use uuid::Uuid;
 
-use super::{Prepared, arguments, results};
+use super::{Prepared, results};
 use crate::call::Endpoint;
 use crate::resolve;
 use crate::seal::Sealer;
 use crate::servers::Listing;
-use crate::testing::{arrival, object, snapshot, two_servers};
+use crate::testing::{arrival, object, prepared, snapshot, two_servers};
 
 fn prepare(endpoint: Endpoint, params: &str) -> Box<Prepared> {
     let config = two_servers();
     let snapshot = snapshot(&config, &[("files", Listing::Tools, &[r#"{"name":"read"}"#])]);
     let arrival = arrival(Method::ToolsCall, endpoint, params);
-    arguments(resolve::call(&Sealer::new([7; 32]), 0, &config, snapshot, arrival, Uuid::nil()).unwrap())
-        .unwrap()
+    let call = resolve::call(&Sealer::new([7; 32]), 0, &config, snapshot, arrival, Uuid::nil()).unwrap();
+    prepared(call, &config)
 }
 
 fn outbound(endpoint: Endpoint, params: &str) -> String {

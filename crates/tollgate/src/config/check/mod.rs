@@ -20,6 +20,7 @@ mod approvals;
 mod conversation;
 mod http;
 mod policy;
+mod redact;
 mod servers;
 mod tools;
 mod words;
@@ -58,7 +59,8 @@ pub(super) fn root(raw: raw::Root, folder: &Path, report: &mut Report<'_>) -> Co
     let conversation = value(raw.conversation).unwrap_or_default();
     let state = raw.state.map_or_else(|| "./.tollgate".to_owned(), |at| at.value);
 
-    let servers = servers::servers(raw.servers, folder, report);
+    let hidden = redact::hidden(raw.hidden);
+    let servers = servers::servers(raw.servers, folder, hidden, report);
     let views = policy::views(raw.views, &servers, report);
     let agents = identity::agents(raw.agents, report);
     let operators = identity::operators(raw.operators, report);
@@ -78,6 +80,7 @@ pub(super) fn root(raw: raw::Root, folder: &Path, report: &mut Report<'_>) -> Co
         );
     }
     let policy = raw.policy.map(|at| policy::policy(at.value, &servers, folder, report));
+    let redact = redact::redact(raw.redact, &servers, report);
     let digest = digest(report.source, policy.as_ref());
     Config {
         listen,
@@ -94,6 +97,8 @@ pub(super) fn root(raw: raw::Root, folder: &Path, report: &mut Report<'_>) -> Co
         agents,
         operators,
         policy,
+        redact: Arc::new(redact),
+        hidden,
         // Long enough to fetch a coffee, too short to approve what one has forgotten.
         ask_expire: positive(asking.expire, Duration::from_mins(10), report),
         // Clients give a call a minute, most of them.
@@ -185,6 +190,7 @@ fn ledger(at: Option<At<raw::Ledger>>, report: &mut Report<'_>) -> Ledger {
         payloads: match value(raw.payloads).unwrap_or(raw::Payloads::Digest) {
             raw::Payloads::None => Payloads::None,
             raw::Payloads::Digest => Payloads::Digest,
+            raw::Payloads::Redacted => Payloads::Redacted,
             raw::Payloads::Full => Payloads::Full,
         },
         retain: positive(raw.retain, 90 * DAY, report),

@@ -3,6 +3,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tollgate_policy::hidden::Hidden;
+
 use super::http::{http, texts, warn_clear};
 use super::tools::{expose, labels, overrides};
 use super::{named, positive, value, words};
@@ -15,11 +17,12 @@ use crate::config::{Processes, Server, Share, Template, Timeout, Transport, Trus
 pub(super) fn servers(
     at: Option<At<Named<raw::Server>>>,
     folder: &Path,
+    hidden: Hidden,
     report: &mut Report<'_>,
 ) -> BTreeMap<Arc<str>, Arc<Server>> {
     named(at, |alias, raw| {
         words::alias(alias, report);
-        server(alias, raw, folder, report).map(Arc::new)
+        server(alias, raw, folder, report).map(|server| Arc::new(Server { hidden, ..server }))
     })
 }
 
@@ -96,6 +99,7 @@ fn server(alias: &At<String>, at: At<raw::Server>, folder: &Path, report: &mut R
             // A definition that changes behind an operator's back is the attack.
             Some(raw::Trust::Pin) | None => Trust::Pin,
         },
+        hidden: Hidden::default(),
         labels,
         timeout,
         expose,

@@ -72,6 +72,7 @@ pub(crate) fn config(transport: Transport, timeout: Timeout) -> crate::config::S
         alias: Arc::from("fake"),
         transport,
         enabled: true,
+        hidden: tollgate_policy::hidden::Hidden::default(),
         labels: Vec::new(),
         timeout,
         expose: Vec::new(),

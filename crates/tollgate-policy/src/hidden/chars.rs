@@ -1,0 +1,184 @@
+//! What each character is, next to its neighbours.
+
+use std::fmt::Write as _;
+
+use super::Hidden;
+
+/// What becomes of a character.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    Keep,
+    Hide,
+}
+
+/// What was kept so far, as far as the next character's fate depends on it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Before {
+    last: Option<char>,
+    /// Within the tags of a flag that a black flag has begun.
+    flag: bool,
+    /// Right-to-left letters came before.
+    leftward: bool,
+}
+
+impl Before {
+    /// Judges `c`, which `next` follows.
+    pub(super) fn judge(&mut self, c: char, next: Option<char>) -> Fate {
+        let fate = self.fate(c, next);
+        if fate == Fate::Keep {
+            self.flag = match c {
+                BLACK_FLAG => true,
+                '\u{e0020}'..='\u{e007e}' => self.flag,
+                _ => false,
+            };
+            self.leftward |= is_right_to_left(c);
+            self.last = Some(c);
+        }
+        fate
+    }
+
+    fn fate(self, c: char, next: Option<char>) -> Fate {
+        let keep = match c {
+            '\u{1b}'
+            | '\u{9b}'
+            | '\u{ad}'
+            | '\u{34f}'
+            | '\u{115f}'
+            | '\u{1160}'
+            | '\u{17b4}'
+            | '\u{17b5}'
+            | '\u{180e}'
+            | '\u{200b}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{3164}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e001f}'
+            | '\u{e0080}'..='\u{e00ff}'
+            | '\u{e01f0}'..='\u{e0fff}' => false,
+            // Joiners belong between letters of scripts that join, and into emoji.
+            '\u{200c}' | '\u{200d}' => {
+                self.last.is_some_and(joins) && next.is_some_and(|next| joins(next) || is_selector(next))
+            }
+            // Marks of direction belong into texts with right-to-left letters.
+            '\u{200e}' | '\u{200f}' | '\u{61c}' => self.leftward || next.is_some_and(is_right_to_left),
+            // One selector may follow what it selects a form of.
+            '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}' => self.last.is_some_and(|last| {
+                !is_selector(last) && (!last.is_ascii() || is_keycap(last)) && !last.is_whitespace()
+            }),
+            // The flags of England, Scotland, Wales: ended by the cancel tag.
+            '\u{e0020}'..='\u{e007e}' => {
+                self.flag && next.is_some_and(|next| ('\u{e0020}'..='\u{e007f}').contains(&next))
+            }
+            '\u{e007f}' => {
+                self.flag && self.last.is_some_and(|last| ('\u{e0020}'..='\u{e007e}').contains(&last))
+            }
+            _ => true,
+        };
+        if keep { Fate::Keep } else { Fate::Hide }
+    }
+}
+
+const BLACK_FLAG: char = '\u{1f3f4}';
+
+fn is_keycap(c: char) -> bool {
+    c.is_ascii_digit() || matches!(c, '#' | '*')
+}
+
+fn is_selector(c: char) -> bool {
+    matches!(c, '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}')
+}
+
+/// Whether a joiner can join it: letters of Arabic, Indic and other scripts, emoji and their selectors.
+fn joins(c: char) -> bool {
+    !c.is_ascii()
+        && !c.is_whitespace()
+        && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{ad}')
+        && u32::from(c) >= 0x590
+        || is_selector(c)
+}
+
+fn is_right_to_left(c: char) -> bool {
+    matches!(u32::from(c), 0x590..=0x8ff | 0xfb1d..=0xfdff | 0xfe70..=0xfefc | 0x1_0800..=0x1_0fff | 0x1_e800..=0x1_efff)
+}
+
+/// How many of the characters behind an escape (or a one-character introducer) belong to its sequence (ECMA-48). `rest` ends where the
+/// text does. A sequence that does not end within reach is only its first character; `None` = a command's text has no end in reach.
+pub(super) fn sequence(introducer: char, rest: impl Iterator<Item = char>) -> Option<usize> {
+    let mut rest = rest.take(REACH);
+    let mut count = 0;
+    if introducer == '\u{1b}' {
+        match rest.next() {
+            Some('[') => count = 1,
+            // Commands with a text: until bell or string terminator.
+            Some(']' | 'P' | '^' | '_' | 'X') => {
+                let mut last = ' ';
+                for (n, c) in rest.enumerate() {
+                    match c {
+                        '\u{7}' | '\u{9c}' => return Some(n + 2),
+                        '\\' if last == '\u{1b}' => return Some(n + 2),
+                        _ => last = c,
+                    }
+                }
+                return None;
+            }
+            Some('(' | ')' | '*' | '+' | '#' | '%') => {
+                return Some(1 + usize::from(rest.next().is_some_and(|c| c.is_ascii_alphanumeric())));
+            }
+            Some('7' | '8' | '=' | '>' | 'c' | 'D' | 'E' | 'H' | 'M' | 'N' | 'O' | 'Z') => return Some(1),
+            _ => return Some(0),
+        }
+    }
+    for c in rest.take(64) {
+        count += 1;
+        match c {
+            '0'..='?' | ' '..='/' => {}
+            '@'..='~' => return Some(count),
+            _ => return Some(0),
+        }
+    }
+    Some(0)
+}
+
+/// How far a command's text is looked for an end.
+pub(super) const REACH: usize = 1_024;
+
+/// Plain text without its hidden characters.
+pub(super) fn clean(text: &str, mode: Hidden) -> Option<String> {
+    let mut out = String::new();
+    let mut kept = 0;
+    let mut before = Before::default();
+    let mut chars = text.char_indices().peekable();
+    let (mut any, mut barren) = (false, 0);
+    while let Some((place, c)) = chars.next() {
+        let next = chars.peek().map(|(_, c)| *c);
+        if before.judge(c, next) == Fate::Keep {
+            continue;
+        }
+        any = true;
+        out.push_str(text.get(kept..place).unwrap_or_default());
+        match mode {
+            Hidden::Show => write!(out, "\\u{{{:x}}}", u32::from(c)).unwrap_or_default(),
+            Hidden::Strip | Hidden::Keep => {
+                if matches!(c, '\u{1b}' | '\u{9b}') {
+                    let behind = text.get(place + c.len_utf8()..).unwrap_or_default();
+                    let count = if place < barren { Some(0) } else { sequence(c, behind.chars()) };
+                    if count.is_none() {
+                        // Each stretch without an end is searched once.
+                        barren = place + REACH;
+                    }
+                    for _ in 0..count.unwrap_or(0) {
+                        chars.next();
+                    }
+                }
+            }
+        }
+        kept = chars.peek().map_or(text.len(), |(place, _)| *place);
+    }
+    any.then(|| {
+        out.push_str(text.get(kept..).unwrap_or_default());
+        out
+    })
+}

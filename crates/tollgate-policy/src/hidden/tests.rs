@@ -1,0 +1,114 @@
+use std::fmt::Write as _;
+
+use super::*;
+
+const HIDDEN: &[(&str, &str)] = &[
+    ("a\u{200b}b", "ab"),
+    ("pass\u{ad}word", "password"),
+    ("x\u{e0049}\u{e0067}\u{e006e}", "x"),
+    ("\u{202e}evil\u{202c}", "evil"),
+    ("a\u{2066}b\u{2069}", "ab"),
+    ("\u{feff}start", "start"),
+    ("a\u{200d}b\u{200c}c", "abc"),
+    ("x\u{fe01}\u{fe02}\u{fe03}y", "xy"),
+    ("😀\u{e0101}\u{e0102}\u{e0103}", "😀\u{e0101}"),
+    ("\u{1b}[31mred\u{1b}[0m", "red"),
+    ("\u{1b}]8;;http://evil\u{1b}\\link\u{1b}]8;;\u{7}", "link"),
+    ("\u{9b}2Jgone", "gone"),
+    ("\u{1b}(Bplain", "plain"),
+    ("a\u{200e}b", "ab"),
+    ("\u{3164}\u{115f}", ""),
+    ("a\u{2028}b", "ab"),
+    ("🏴\u{e0049}x", "🏴x"),
+    ("\u{1b}", ""),
+];
+
+const PLAIN: &[&str] = &[
+    "plain text, \"quotes\" — dashes… and ’curly’ ones",
+    "👨‍👩‍👧‍👦 👩🏽‍💻 ❤️ 1️⃣ #️⃣ 🏳️‍🌈 👁️‍🗨️",
+    "🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f} 🏴\u{e0067}\u{e0062}\u{e0073}\u{e0063}\u{e0074}\u{e007f}",
+    "שלום עולם \u{200f}(ב־2026)",
+    "مرحبا بالعالم",
+    "می\u{200c}خواهم کتاب\u{200c}ها را",
+    "क्\u{200d}ष और क्\u{200c}ष",
+    "葛\u{e0100}飾区",
+    "日本語、中文。한국어",
+    "Größe ½ €5 ©",
+    "\n\t\r",
+    "no-break\u{a0}space",
+];
+
+fn json(text: &str, escaped: bool) -> String {
+    let mut out = String::from("{\"k\":[\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            c if c < ' ' || escaped && !c.is_ascii() => {
+                let mut units = [0; 2];
+                for unit in c.encode_utf16(&mut units) {
+                    write!(out, "\\u{unit:04x}").unwrap();
+                }
+            }
+            c => out.push(c),
+        }
+    }
+    out.push_str("\",1]}");
+    out
+}
+
+#[test]
+fn what_hides_is_taken_out_of_text_and_json_alike() {
+    for (dirty, clean) in HIDDEN {
+        assert_eq!(clean_text(dirty, Hidden::Strip).as_deref(), Some(*clean), "{dirty:?}");
+        assert_eq!(clean_text(dirty, Hidden::Keep), None);
+        for escaped in [false, true] {
+            let source = json(dirty, escaped);
+            assert!(may_hide(source.as_bytes()), "{source}");
+            let cleaned = clean_json(source.as_bytes(), Hidden::Strip).unwrap_or_else(|| panic!("{source}"));
+            let read: serde_json::Value = serde_json::from_slice(&cleaned).unwrap();
+            assert_eq!(read["k"][0], *clean, "{source}");
+            assert_eq!(clean_json(&cleaned, Hidden::Strip), None, "{source}");
+        }
+    }
+}
+
+#[test]
+fn emoji_and_other_scripts_stay_byte_for_byte() {
+    for plain in PLAIN {
+        assert_eq!(clean_text(plain, Hidden::Strip), None, "{plain:?}");
+        for escaped in [false, true] {
+            let source = json(plain, escaped);
+            assert_eq!(clean_json(source.as_bytes(), Hidden::Strip), None, "{source}");
+        }
+    }
+}
+
+#[test]
+fn shown_ones_are_readable() {
+    assert_eq!(clean_text("a\u{200b}b\u{1b}[1m", Hidden::Show).as_deref(), Some("a\\u{200b}b\\u{1b}[1m"));
+    let shown = clean_json("{\"a\":\"x\u{e0041}\"}".as_bytes(), Hidden::Show).unwrap();
+    let read: serde_json::Value = serde_json::from_slice(&shown).unwrap();
+    assert_eq!(read["a"], "x\\u{e0041}");
+}
+
+#[test]
+fn an_escaped_backslash_begins_no_escape() {
+    let source = br#"{"a":"C:\\u200bx \\\\u001b[0m"}"#;
+    assert_eq!(clean_json(source, Hidden::Strip), None);
+    let source = br#"{"a":"C:\\\u200bx"}"#;
+    assert_eq!(clean_json(source, Hidden::Strip).unwrap(), br#"{"a":"C:\\x"}"#);
+}
+
+#[test]
+fn a_sequence_never_leaves_its_string() {
+    let source = "{\"a\":\"\\u001b[31\",\"b\":\"\\u001b]\",\"c\":\"m\\u0007\"}";
+    let cleaned = clean_json(source.as_bytes(), Hidden::Strip).unwrap();
+    assert_eq!(String::from_utf8(cleaned).unwrap(), "{\"a\":\"[31\",\"b\":\"]\",\"c\":\"m\\u0007\"}");
+}
+
+#[test]
+fn hostile_text_costs_no_more_than_linear() {
+    let many = format!("\"{}\"", "\\u001b]".repeat(200_000));
+    // Were it not linear, this would take minutes.
+    assert!(clean_json(many.as_bytes(), Hidden::Strip).is_some());
+}
