@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use hyper::Method;
 use tokio::sync::watch;
 
-use super::{Ids, Outcome, Reply, Setup, Sink, asks, gather};
+use super::{Heard, Ids, Outcome, Reply, Setup, Sink, asks, gather};
 use crate::fake::lock;
 use crate::json::Json;
 use crate::wire::{header_value, http, rpc};
@@ -18,12 +18,13 @@ pub(super) struct Agent {
     pub(super) ids: Ids,
     session: Arc<Mutex<Option<String>>>,
     calls: Mutex<HashMap<u64, watch::Sender<bool>>>,
+    pub(super) heard: Heard,
 }
 
 impl Agent {
     pub(super) fn new(endpoint: &str, setup: Setup) -> Self {
         let endpoint = endpoint.to_owned();
-        Self { endpoint, setup, ids: Ids::default(), session: Arc::default(), calls: Mutex::default() }
+        Self { endpoint, setup, ids: Ids::default(), session: Arc::default(), calls: Mutex::default(), heard: Heard::default() }
     }
 
     pub(super) async fn initialize(&self) -> Result<Reply> {
@@ -85,6 +86,28 @@ impl Agent {
         if lock(&self.session).is_some() {
             http::send(Method::DELETE, &self.endpoint, &self.headers(&Json::Null), String::new()).await?;
         }
+        Ok(())
+    }
+
+    /// Opens the session's standing stream.
+    pub(super) async fn listen(&self) -> Result<()> {
+        let mut headers = self.headers(&Json::Null);
+        headers.retain(|(name, _)| name != "accept");
+        headers.push(("accept".to_owned(), "text/event-stream".to_owned()));
+        let mut stream = http::send(Method::GET, &self.endpoint, &headers, String::new()).await?;
+        if stream.status() != 200 {
+            return Err(Failure::new(format!("GET was answered with HTTP {}", stream.status())));
+        }
+        let heard = self.heard.clone();
+        tokio::spawn(async move {
+            while let Ok(Some(event)) = stream.event().await {
+                if let Ok(message) = Json::parse(&event.data)
+                    && let Some(method) = message.text("method")
+                {
+                    heard.push(method, message.get("params").cloned().unwrap_or_default());
+                }
+            }
+        });
         Ok(())
     }
 

@@ -25,6 +25,9 @@ mod brain;
 /// Streamable HTTP, both eras.
 mod http;
 
+/// HTTP+SSE.
+mod sse;
+
 /// Lines, both eras, and the child that carries them.
 pub mod stdio;
 
@@ -44,14 +47,17 @@ pub enum Kind {
     LegacyStdio,
     /// A child of 2026-07-28.
     ModernStdio,
+    /// HTTP+SSE with a handshake (2024-11-05's transport).
+    LegacySse,
 }
 
 impl Kind {
     /// Every kind, with its name in scenarios.
-    pub const ALL: [(Self, &str); 4] = [
+    pub const ALL: [(Self, &str); 5] = [
         (Self::LegacyHttp, "legacy-http"),
         (Self::ModernHttp, "modern-http"),
         (Self::LegacyStdio, "legacy-stdio"),
+        (Self::LegacySse, "legacy-sse"),
         (Self::ModernStdio, "modern-stdio"),
     ];
 
@@ -224,6 +230,8 @@ impl Server {
         let state = Arc::clone(&self.state);
         let task = if self.state.kind.is_stdio() {
             tokio::spawn(stdio::accept(listener, state))
+        } else if self.state.kind == Kind::LegacySse {
+            tokio::spawn(sse::accept(listener, state))
         } else {
             tokio::spawn(http::accept(listener, state))
         };
@@ -237,7 +245,8 @@ impl Server {
 
     /// An HTTP fake's endpoint.
     pub fn url(&self) -> String {
-        format!("http://{}/mcp", self.address)
+        let path = if self.state.kind == Kind::LegacySse { "sse" } else { "mcp" };
+        format!("http://{}/{path}", self.address)
     }
 
     /// A fake's address, `HOST:PORT`.

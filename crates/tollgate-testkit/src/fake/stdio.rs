@@ -180,7 +180,7 @@ async fn lines(
 }
 
 /// Says list changes to a legacy client that has shaken hands; modern ones subscribe.
-async fn announce(state: Arc<State>, session: Arc<Session>, out: mpsc::UnboundedSender<Json>) {
+pub(super) async fn announce(state: Arc<State>, session: Arc<Session>, out: mpsc::UnboundedSender<Json>) {
     let mut lists = state.announce.subscribe();
     while let Ok(list) = lists.recv().await {
         if !state.kind.is_modern() && !lock(&session.revision).is_empty() {
@@ -189,7 +189,7 @@ async fn announce(state: Arc<State>, session: Arc<Session>, out: mpsc::Unbounded
     }
 }
 
-fn receive(
+pub(super) fn receive(
     state: &Arc<State>,
     session: &Arc<Session>,
     message: Json,
