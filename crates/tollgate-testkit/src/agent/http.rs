@@ -24,7 +24,14 @@ pub(super) struct Agent {
 impl Agent {
     pub(super) fn new(endpoint: &str, setup: Setup) -> Self {
         let endpoint = endpoint.to_owned();
-        Self { endpoint, setup, ids: Ids::default(), session: Arc::default(), calls: Mutex::default(), heard: Heard::default() }
+        Self {
+            endpoint,
+            setup,
+            ids: Ids::default(),
+            session: Arc::default(),
+            calls: Mutex::default(),
+            heard: Heard::default(),
+        }
     }
 
     pub(super) async fn initialize(&self) -> Result<Reply> {
@@ -87,6 +94,52 @@ impl Agent {
             http::send(Method::DELETE, &self.endpoint, &self.headers(&Json::Null), String::new()).await?;
         }
         Ok(())
+    }
+
+    pub(super) async fn batch(&self, requests: Vec<(&str, Json)>) -> Result<Vec<Reply>> {
+        let messages: Vec<_> = requests
+            .into_iter()
+            .map(|(method, params)| rpc::request(self.ids.next(), method, params))
+            .collect();
+        let ids: Vec<_> = messages.iter().map(|message| message.get("id").cloned()).collect();
+        let answer = self.post(&Json::Array(messages)).await?;
+        let status = answer.status();
+        let answers = Json::parse(&answer.text().await?)?;
+        let of = |id: &Option<Json>| answers.elements().iter().find(|answer| answer.get("id") == id.as_ref());
+        ids.iter()
+            .map(|id| of(id).map(|answer| Reply::read(status, answer, 0)).ok_or_else(|| "no answer".into()))
+            .collect()
+    }
+
+    pub(super) async fn broken_off(&self, method: &str, params: Json) -> Result<Vec<Json>> {
+        let id = self.ids.next();
+        let mut stream = self.post(&rpc::request(id, method, self.setup.stamp(&params, id))).await?;
+        let (mut messages, mut last) = (Vec::new(), String::new());
+        while messages.is_empty() {
+            let event = stream.event().await?.ok_or("the stream ended before its first message")?;
+            last = event.id.ok_or("an event without an id")?;
+            if !event.data.is_empty() {
+                messages.push(Json::parse(&event.data)?);
+            }
+        }
+        drop(stream);
+        let mut headers = self.headers(&Json::Null);
+        headers.retain(|(name, _)| name != "accept");
+        headers.push(("accept".to_owned(), "text/event-stream".to_owned()));
+        headers.push(("last-event-id".to_owned(), last));
+        let mut rest = http::send(Method::GET, &self.endpoint, &headers, String::new()).await?;
+        while let Some(event) = rest.event().await? {
+            if event.data.is_empty() {
+                continue;
+            }
+            let message = Json::parse(&event.data)?;
+            let over = message.get("id").and_then(Json::as_u64) == Some(id);
+            messages.push(message);
+            if over {
+                return Ok(messages);
+            }
+        }
+        Err(Failure::new(format!("the rest never came: {messages:?}")))
     }
 
     /// Opens the session's standing stream.

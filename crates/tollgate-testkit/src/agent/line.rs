@@ -84,6 +84,25 @@ impl Line {
         self.out.send(message).map_err(|_| "the other side does not read".into())
     }
 
+    pub(super) async fn batch(&self, ids: &Ids, requests: Vec<(&str, Json)>) -> Result<Vec<Reply>> {
+        let (mut messages, mut waits) = (Vec::new(), Vec::new());
+        for (method, params) in requests {
+            let (tx, response) = oneshot::channel();
+            let id = ids.next();
+            lock(&self.waiting).insert(id, (tx, None));
+            messages.push(rpc::request(id, method, params));
+            waits.push(response);
+        }
+        self.say(Json::Array(messages))?;
+        let mut replies = Vec::new();
+        for wait in waits {
+            let message =
+                tokio::time::timeout(PATIENCE, wait).await?.map_err(|e| Failure::new(e.to_string()))?;
+            replies.push(Reply::read(200, &message, 0));
+        }
+        Ok(replies)
+    }
+
     async fn exchange(&self, id: u64, method: &str, params: Json, sink: Option<Sink>) -> Result<Reply> {
         let (tx, response) = oneshot::channel();
         lock(&self.waiting).insert(id, (tx, sink));

@@ -251,6 +251,13 @@ impl Pending {
         std::mem::take(&mut self.notified)
     }
 
+    /// Takes out the first notification so far that is `wanted`.
+    pub fn take_first(&mut self, wanted: impl Fn(&str, &Json) -> bool) -> Option<Json> {
+        self.notified();
+        let at = self.notified.iter().position(|(method, params)| wanted(method, params))?;
+        Some(self.notified.remove(at).1)
+    }
+
     /// Gives the call up, as its revision and transport do: closes the stream, or sends `notifications/cancelled`.
     pub async fn cancel(self) -> Result<()> {
         match &*self.carrier {
@@ -349,9 +356,14 @@ impl Agent {
         Self(Arc::new(Carrier::Sse(sse::Agent::new(url, setup))))
     }
 
+    /// Starts a child and connects to its pipes, saying nothing yet.
+    pub fn silent_stdio(command: &[String], env: &[(String, String)], setup: Setup) -> Result<Self> {
+        Ok(Self(Arc::new(Carrier::Pipe(pipe::Agent::start(command, env, setup)?))))
+    }
+
     /// Starts a child and connects to its pipes; with a legacy revision it shakes hands.
     pub async fn stdio(command: &[String], env: &[(String, String)], setup: Setup) -> Result<Self> {
-        let agent = Self(Arc::new(Carrier::Pipe(pipe::Agent::start(command, env, setup)?)));
+        let agent = Self::silent_stdio(command, env, setup)?;
         if let Some(reply) = agent.knock().await? {
             reply.result()?;
         }
@@ -416,6 +428,24 @@ impl Agent {
         match &*self.0 {
             Carrier::Http(agent) => agent.leave().await,
             Carrier::Pipe(_) | Carrier::Sse(_) => Ok(()),
+        }
+    }
+
+    /// Sends requests as one batch (2025-03-26); their replies in order.
+    pub async fn batch(&self, requests: Vec<(&str, Json)>) -> Result<Vec<Reply>> {
+        match &*self.0 {
+            Carrier::Http(agent) => agent.batch(requests).await,
+            Carrier::Pipe(agent) => agent.line.batch(&agent.ids, requests).await,
+            Carrier::Sse(agent) => agent.line()?.batch(&agent.ids, requests).await,
+        }
+    }
+
+    /// Sends a request over streamable HTTP, breaks its stream off after the first message, and gets the rest with `Last-Event-ID`: all
+    /// messages.
+    pub async fn broken_off(&self, method: &str, params: Json) -> Result<Vec<Json>> {
+        match &*self.0 {
+            Carrier::Http(agent) => agent.broken_off(method, params).await,
+            Carrier::Pipe(_) | Carrier::Sse(_) => Err("only streamable HTTP has streams to resume".into()),
         }
     }
 

@@ -134,9 +134,9 @@ async fn serve(state: &Arc<State>, request: Request<Incoming>) -> Reply {
 /// GET and DELETE of a session.
 fn session_verb(state: &Arc<State>, method: &Method, headers: &Headers) -> Reply {
     let Some(id) = headers.get("mcp-session-id") else { return plain(400, "no session") };
-    if !lock(&state.sessions).contains_key(id) {
+    let Some(session) = lock(&state.sessions).get(id).cloned() else {
         return plain(404, "no such session");
-    }
+    };
     if *method == Method::DELETE {
         lock(&state.sessions).remove(id);
         return plain(200, "");
@@ -147,8 +147,12 @@ fn session_verb(state: &Arc<State>, method: &Method, headers: &Headers) -> Reply
         loop {
             tokio::select! {
                 () = tx.closed() => return,
-                list = lists.recv() => match list {
-                    Ok(list) => drop(tx.send(rpc::notification(&format!("notifications/{list}/list_changed"), Json::object()))),
+                news = lists.recv() => match news {
+                    Ok(news) => {
+                        if let Some(note) = session.news(&news) {
+                            drop(tx.send(note));
+                        }
+                    }
                     Err(_) => return,
                 }
             }

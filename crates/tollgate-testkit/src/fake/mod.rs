@@ -13,7 +13,7 @@ use tokio::sync::{Notify, broadcast, oneshot, watch};
 use tokio::task::AbortHandle;
 
 use crate::json::Json;
-use crate::wire::RESERVED;
+use crate::wire::{RESERVED, rpc};
 use crate::{Failure, Result};
 
 /// What a fake offers.
@@ -21,6 +21,9 @@ pub mod script;
 
 /// How a fake answers, whatever carries it.
 mod brain;
+
+/// How a fake asks.
+mod ask;
 
 /// Streamable HTTP, both eras.
 mod http;
@@ -141,11 +144,21 @@ pub(crate) struct State {
     ids: AtomicU64,
     asks: Mutex<HashMap<u64, oneshot::Sender<Json>>>,
     open_states: Mutex<HashSet<String>>,
+    signed_in: Mutex<HashSet<String>>,
     sessions: Mutex<HashMap<String, Arc<Session>>>,
     calls: Mutex<HashMap<String, watch::Sender<bool>>>,
-    announce: broadcast::Sender<&'static str>,
+    announce: broadcast::Sender<News>,
     tasks: Mutex<Vec<AbortHandle>>,
     down: watch::Sender<u64>,
+}
+
+/// What a fake says to whoever listens.
+#[derive(Clone, Debug)]
+pub(crate) enum News {
+    /// A list changed.
+    List(&'static str),
+    /// A resource changed.
+    Resource(String),
 }
 
 /// A legacy session, or a stdio connection.
@@ -155,6 +168,21 @@ pub(crate) struct Session {
     revision: Mutex<String>,
     capabilities: Mutex<Json>,
     log_level: Mutex<Option<String>>,
+    subscribed: Mutex<HashSet<String>>,
+}
+
+impl Session {
+    /// The notification for news, if a legacy client is to have it.
+    fn news(&self, news: &News) -> Option<Json> {
+        match news {
+            News::List(list) => {
+                Some(rpc::notification(&format!("notifications/{list}/list_changed"), Json::object()))
+            }
+            News::Resource(uri) => lock(&self.subscribed).contains(uri).then(|| {
+                rpc::notification("notifications/resources/updated", Json::object().with("uri", uri.as_str()))
+            }),
+        }
+    }
 }
 
 impl Default for Json {
@@ -181,6 +209,7 @@ impl State {
             ids: AtomicU64::new(1),
             asks: Mutex::default(),
             open_states: Mutex::default(),
+            signed_in: Mutex::default(),
             sessions: Mutex::default(),
             calls: Mutex::default(),
             announce: broadcast::channel(16).0,
@@ -296,8 +325,14 @@ impl Server {
         *lock(&self.state.script) = script;
         for list in ["tools", "prompts", "resources"] {
             // Nobody listening is fine.
-            drop(self.state.announce.send(list));
+            drop(self.state.announce.send(News::List(list)));
         }
+    }
+
+    /// Says to whoever subscribed to it that a resource changed.
+    pub fn update(&self, uri: &str) {
+        // Nobody listening is fine.
+        drop(self.state.announce.send(News::Resource(uri.to_owned())));
     }
 
     /// Dies: connections break, children exit, the port closes.

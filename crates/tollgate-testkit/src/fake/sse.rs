@@ -46,7 +46,8 @@ pub(super) async fn accept(listener: TcpListener, state: Arc<State>) {
 
 async fn serve(state: &Arc<State>, all: &All, request: Request<Incoming>) -> Reply {
     let headers = Headers::of(&request);
-    let (path, query) = (request.uri().path().to_owned(), request.uri().query().unwrap_or_default().to_owned());
+    let (path, query) =
+        (request.uri().path().to_owned(), request.uri().query().unwrap_or_default().to_owned());
     match (request.method(), path.as_str()) {
         (&Method::GET, "/sse") => open(state, all, &headers),
         (&Method::POST, "/messages") => {
@@ -83,8 +84,7 @@ fn open(state: &Arc<State>, all: &All, headers: &Headers) -> Reply {
     let name = format!("session={number}");
     // A string is the endpoint.
     drop(out.send(Json::from(format!("/messages?{name}"))));
-    let open =
-        Arc::new(Open { session: Arc::clone(&session), out: out.clone(), running: Mutex::default() });
+    let open = Arc::new(Open { session: Arc::clone(&session), out: out.clone(), running: Mutex::default() });
     lock(all).insert(name.clone(), open);
     let task = tokio::spawn(stdio::announce(Arc::clone(state), session, out.clone()));
     state.track(&task);

@@ -45,7 +45,10 @@ pub struct Variant {
 
 impl Default for Variant {
     fn default() -> Self {
-        Self { agent: Speaks { revision: MODERN.to_owned(), over: Transport::Http }, server: Kind::ModernHttp }
+        Self {
+            agent: Speaks { revision: MODERN.to_owned(), over: Transport::Http },
+            server: Kind::ModernHttp,
+        }
     }
 }
 
