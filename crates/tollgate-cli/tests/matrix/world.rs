@@ -200,13 +200,16 @@ async fn play(feature: &Feature, cell: &Cell<'_>) -> Mark {
             (Some(_), None) => Ok(()),
         }
     };
-    match (tokio::time::timeout(Duration::from_secs(20), run).await, reason) {
+    match (tokio::time::timeout(CELL, run).await, reason) {
         (Ok(Ok(())), None) => Mark::Works,
         (Ok(Ok(())), Some(reason)) => Mark::Never(reason),
         (Ok(Err(failure)), _) => Mark::Fails(failure.to_string()),
         (Err(_), _) => Mark::Fails("it never came to an end".to_owned()),
     }
 }
+
+/// How long one cell may take.
+const CELL: Duration = Duration::from_secs(20);
 
 type News = BTreeMap<(usize, usize), Mark>;
 

@@ -76,6 +76,8 @@ impl Line {
     }
 
     pub(super) fn cancel(&self, id: u64) -> Result<()> {
+        // Nothing that comes from now on is for it.
+        lock(&self.waiting).remove(&id);
         let params = Json::object().with("requestId", id).with("reason", "the user gave up");
         self.say(rpc::notification("notifications/cancelled", params))
     }

@@ -95,7 +95,10 @@ pub(super) async fn ask(
             match response.get("result") {
                 Some(result) => answers.push(result.clone()),
                 None => {
-                    return text(&format!("refused {}", response.get("error").cloned().unwrap_or(Json::Null)));
+                    return text(&format!(
+                        "refused {}",
+                        response.get("error").cloned().unwrap_or(Json::Null)
+                    ));
                 }
             }
         }
