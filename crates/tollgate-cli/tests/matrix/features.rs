@@ -249,6 +249,13 @@ pub(crate) fn all() -> Vec<Feature> {
             page_first
         ),
         feature!(
+            "Tasks inside a call",
+            "A tool of 2025-11-25 that runs as a task only is called like any other: the gateway makes the task and awaits it.",
+            always,
+            None,
+            tasked
+        ),
+        feature!(
             "Batches",
             "Two requests in one array, two answers in one.",
             |from, _| (from.revision != "2025-03-26").then_some("batches are of 2025-03-26 only"),
@@ -331,7 +338,7 @@ async fn lists(cell: &Cell<'_>) -> Result<()> {
     let mine =
         tools.iter().filter_map(|tool| tool.text("name")).filter(|name| name.starts_with(&cell.named("")));
     let count = mine.count();
-    holds(count == 22, format!("{count} tools"))?;
+    holds(count == 23, format!("{count} tools"))?;
     for (method, member, key, name) in [
         ("prompts/list", "prompts", "name", cell.named("greet")),
         ("resources/list", "resources", "uri", cell.uri("note:1")),
@@ -681,6 +688,11 @@ async fn page_first(cell: &Cell<'_>) -> Result<()> {
     )?;
     let text = cell.said("url_needed", json!({})).await?;
     holds(text == "signed in", text)
+}
+
+async fn tasked(cell: &Cell<'_>) -> Result<()> {
+    let text = cell.said("tasked", json!({})).await?;
+    holds(text == "the task's result", text)
 }
 
 async fn batches(cell: &Cell<'_>) -> Result<()> {

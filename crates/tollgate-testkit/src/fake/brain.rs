@@ -96,6 +96,13 @@ pub(crate) async fn answer(
             }
             Ended::Result(Json::object())
         }
+        "tasks/result" if has_tasks(session) => {
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_millis(60)) => text("the task's result"),
+                () = port.cancelled() => Ended::Cancelled,
+            }
+        }
+        "tasks/cancel" if has_tasks(session) => Ended::Result(Json::object()),
         "server/discover" if modern => Ended::Result(discover()),
         "tools/list" => {
             let tools = lock(&state.script).tools.iter().map(|tool| tool.definition.clone()).collect();
@@ -166,6 +173,13 @@ fn capabilities() -> serde_json::Value {
     })
 }
 
+/// What a legacy session is told.
+fn with_tasks(session: &Session) -> Json {
+    let all = Json::from(capabilities());
+    let tasks = json!({ "cancel": {}, "requests": { "tools": { "call": {} } } });
+    if has_tasks(session) { all.with("tasks", Json::from(tasks)) } else { all }
+}
+
 fn discover() -> Json {
     Json::from(
         json!({ "supportedVersions": [MODERN], "capabilities": capabilities(), "instructions": "a fake" }),
@@ -181,7 +195,7 @@ pub(crate) fn initialize(state: &State, session: &Session, params: &Json) -> Jso
     *lock(&session.capabilities) = params.get("capabilities").cloned().unwrap_or_default();
     Json::object()
         .with("protocolVersion", agreed)
-        .with("capabilities", capabilities())
+        .with("capabilities", with_tasks(session))
         .with("serverInfo", info())
         .with("instructions", "a fake")
 }
@@ -256,6 +270,24 @@ fn rich() -> Ended {
     )
 }
 
+/// Runs as a task where the session has tasks, and only so.
+fn tasked(state: &State, session: &Session, params: &Json) -> Ended {
+    if !has_tasks(session) {
+        return text("the task's result");
+    }
+    if params.get("task").is_none() {
+        return Ended::Error(rpc::error_object(-32601, "this tool runs as a task only"), 200);
+    }
+    let id = format!("task-{}", state.next_id());
+    let task = json!({ "taskId": id, "status": "working", "ttl": 60_000, "pollInterval": 50, "createdAt": "2026-01-01T00:00:00Z", "lastUpdatedAt": "2026-01-01T00:00:00Z" });
+    Ended::Result(Json::object().with("task", Json::from(task)))
+}
+
+/// Whether a session is of 2025-11-25, which alone has tasks.
+fn has_tasks(session: &Session) -> bool {
+    lock(&session.revision).as_str() == "2025-11-25"
+}
+
 /// Wants its user to sign in first (-32042 of 2025-11-25), once.
 fn url_needed(state: &State, session: &Session) -> Ended {
     let first = lock(&state.signed_in).insert(session.id.clone());
@@ -282,6 +314,7 @@ async fn call(state: &Arc<State>, session: &Session, tool: &Tool, params: &Json,
         }
         "ask_withdrawn" => ask::withdraw(state, session, port).await,
         "url_needed" => url_needed(state, session),
+        "tasked" => tasked(state, session, params),
         "rich" => rich(),
         "levels" => {
             let asked = params.at(&["_meta", &format!("{RESERVED}logLevel")]).is_some();

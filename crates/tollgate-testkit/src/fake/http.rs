@@ -237,7 +237,8 @@ async fn modern(state: &Arc<State>, headers: &Headers, message: Json) -> Reply {
     };
     let Some(id) = id else { return plain(202, "") };
     if let Err((code, why)) = judge(state, headers, &method, &params) {
-        if method != "initialize" {
+        let excused = code == -32020 && lock(&state.script).quietly;
+        if method != "initialize" && !excused {
             state.fault(format!("{method}: {why}"));
         }
         let mut error = rpc::error_object(code, &why);

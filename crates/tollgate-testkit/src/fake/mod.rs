@@ -322,7 +322,11 @@ impl Server {
 
     /// Offers something else from now on, and says so to whoever listens.
     pub fn rescript(&self, script: Script) {
+        let quietly = script.quietly;
         *lock(&self.state.script) = script;
+        if quietly {
+            return;
+        }
         for list in ["tools", "prompts", "resources"] {
             // Nobody listening is fine.
             drop(self.state.announce.send(News::List(list)));

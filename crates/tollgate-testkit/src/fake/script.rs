@@ -20,6 +20,8 @@ pub struct Script {
     pub delay: Duration,
     /// Answers plain HTTP requests as event streams too.
     pub events: bool,
+    /// Offers this without saying that anything changed: then headers that fit an older list are refused, but are no fault.
+    pub quietly: bool,
 }
 
 /// One tool.
@@ -55,7 +57,7 @@ const STOCK: [(&str, &str, &str); 13] = [
 ];
 
 /// Tools that are there when asked for only.
-const RARE: [(&str, &str, &str); 8] = [
+const RARE: [(&str, &str, &str); 9] = [
     ("ask_url", "Asks its user to open a page and says the answer", "{}"),
     ("ask_several", "Asks for a completion and the roots at once", "{}"),
     ("ask_again", "Asks for a completion and then for the roots", "{}"),
@@ -63,6 +65,7 @@ const RARE: [(&str, &str, &str); 8] = [
     ("sample_tools", "Asks for a completion with tools", "{}"),
     ("url_needed", "Wants its user to sign in first", "{}"),
     ("rich", "Answers with content of every kind", "{}"),
+    ("tasked", "Runs as a task only, where there are tasks", "{}"),
     ("levels", "Logs at level debug and at level error", "{}"),
 ];
 
@@ -71,8 +74,11 @@ impl Tool {
     pub fn stock(name: &str) -> Option<Self> {
         let (name, description, properties) = STOCK.into_iter().chain(RARE).find(|(n, _, _)| *n == name)?;
         let schema = json!({ "type": "object", "properties": serde_json::from_str::<serde_json::Value>(properties).ok()? });
-        let definition =
+        let mut definition =
             Json::object().with("name", name).with("description", description).with("inputSchema", schema);
+        if name == "tasked" {
+            definition.set("execution", Json::object().with("taskSupport", "required"));
+        }
         Some(Self { like: name.to_owned(), definition, says: None })
     }
 
@@ -111,6 +117,7 @@ impl Default for Script {
             page: 0,
             delay: Duration::ZERO,
             events: false,
+            quietly: false,
         }
     }
 }
@@ -122,7 +129,7 @@ impl Script {
         Self { tools, ..Self::default() }
     }
 
-    /// Reads a script: `tools`, `resources`, `revision`, `page`, `delay_ms`, `events`; what is left out is as in [`Script::default`].
+    /// Reads a script: `tools`, `resources`, `revision`, `page`, `delay_ms`, `events`, `quietly`; what is left out is as in [`Script::default`].
     pub fn read(json: &Json) -> Result<Self> {
         let mut script = Self::default();
         for (key, value) in json.members() {
@@ -137,6 +144,7 @@ impl Script {
                     script.page = value.as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or_default();
                 }
                 "delay_ms" => script.delay = Duration::from_millis(value.as_u64().unwrap_or_default()),
+                "quietly" => script.quietly = *value == Json::Bool(true),
                 "events" => script.events = *value == Json::Bool(true),
                 other => return Err(Failure::new(format!("a fake has no `{other}`"))),
             }

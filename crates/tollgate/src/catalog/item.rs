@@ -36,6 +36,8 @@ pub struct Item {
     pub labels: Vec<Arc<str>>,
     /// Which arguments are mirrored in headers (tools).
     pub marks: Arc<[ParamHeader]>,
+    /// It can only be called as a task (2025-11-25, `execution.taskSupport`).
+    pub task: bool,
     /// As the server sent it.
     text: Object,
     /// Its schema without marks, where they are invalid: an agent would have to leave the tool out.
@@ -94,6 +96,7 @@ impl Item {
                 server.labels.iter().chain(own).map(|l| Arc::from(l.as_str())).collect()
             },
             marks,
+            task: listing == Listing::Tools && wants_task(&object),
             text: object,
             schema,
             description: overridden.and_then(|o| o.description.clone()),
@@ -125,6 +128,11 @@ impl Item {
         list_item_uris(&shown, method(self.listing), &|original| uri::expose(&self.server, original))
             .unwrap_or_else(|| Rope::from(shown))
     }
+}
+
+fn wants_task(object: &Object) -> bool {
+    let execution = object.object("execution");
+    execution.is_some_and(|execution| execution.string("taskSupport").as_deref() == Some("required"))
 }
 
 fn read_flags(object: &Object, name: &str, overridden: Option<&config::Override>) -> Flags {

@@ -105,6 +105,11 @@ pub struct Outbound {
     pub marks: Arc<[ParamHeader]>,
 }
 
+/// Whether a request of ours may be asked something on its way; a task's result is awaited as its call would be.
+const fn may_be_asked(method: Method) -> bool {
+    method.may_ask() || matches!(method, Method::TasksResult)
+}
+
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {

@@ -17,7 +17,7 @@ use super::introduction::Introduction;
 use super::params::{self, Stamp};
 use super::registry::Inbound;
 use super::server::Room;
-use super::{Failure, Outbound};
+use super::{Failure, Outbound, may_be_asked};
 use crate::call::{Client, LogLevel};
 use crate::clock::Clock;
 use crate::config;
@@ -228,7 +228,7 @@ impl Http {
                 }
                 let stamp = self.stamp(&outbound.client, id, outbound.progress, None, true);
                 let ask = self.ask(id, outbound, stamp)?;
-                Call::legacy(Arc::clone(sessions), session, ask, outbound.method.may_ask()).await
+                Call::legacy(Arc::clone(sessions), session, ask, may_be_asked(outbound.method)).await
             }
         }
     }

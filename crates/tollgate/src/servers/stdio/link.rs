@@ -122,7 +122,7 @@ impl Link {
         turn: Option<OwnedSemaphorePermit>,
     ) -> Result<Call, Failure> {
         let from = self.calls.enter(id, place)?;
-        let call = Call { link: Arc::clone(self), from, id, cancels: true, over: false, _turn: turn };
+        let call = Call { link: Arc::clone(self), from, id, cancels: true, over: false, turn };
         let written = match &self.out {
             Out::Pipe(_) => self.write(request).await,
             Out::Posts(posts) => {
@@ -349,7 +349,7 @@ pub(in crate::servers) struct Call {
     id: u64,
     cancels: bool,
     over: bool,
-    _turn: Option<OwnedSemaphorePermit>,
+    turn: Option<OwnedSemaphorePermit>,
 }
 
 impl Call {
@@ -374,6 +374,7 @@ impl Call {
 
     pub(in crate::servers) fn finish(&mut self) {
         self.over = true;
+        self.turn = None;
     }
 
     /// Never tells the process that nobody waits: for what it may not know, and for `initialize`.

@@ -18,7 +18,7 @@ use super::introduction::Introduction;
 use super::params::{self, Stamp, declared};
 use super::registry::Place;
 use super::server::Room;
-use super::{Failure, Outbound, nobody};
+use super::{Failure, Outbound, may_be_asked, nobody};
 use crate::call::Client;
 use crate::config::{Processes, Share, Transport};
 
@@ -110,7 +110,7 @@ impl Stdio {
         };
         process.used_ms.store(self.room.clock.now_ms(), Ordering::Relaxed);
         let turn = match &process.turn {
-            Some(turn) if outbound.method.may_ask() => {
+            Some(turn) if may_be_asked(outbound.method) => {
                 let waiting =
                     tokio::time::timeout(self.room.config.timeout.call, Arc::clone(turn).acquire_owned());
                 match waiting.await {
@@ -141,7 +141,7 @@ impl Stdio {
         let params = params::outbound(outbound.method, &outbound.params, stamp);
         let request = message::write_request(&Id::number(id), outbound.method.as_str(), params);
         let place = Place {
-            askable: process.turn.is_some() && outbound.method.may_ask(),
+            askable: process.turn.is_some() && may_be_asked(outbound.method),
             logs,
             standing: outbound.method == Method::Listen,
         };
