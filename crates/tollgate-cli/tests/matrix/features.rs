@@ -506,7 +506,7 @@ async fn logs(cell: &Cell<'_>) -> Result<()> {
     // What can't be told to be one call's is dropped: on a shared pipe, while others' calls are on their way.
     let shared = cell.to.is_modern() && cell.to.over == Transport::Stdio;
     let mut seen = Vec::new();
-    for _ in 0..if shared { 50 } else { 1 } {
+    for _ in 0..if shared { 500 } else { 1 } {
         let mut call = cell.call("levels", json!({}));
         call.reply(PATIENCE).await?.result()?;
         seen = call.take_notified();

@@ -149,7 +149,8 @@ pub(crate) async fn run() -> Result<Outcome> {
                 Err(failure) => return Err(failure.while_doing(side)),
             };
             let mut marks = Vec::new();
-            for (at, to) in sides.iter().copied().enumerate() {
+            // Each begins at another server, so that they do not all stand before the same one.
+            for (at, to) in sides.iter().copied().enumerate().cycle().skip(place).take(sides.len()) {
                 let cell = Cell {
                     agent: &agent,
                     from: side,
@@ -209,7 +210,7 @@ async fn play(feature: &Feature, cell: &Cell<'_>) -> Mark {
 }
 
 /// How long one cell may take.
-const CELL: Duration = Duration::from_secs(20);
+const CELL: Duration = Duration::from_secs(60);
 
 type News = BTreeMap<(usize, usize), Mark>;
 
