@@ -156,7 +156,7 @@ impl Inbox {
                     }
                 });
             }
-            (None, _) if token.is_none() && self.heard.concerns(&method) => self.heard.push(&method, params),
+            (None, _) if token.is_none() && Heard::concerns(&method) => self.heard.push(&method, params),
             (None, Some(sink)) => sink.notify(&method, params),
             (_, None) => {}
         }

@@ -294,7 +294,7 @@ struct HeardInner {
 
 impl Heard {
     /// Whether a notification belongs to no call.
-    fn concerns(&self, method: &str) -> bool {
+    fn concerns(method: &str) -> bool {
         method.ends_with("/list_changed")
             || ["notifications/resources/updated", "notifications/elicitation/complete"].contains(&method)
     }

@@ -53,7 +53,8 @@ impl Agent {
             while let Some(message) = queue.recv().await {
                 let posted = http::send(Method::POST, &endpoint, &headers, message.to_string()).await;
                 if !posted.as_ref().is_ok_and(|answer| answer.status() == 202) {
-                    lock(&complaints).push_str(&format!("{:?}\n", posted.map(|answer| answer.status())));
+                    let told = format!("{:?}\n", posted.map(|answer| answer.status()));
+                    lock(&complaints).push_str(&told);
                 }
             }
         });

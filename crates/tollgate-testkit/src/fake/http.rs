@@ -36,9 +36,9 @@ impl Body for Events {
         self.0.poll_recv(cx).map(|message| {
             message.map(|message| {
                 // Where messages go comes as plain text.
-                let (event, data) = match &message {
-                    Json::String(endpoint) => ("endpoint", endpoint.clone()),
-                    message => ("message", message.to_string()),
+                let (event, data) = match message.as_str() {
+                    Some(endpoint) => ("endpoint", endpoint.to_owned()),
+                    None => ("message", message.to_string()),
                 };
                 Ok(Frame::data(Bytes::from(format!("event: {event}\ndata: {data}\n\n"))))
             })

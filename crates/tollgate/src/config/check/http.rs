@@ -29,8 +29,7 @@ const OURS: [&str; 14] = [
 /// A server that speaks HTTP.
 pub(super) fn http(
     alias: &str,
-    url: &At<String>,
-    over: Over,
+    (url, over): (&At<String>, Over),
     headers: Option<At<Named<Template>>>,
     auth: Option<At<raw::Auth>>,
     tls: Option<At<raw::Tls>>,

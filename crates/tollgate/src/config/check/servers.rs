@@ -67,7 +67,7 @@ fn server(alias: &At<String>, at: At<raw::Server>, folder: &Path, report: &mut R
                 Some(raw::Transport::Http) => Over::Http,
                 Some(raw::Transport::Sse) => Over::Sse,
             };
-            http(&alias.value, &url, over, raw.headers, raw.auth, raw.tls, folder, report)
+            http(&alias.value, (&url, over), raw.headers, raw.auth, raw.tls, folder, report)
         }
         (Some(_), Some(url)) => {
             let message = format!("server `{}` has both `command` and `url`", short(&alias.value));

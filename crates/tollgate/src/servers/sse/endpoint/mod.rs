@@ -26,28 +26,24 @@ pub(super) fn resolve(base: &str, told: &str) -> Result<Uri, String> {
         (None, Some(at)) if told.get(..at).is_some_and(is_scheme) => Some(told.to_owned()),
         (None, _) => None,
     };
-    let path = match absolute {
-        Some(absolute) => {
-            let uri: Uri = absolute.parse().map_err(|_| bad())?;
-            if origin(&uri) != origin(&base) {
-                return Err(format!("it named an endpoint of another origin: `{shown}`"));
+    let path = if let Some(absolute) = absolute {
+        let uri: Uri = absolute.parse().map_err(|_| bad())?;
+        if origin(&uri) != origin(&base) {
+            return Err(format!("it named an endpoint of another origin: `{shown}`"));
+        }
+        uri.path_and_query().map_or("/", |path| path.as_str()).to_owned()
+    } else {
+        let (path, query) = told.split_once('?').map_or((told, None), |(path, query)| (path, Some(query)));
+        let merged = match path {
+            "" => base.path().to_owned(),
+            path if path.starts_with('/') => path.to_owned(),
+            path => {
+                let folder = base.path().rfind('/').and_then(|at| base.path().get(..=at));
+                format!("{}{path}", folder.unwrap_or("/"))
             }
-            uri.path_and_query().map_or("/", |path| path.as_str()).to_owned()
-        }
-        None => {
-            let (path, query) =
-                told.split_once('?').map_or((told, None), |(path, query)| (path, Some(query)));
-            let merged = match path {
-                "" => base.path().to_owned(),
-                path if path.starts_with('/') => path.to_owned(),
-                path => {
-                    let folder = base.path().rfind('/').and_then(|at| base.path().get(..=at));
-                    format!("{}{path}", folder.unwrap_or("/"))
-                }
-            };
-            let plain = without_dots(&merged);
-            query.map_or(plain.clone(), |query| format!("{plain}?{query}"))
-        }
+        };
+        let plain = without_dots(&merged);
+        query.map_or(plain.clone(), |query| format!("{plain}?{query}"))
     };
     let uri: Uri = path.parse().map_err(|_| bad())?;
     if uri.authority().is_some() { Err(bad()) } else { Ok(uri) }
