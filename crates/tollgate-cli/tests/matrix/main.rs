@@ -3,6 +3,13 @@
 //!
 //! The same program carries the lines of stdio fakes (`--carry`), so that nothing else has to be built.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::similar_names,
+    clippy::too_many_lines,
+    reason = "a test whose places are its own lists', whose cells are called, and whose table is one list"
+)]
+
 use std::path::Path;
 use std::process::ExitCode;
 
