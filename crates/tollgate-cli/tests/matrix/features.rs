@@ -366,9 +366,13 @@ async fn definitions(cell: &Cell<'_>) -> Result<()> {
     holds(tool.get("outputSchema").is_some() == (cell.from.revision >= FORMS), &tool)
 }
 
-async fn instructions(cell: &Cell<'_>) -> Result<()> {
+fn told(cell: &Cell<'_>) -> Result<()> {
     let text = cell.introduction.text("instructions").unwrap_or_default();
     holds(text.contains(&format!("## {}\na fake", cell.alias)), text)
+}
+
+async fn instructions(cell: &Cell<'_>) -> Result<()> {
+    std::future::ready(told(cell)).await
 }
 
 async fn calls(cell: &Cell<'_>) -> Result<()> {

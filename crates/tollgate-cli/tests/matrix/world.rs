@@ -210,7 +210,7 @@ async fn play(feature: &Feature, cell: &Cell<'_>) -> Mark {
 }
 
 /// How long one cell may take.
-const CELL: Duration = Duration::from_secs(60);
+const CELL: Duration = Duration::from_mins(1);
 
 type News = BTreeMap<(usize, usize), Mark>;
 
