@@ -20,6 +20,8 @@ pub struct Script {
     pub delay: Duration,
     /// Answers plain HTTP requests as event streams too.
     pub events: bool,
+    /// Offers this without saying that anything changed: then headers that fit an older list are refused, but are no fault.
+    pub quietly: bool,
 }
 
 /// One tool.
@@ -54,13 +56,29 @@ const STOCK: [(&str, &str, &str); 13] = [
     ),
 ];
 
+/// Tools that are there when asked for only.
+const RARE: [(&str, &str, &str); 9] = [
+    ("ask_url", "Asks its user to open a page and says the answer", "{}"),
+    ("ask_several", "Asks for a completion and the roots at once", "{}"),
+    ("ask_again", "Asks for a completion and then for the roots", "{}"),
+    ("ask_withdrawn", "Asks its user and takes the question back", "{}"),
+    ("sample_tools", "Asks for a completion with tools", "{}"),
+    ("url_needed", "Wants its user to sign in first", "{}"),
+    ("rich", "Answers with content of every kind", "{}"),
+    ("tasked", "Runs as a task only, where there are tasks", "{}"),
+    ("levels", "Logs at level debug and at level error", "{}"),
+];
+
 impl Tool {
     /// The stock tool `name`.
     pub fn stock(name: &str) -> Option<Self> {
-        let (name, description, properties) = STOCK.into_iter().find(|(n, _, _)| *n == name)?;
+        let (name, description, properties) = STOCK.into_iter().chain(RARE).find(|(n, _, _)| *n == name)?;
         let schema = json!({ "type": "object", "properties": serde_json::from_str::<serde_json::Value>(properties).ok()? });
-        let definition =
+        let mut definition =
             Json::object().with("name", name).with("description", description).with("inputSchema", schema);
+        if name == "tasked" {
+            definition.set("execution", Json::object().with("taskSupport", "required"));
+        }
         Some(Self { like: name.to_owned(), definition, says: None })
     }
 
@@ -99,12 +117,19 @@ impl Default for Script {
             page: 0,
             delay: Duration::ZERO,
             events: false,
+            quietly: false,
         }
     }
 }
 
 impl Script {
-    /// Reads a script: `tools`, `resources`, `revision`, `page`, `delay_ms`, `events`; what is left out is as in [`Script::default`].
+    /// Every tool that there is.
+    pub fn everything() -> Self {
+        let tools = STOCK.iter().chain(&RARE).filter_map(|(name, _, _)| Tool::stock(name)).collect();
+        Self { tools, ..Self::default() }
+    }
+
+    /// Reads a script: `tools`, `resources`, `revision`, `page`, `delay_ms`, `events`, `quietly`; what is left out is as in [`Script::default`].
     pub fn read(json: &Json) -> Result<Self> {
         let mut script = Self::default();
         for (key, value) in json.members() {
@@ -119,6 +144,7 @@ impl Script {
                     script.page = value.as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or_default();
                 }
                 "delay_ms" => script.delay = Duration::from_millis(value.as_u64().unwrap_or_default()),
+                "quietly" => script.quietly = *value == Json::Bool(true),
                 "events" => script.events = *value == Json::Bool(true),
                 other => return Err(Failure::new(format!("a fake has no `{other}`"))),
             }

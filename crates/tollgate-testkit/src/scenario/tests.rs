@@ -159,7 +159,7 @@ fn the_matrix_is_the_product_of_both_sides() {
         "<!-- over: agents=2025-03-26,stdio-2026-07-28 servers=every -->\n{GATEWAY}```json ledger\nnothing\n```\n"
     ));
     let names: Vec<String> = scenario.unwrap().variants.iter().map(Variant::to_string).collect();
-    assert_eq!(names.len(), 8);
+    assert_eq!(names.len(), 10);
     assert_eq!(names.first().unwrap(), "2025-03-26 to legacy-http");
     assert_eq!(names.last().unwrap(), "stdio-2026-07-28 to modern-stdio");
 }

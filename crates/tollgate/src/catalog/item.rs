@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use tollgate_mcp::header::{ParamHeader, param_headers};
+use tollgate_mcp::header::{ParamHeader, param_headers, without_marks};
 use tollgate_mcp::name;
 use tollgate_mcp::object::Object;
 use tollgate_mcp::rope::Rope;
@@ -57,8 +57,12 @@ pub struct Item {
     pub marks: Arc<[ParamHeader]>,
     /// What its schema says of its arguments, once a rule reads them.
     shape: OnceLock<Option<Arc<Shape>>>,
+    /// It can only be called as a task (2025-11-25, `execution.taskSupport`).
+    pub task: bool,
     /// As the server sent it.
     text: Object,
+    /// Its schema without marks, where they are invalid: an agent would have to leave the tool out.
+    schema: Option<Bytes>,
     description: Option<String>,
     hidden: Hidden,
 }
@@ -99,11 +103,13 @@ impl Item {
             }
             Listing::Resources | Listing::Templates => uri::expose(&server.alias, &original),
         };
-        let (flags, marks) = match listing {
+        let (flags, (marks, schema)) = match listing {
             Listing::Tools => {
                 (read_flags(&object, &original, overridden), read_marks(&object, strict_marks)?)
             }
-            Listing::Prompts | Listing::Resources | Listing::Templates => (Flags::default(), Arc::default()),
+            Listing::Prompts | Listing::Resources | Listing::Templates => {
+                (Flags::default(), (Arc::default(), None))
+            }
         };
         let own = overridden.map(|o| o.labels.as_slice()).unwrap_or_default();
         let labels: Vec<Arc<str>> = server.labels.iter().chain(own).map(|l| Arc::from(l.as_str())).collect();
@@ -128,7 +134,9 @@ impl Item {
             held: false,
             marks,
             shape: OnceLock::new(),
+            task: listing == Listing::Tools && wants_task(&object),
             text: object,
+            schema,
             description: overridden.and_then(|o| o.description.clone()),
             hidden: server.hidden,
         })
@@ -182,6 +190,9 @@ impl Item {
         if let Some(description) = &self.description {
             edit.set("description", Bytes::from(tollgate_mcp::object::quote(description)));
         }
+        if let Some(schema) = &self.schema {
+            edit.set("inputSchema", schema.clone());
+        }
         if !exposed {
             return edit.finish();
         }
@@ -206,6 +217,11 @@ fn marked(labels: &[Arc<str>], findings: &[Finding]) -> Vec<Arc<str>> {
     marked
 }
 
+fn wants_task(object: &Object) -> bool {
+    let execution = object.object("execution");
+    execution.is_some_and(|execution| execution.string("taskSupport").as_deref() == Some("required"))
+}
+
 fn read_flags(object: &Object, name: &str, overridden: Option<&config::Override>) -> Flags {
     let annotations = object.object("annotations").unwrap_or_else(Object::empty);
     let hint = |key: &str| match annotations.slice(key) {
@@ -222,11 +238,12 @@ fn read_flags(object: &Object, name: &str, overridden: Option<&config::Override>
     Flags::of_tool(name, hints, overridden.and_then(|o| o.destructive), true)
 }
 
-fn read_marks(object: &Object, strict: bool) -> Result<Arc<[ParamHeader]>, String> {
-    let Some(schema) = object.slice("inputSchema") else { return Ok(Arc::default()) };
-    match param_headers(schema) {
-        Ok(marks) => Ok(Arc::from(marks)),
+/// The marks of a tool's arguments, or its schema without them if they are invalid.
+fn read_marks(object: &Object, strict: bool) -> Result<(Arc<[ParamHeader]>, Option<Bytes>), String> {
+    let Some(schema) = object.get("inputSchema") else { return Ok((Arc::default(), None)) };
+    match param_headers(&schema) {
+        Ok(marks) => Ok((Arc::from(marks), None)),
         Err(why) if strict => Err(format!("its `x-mcp-header` is invalid: {why}")),
-        Err(_) => Ok(Arc::default()),
+        Err(_) => Ok((Arc::default(), without_marks(&schema))),
     }
 }

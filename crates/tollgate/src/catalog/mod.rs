@@ -419,6 +419,14 @@ impl Catalog {
         lock(&self.offers).known.insert(slot, Arc::new(offer));
     }
 
+    /// Lists one server's tools anew, now, for agents of these capabilities.
+    pub async fn refresh(self: &Arc<Self>, server: &str, client: &Client) {
+        if let Some(server) = self.servers.get(server) {
+            self.fetch(&server, client.capabilities.fingerprint(), &[Listing::Tools]).await;
+            self.rebuild();
+        }
+    }
+
     /// Asks servers again whose lists have outlived their `ttlMs` and that announce no changes. In the background.
     pub fn revalidate(self: &Arc<Self>, snapshot: &Snapshot) {
         for alias in snapshot.expired(self.clock.instant()) {

@@ -1,6 +1,8 @@
 //! What a call carries, for the rules that read it. The one place that says where each part comes from.
 //! *Never* gathers what no rule for the tool reads.
 
+use std::sync::Arc;
+
 use tollgate_policy::{Evidence, Needs, Session};
 
 use crate::conversation::{Facts, Here};
@@ -11,6 +13,7 @@ use crate::transform::Prepared;
 pub(super) fn evidence<'a>(
     prepared: &'a Prepared,
     touched: &'a Facts,
+    findings: &'a [Arc<str>],
     needs: Needs,
     now_ms: u64,
 ) -> Evidence<'a> {
@@ -27,10 +30,10 @@ pub(super) fn evidence<'a>(
             calls: touched.calls,
             counters: touched.counters.as_slice(),
         },
+        findings,
         task: touched.task.as_deref(),
         client: call.arrival.client.label.as_deref(),
         now_ms,
-        ..Evidence::default()
     }
 }
 
@@ -38,4 +41,9 @@ pub(super) fn evidence<'a>(
 pub(super) fn touched(prepared: &Prepared, needs: Needs) -> Facts {
     let read = needs.has(Needs::SESSION) || needs.has(Needs::TASK);
     prepared.call.here.as_ref().filter(|_| read).map(Here::facts).unwrap_or_default()
+}
+
+/// The kinds of what detectors find in the arguments, where rules read them; `None` = they cannot be looked into.
+pub(super) fn findings(prepared: &Prepared, needs: Needs) -> Option<Arc<[Arc<str>]>> {
+    if needs.has(Needs::FINDINGS) { prepared.findings() } else { Some(Arc::default()) }
 }

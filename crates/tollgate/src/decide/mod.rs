@@ -19,7 +19,7 @@ mod question;
 #[cfg(test)]
 mod tests;
 
-use evidence::{evidence, touched};
+use evidence::{evidence, findings, touched};
 
 pub use permit::Permit;
 pub use question::Question;
@@ -318,8 +318,14 @@ impl Rules {
         match &slot.always {
             Some(judged) if approved.is_empty() => Arc::clone(judged),
             Some(_) | None => {
-                let touched = touched(prepared, slot.outlook.reads());
-                let evidence = evidence(prepared, &touched, slot.outlook.reads(), now_ms);
+                let reads = slot.outlook.reads();
+                let touched = touched(prepared, reads);
+                let Some(findings) = findings(prepared, reads) else {
+                    let because = Some(Arc::from("its arguments cannot be looked into"));
+                    let no = No { code: Code::PolicyError, rule: None, because, change: None, always: false };
+                    return Arc::new(Judged { outcome: Outcome::Deny(no), ruling: Ruling::default() });
+                };
+                let evidence = evidence(prepared, &touched, &findings, reads, now_ms);
                 Arc::new(self.judged(&slot.outlook, &evidence, approved))
             }
         }

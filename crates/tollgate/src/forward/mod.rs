@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tollgate_mcp::object::{Object, quote};
-use tollgate_mcp::revision::Revision;
+use tollgate_mcp::revision::{Era, Revision};
 use tollgate_mcp::rope::Rope;
 use tollgate_mcp::translate::{self, Answer, InputRequest, input_required};
 use uuid::Uuid;
@@ -19,9 +19,14 @@ use crate::seal::{Purpose, Sealer};
 use crate::servers::{Event, Exchange, Failure, Outbound, Question, Reaction, Servers};
 use crate::transform::Prepared;
 
+mod consent;
 mod park;
+mod task;
 #[cfg(test)]
 mod tests;
+
+pub use consent::consent;
+use task::{Task, Then};
 
 pub use park::{Kept, Parked, Parking};
 
@@ -49,6 +54,8 @@ pub struct Flight {
     call: Box<Prepared>,
     approved: Option<Approved>,
     server: Arc<str>,
+    /// The task that its server runs it as.
+    task: Option<Task>,
 }
 
 /// A flight that is over.
@@ -90,12 +97,16 @@ impl Forwarder {
         if let Some(Waiting::Parked { id }) = prepared.call.state.as_ref().map(|s| &s.waiting) {
             return Box::pin(self.resume(*id, prepared, approved)).await;
         }
+        if let Some(declined) = consent::declined(&prepared) {
+            return Err(declined);
+        }
         let Some(at) = self.servers.get(&server) else {
             return Err(unavailable(&prepared, "the server is no longer configured"));
         };
-        let outbound = outbound(&mut prepared);
+        let mut outbound = outbound(&mut prepared);
+        let task = Task::wanted(&prepared, &at, &mut outbound);
         match at.send(outbound).await {
-            Ok(exchange) => Ok(Flight { exchange, early: None, call: prepared, approved, server }),
+            Ok(exchange) => Ok(Flight { exchange, early: None, call: prepared, approved, server, task }),
             Err(failure) => Err(refuse(&prepared, &failure)),
         }
     }
@@ -128,13 +139,17 @@ impl Forwarder {
         // A question that is still open is put again, with those that came meanwhile.
         let open = if ended.is_none() { exchange.open_questions() } else { Vec::new() };
         let early = ended.or_else(|| (!open.is_empty()).then_some(Event::Asked(open))).map(Box::new);
-        Ok(Flight { exchange, early, call: prepared, approved, server })
+        Ok(Flight { exchange, early, call: prepared, approved, server, task: None })
     }
 
     /// Parks a flight whose server asked, and makes the answer that asks the agent.
     pub fn park(&self, flight: Flight, questions: &[Question]) -> Answer {
         let id = Uuid::new_v4();
-        let Flight { exchange, call, approved, .. } = flight;
+        let Flight { exchange, call, approved, task, .. } = flight;
+        // A parked task is awaited by what is parked.
+        if let Some(mut task) = task {
+            task.over();
+        }
         let token = call.seal_state(&self.sealer, self.clock.now_ms(), approved, Waiting::Parked { id });
         let merged = !matches!(call.call.arrival.endpoint, Endpoint::Server(_));
         let asker = merged.then_some(call.call.target.server());
@@ -145,17 +160,23 @@ impl Forwarder {
         input_required(&requests, Some(&token))
     }
 
-    /// A modern server's `input_required`, its state wrapped in ours.
+    /// A modern server's `input_required`, its state wrapped in ours; or what a legacy server's -32042 asks.
     pub fn relay_question(
         &self,
         call: &Prepared,
+        server: Revision,
         approved: Option<Approved>,
         answer: &Answer,
         requests: &[InputRequest],
     ) -> Answer {
-        let inner = answer.object.string("requestState").map(std::borrow::Cow::into_owned);
-        let token =
-            call.seal_state(&self.sealer, self.clock.now_ms(), approved, Waiting::Server { state: inner });
+        let waiting = match server.era() {
+            Era::Modern => {
+                let inner = answer.object.string("requestState").map(std::borrow::Cow::into_owned);
+                Waiting::Server { state: inner }
+            }
+            Era::Legacy => Waiting::Consent,
+        };
+        let token = call.seal_state(&self.sealer, self.clock.now_ms(), approved, waiting);
         let mut edit = answer.object.edit();
         edit.set("requestState", Bytes::from(quote(&token)));
         if !matches!(call.call.arrival.endpoint, Endpoint::Server(_)) && !requests.is_empty() {
@@ -189,6 +210,16 @@ impl Flight {
             let event = match self.early.take() {
                 Some(event) => *event,
                 None => self.exchange.next().await,
+            };
+            let event = match &mut self.task {
+                None => event,
+                Some(task) => match task.then(event).await {
+                    Then::Event(event) => event,
+                    Then::Awaits(exchange) => {
+                        self.exchange = *exchange;
+                        continue;
+                    }
+                },
             };
             match event {
                 Event::Progress(params) => {

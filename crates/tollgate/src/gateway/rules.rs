@@ -14,9 +14,6 @@ use crate::path::Gate;
 use crate::servers::Listing;
 use crate::store::Store;
 
-/// What rules may not read yet, since nothing fills it. Deleting a line makes it available.
-const NOT_YET: [(Needs, &str); 1] = [(Needs::FINDINGS, "findings")];
-
 /// Whether a rule reads what conversations did: else they need not be remembered.
 pub(super) fn reads_conversations(policy: &Policy) -> bool {
     !policy.readers(Needs::SESSION).is_empty()
@@ -24,13 +21,7 @@ pub(super) fn reads_conversations(policy: &Policy) -> bool {
 
 /// Compiles the configured policy; without one, the starter policy.
 pub fn compile(config: &Config) -> Result<Policy, Problems> {
-    let policy = Policy::compile(&source(config)).map_err(|problems| placed(config, problems.0))?;
-    let not_yet = NOT_YET.iter().flat_map(|(part, name)| {
-        let message = format!("`{name}` is not available in this version");
-        policy.readers(*part).into_iter().map(move |reader| Problem { message: message.clone(), ..reader })
-    });
-    let not_yet: Vec<Problem> = not_yet.collect();
-    if not_yet.is_empty() { Ok(policy) } else { Err(placed(config, not_yet)) }
+    Policy::compile(&source(config)).map_err(|problems| placed(config, problems.0))
 }
 
 /// Holds a policy against what servers offer: errors, then warnings, in their places.

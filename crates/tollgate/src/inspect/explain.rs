@@ -10,6 +10,7 @@ use crate::call::Caller;
 use crate::catalog::Item;
 use crate::decide::Decider;
 use crate::path::Gate;
+use crate::transform::clean;
 
 /// Why.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -95,8 +96,10 @@ pub fn explain(
     reason: Option<&str>,
     now_ms: u64,
 ) -> Explained {
+    let text = arguments.get().as_bytes();
+    let findings = clean::findings(text, &clean::Cleaned::default()).unwrap_or_default();
     let evidence =
-        Evidence { arguments: Some(arguments.get().as_bytes()), reason, now_ms, ..Evidence::default() };
+        Evidence { arguments: Some(text), reason, findings: &findings, now_ms, ..Evidence::default() };
     let explanation = decider.explain(caller, item, &evidence);
     let (verdict, because) = said(&explanation.verdict);
     Explained {

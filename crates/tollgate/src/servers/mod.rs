@@ -19,6 +19,9 @@ mod http;
 /// Child processes.
 mod stdio;
 
+/// HTTP+SSE of 2024-11-05.
+mod sse;
+
 /// The parent between us and a child process.
 pub mod guard;
 
@@ -102,6 +105,11 @@ pub struct Outbound {
     pub log_level: Option<LogLevel>,
     /// The tool's `x-mcp-header` marks.
     pub marks: Arc<[ParamHeader]>,
+}
+
+/// Whether a request of ours may be asked something on its way; a task's result is awaited as its call would be.
+const fn may_be_asked(method: Method) -> bool {
+    method.may_ask() || matches!(method, Method::TasksResult)
 }
 
 /// Why there is no answer.

@@ -208,7 +208,9 @@ fn carry_state(call: &Call, responses: Option<&Object>, edit: &mut tollgate_mcp:
                 edit.remove("requestState");
             }
         },
-        Some(Waiting::Approval { .. } | Waiting::Inbox { .. } | Waiting::Parked { .. }) => {
+        Some(
+            Waiting::Approval { .. } | Waiting::Inbox { .. } | Waiting::Parked { .. } | Waiting::Consent,
+        ) => {
             edit.remove("requestState");
             edit.remove("inputResponses");
         }

@@ -15,7 +15,7 @@ use tollgate_mcp::translate::{Answer, answer_to_server, read_answer};
 use super::bulletin::Bulletin;
 use super::carrier::{Carried, Carrier};
 use super::server::Flight;
-use super::{Failure, Outbound};
+use super::{Failure, Outbound, may_be_asked};
 use crate::call::{Client, LogLevel};
 use crate::clock::Clock;
 
@@ -260,7 +260,7 @@ impl Exchange {
                 return None;
             }
             "elicitation/create" | "sampling/createMessage" | "roots/list" => {
-                match (self.method.may_ask(), self.client.capabilities.allows(&method, &params)) {
+                match (may_be_asked(self.method), self.client.capabilities.allows(&method, &params)) {
                     (true, true) if self.open.len() < OPEN_MAX => {
                         self.asked += 1;
                         let key = format!("q{}", self.asked);
