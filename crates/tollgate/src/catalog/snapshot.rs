@@ -23,8 +23,6 @@ pub struct Offer {
     config: Arc<config::Server>,
     /// What the server says of itself; `None` while only its last-known lists are there.
     pub introduction: Option<Arc<Introduction>>,
-    /// Listed by this process, not recalled.
-    pub fresh: bool,
     items: [Arc<Vec<Arc<Item>>>; 4],
     ttl_ms: Option<u64>,
     listed_at: Option<Instant>,
@@ -33,14 +31,7 @@ pub struct Offer {
 impl Offer {
     /// Nothing listed yet.
     pub fn new(config: Arc<config::Server>) -> Self {
-        Self {
-            config,
-            introduction: None,
-            fresh: false,
-            items: Default::default(),
-            ttl_ms: None,
-            listed_at: None,
-        }
+        Self { config, introduction: None, items: Default::default(), ttl_ms: None, listed_at: None }
     }
 
     /// Replaces one list. Entries that are not readable are left out with a warning; so are tools that `expose` leaves out.
@@ -107,19 +98,35 @@ impl Offer {
         let mut offer = Self::new(Arc::clone(config));
         for listing in ALL {
             let texts = elements(&saved.get(&format!("{listing:?}"))?).ok()?;
-            let mut items = Vec::new();
-            for text in &texts {
-                if let Ok(item) = Item::read(listing, config, text, whole.names_max, false)
-                    && (listing != Listing::Tools || exposes(&config.expose, &item.original))
-                {
-                    items.push(Arc::new(item));
-                }
-            }
-            if let Some(slot) = offer.items.get_mut(index(listing)) {
-                *slot = Arc::new(items);
-            }
+            offer.take(listing, &texts, whole);
         }
         Some(offer)
+    }
+
+    /// The same lists, read by another configuration of their server.
+    #[must_use]
+    pub fn reread(&self, config: &Arc<config::Server>, whole: &Config) -> Self {
+        let mut offer = Self { config: Arc::clone(config), ..self.clone() };
+        for listing in ALL {
+            let texts: Vec<Bytes> = self.items(listing).iter().map(|item| item.text().clone()).collect();
+            offer.take(listing, &texts, whole);
+        }
+        offer
+    }
+
+    /// The configuration it was read by.
+    pub fn config(&self) -> &Arc<config::Server> {
+        &self.config
+    }
+
+    /// Replaces one list by one that was read before.
+    fn take(&mut self, listing: Listing, texts: &[Bytes], whole: &Config) {
+        let read = |text| Item::read(listing, &self.config, text, whole.names_max, false).ok();
+        let shown = |item: &Item| listing != Listing::Tools || exposes(&self.config.expose, &item.original);
+        let items = texts.iter().filter_map(read).filter(shown).map(Arc::new).collect();
+        if let Some(slot) = self.items.get_mut(index(listing)) {
+            *slot = Arc::new(items);
+        }
     }
 
     /// Milliseconds for which these lists may still be cached; 0 where nothing announces their changes.

@@ -50,7 +50,7 @@ mod backoff;
 mod credential;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::sync::{Arc, LazyLock};
 
