@@ -12,7 +12,7 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 
 // The servers that speak no revision with a handshake: a legacy client reaches them only through the gateway.
-const MODERN_ONLY = ['modern'];
+const MODERN_ONLY = ['modern', 'piped'];
 const CANCEL_SECONDS_MAX = 5;
 const STEP_SECONDS_MAX = 20;
 
@@ -186,12 +186,13 @@ const STEPS = {
     equal(client.revision, speaks, 'revision');
   },
 
-  async lists(client, { lists: { method, key, field, starts, rule } }) {
+  async lists(client, { lists: { method, key, field, starts, rule, least } }) {
     const names = (await pages(client, method, key)).map((entry) => entry[field]);
     for (const start of starts) {
       if (!names.some((name) => name.startsWith(start))) fail(`nothing starts with \`${start}\` among ${names}`);
     }
     equal(new Set(names).size, names.length, 'distinct names');
+    if (names.length < (least ?? 0)) fail(`${names.length} are fewer than ${least}`);
     if (rule) equal(names.filter((name) => !new RegExp(rule).test(name)).join(), '', 'names outside the rule');
   },
 

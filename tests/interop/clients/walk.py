@@ -32,7 +32,7 @@ from mcp_types import (
 )
 
 # The servers that speak no revision with a handshake: a legacy client reaches them only through the gateway.
-MODERN_ONLY = ["modern"]
+MODERN_ONLY = ["modern", "piped"]
 CANCEL_SECONDS_MAX = 5
 STEP_SECONDS_MAX = 20
 REFUSAL = "dev.tollgate/refusal"
@@ -280,6 +280,8 @@ async def lists(client, step):
         if not any(name.startswith(start) for name in names):
             raise Failed(f"nothing starts with `{start}` among {names}")
     equal(len(set(names)), len(names), "distinct names")
+    if len(names) < wanted.get("least", 0):
+        raise Failed(f"{len(names)} are fewer than {wanted['least']}")
     if "rule" in wanted:
         equal([name for name in names if not re.search(wanted["rule"], name)], [], "names outside the rule")
 

@@ -14,7 +14,6 @@ use tollgate_policy::{Flags, Hints};
 use crate::config;
 use crate::servers::Listing;
 
-use super::list::method;
 use super::string_of;
 
 /// One listed thing.
@@ -114,7 +113,7 @@ impl Item {
         }
         let shown = edit.finish().into_bytes();
         // Every place a URI occurs: a resource's, a template's, and an MCP App's in a tool's `_meta`.
-        list_item_uris(&shown, method(self.listing), &|original| uri::expose(&self.server, original))
+        list_item_uris(&shown, self.listing.method(), &|original| uri::expose(&self.server, original))
             .unwrap_or_else(|| Rope::from(shown))
     }
 }

@@ -26,7 +26,7 @@ mod snapshot;
 mod tests;
 
 pub use item::Item;
-pub use list::{List, ListKey, digest_of, method};
+pub use list::{List, ListKey, digest_of};
 pub use snapshot::{Asked, Offer, Snapshot};
 
 /// How long a list waits, right after the gateway's own start, for servers that were never heard of.
@@ -37,7 +37,7 @@ const DECLARED_GRACE: Duration = Duration::from_secs(5);
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// After a list that could not be read: the first pause before it is read again, doubled each time up to the last one.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
-const RETRY_LAST: Duration = Duration::from_secs(60);
+const RETRY_LAST: Duration = Duration::from_mins(1);
 /// What the gateway says of lists whose servers announce changes.
 const TTL_MS: u64 = 60_000;
 
@@ -131,9 +131,9 @@ impl Catalog {
 
     /// Applies a new configuration, after the servers did.
     pub fn apply(self: &Arc<Self>, config: Arc<Config>) {
-        let before = self.config.swap(Arc::clone(&config));
-        if before.names_max != config.names_max {
-            self.reread(&config, None);
+        let names_max = config.names_max;
+        if self.config.swap(config).names_max != names_max {
+            self.reread(&self.config.load(), None);
         }
         self.follow();
     }
