@@ -35,6 +35,8 @@ from mcp_types import (
 MODERN_ONLY = ["modern", "piped"]
 CANCEL_SECONDS_MAX = 5
 STEP_SECONDS_MAX = 20
+# Without the gateway the first list starts every server, one after the other.
+DIRECT_STEP_SECONDS_MAX = 90
 REFUSAL = "dev.tollgate/refusal"
 LISTS = {
     "listTools": "list_tools",
@@ -59,7 +61,7 @@ async def walk(connect):
     people = People(options, connections, connect)
     for step in plan(options):
         try:
-            await asyncio.wait_for(take(step, people), STEP_SECONDS_MAX)
+            await asyncio.wait_for(take(step, people), DIRECT_STEP_SECONDS_MAX if options.direct else STEP_SECONDS_MAX)
         except Skipped as why:
             skipped += 1
             print(f"skip {step['step']}: {why}", flush=True)
