@@ -10,6 +10,9 @@ pub use standard::{Standard, name_of, validate};
 mod param;
 pub use param::{ParamHeader, ParamKind, mirror, param_headers, validate_params};
 
+mod strip;
+pub use strip::without_marks;
+
 #[cfg(test)]
 mod tests;
 

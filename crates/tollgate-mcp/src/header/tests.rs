@@ -307,3 +307,19 @@ proptest! {
         drop(mirror(&[mark("A", &["a"], ParamKind::Integer)], &noise));
     }
 }
+
+#[test]
+fn marks_are_taken_out_of_schemas_and_out_of_nothing_else() {
+    let strip = |text: &str| {
+        super::without_marks(&bytes::Bytes::from(text.to_owned()))
+            .map(|stripped| String::from_utf8(stripped.to_vec()).unwrap())
+    };
+    let schema = r#"{"type":"object","properties":{"x-mcp-header":{"type":"string","x-mcp-header":"A","n":1.00},"list":{"items":[{"x-mcp-header":"B"},{"oneOf":[{"x-mcp-header":7}]}]}},"default":{"x-mcp-header":"kept"}}"#;
+    let expected = r#"{"type":"object","properties":{"x-mcp-header":{"type":"string","n":1.00},"list":{"items":[{},{"oneOf":[{}]}]}},"default":{"x-mcp-header":"kept"}}"#;
+    assert_eq!(strip(schema).as_deref(), Some(expected));
+    for same in [r#"{"type":"object"}"#, r#"{"default":{"x-mcp-header":1}}"#, r#""x-mcp-header""#, "7"] {
+        assert_eq!(strip(same), None, "{same}");
+    }
+    let deep = "{\"not\":".repeat(200) + "{\"x-mcp-header\":1}" + &"}".repeat(200);
+    assert_eq!(strip(&deep), None);
+}

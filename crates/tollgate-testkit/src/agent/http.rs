@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use hyper::Method;
 use tokio::sync::watch;
 
-use super::{Ids, Outcome, Reply, Setup, Sink, asks, gather};
+use super::{Heard, Ids, Outcome, Reply, Setup, Sink, asks, gather};
 use crate::fake::lock;
 use crate::json::Json;
 use crate::wire::{header_value, http, rpc};
@@ -18,12 +18,20 @@ pub(super) struct Agent {
     pub(super) ids: Ids,
     session: Arc<Mutex<Option<String>>>,
     calls: Mutex<HashMap<u64, watch::Sender<bool>>>,
+    pub(super) heard: Heard,
 }
 
 impl Agent {
     pub(super) fn new(endpoint: &str, setup: Setup) -> Self {
         let endpoint = endpoint.to_owned();
-        Self { endpoint, setup, ids: Ids::default(), session: Arc::default(), calls: Mutex::default() }
+        Self {
+            endpoint,
+            setup,
+            ids: Ids::default(),
+            session: Arc::default(),
+            calls: Mutex::default(),
+            heard: Heard::default(),
+        }
     }
 
     pub(super) async fn initialize(&self) -> Result<Reply> {
@@ -85,6 +93,74 @@ impl Agent {
         if lock(&self.session).is_some() {
             http::send(Method::DELETE, &self.endpoint, &self.headers(&Json::Null), String::new()).await?;
         }
+        Ok(())
+    }
+
+    pub(super) async fn batch(&self, requests: Vec<(&str, Json)>) -> Result<Vec<Reply>> {
+        let messages: Vec<_> = requests
+            .into_iter()
+            .map(|(method, params)| rpc::request(self.ids.next(), method, params))
+            .collect();
+        let ids: Vec<_> = messages.iter().map(|message| message.get("id").cloned()).collect();
+        let answer = self.post(&Json::Array(messages)).await?;
+        let status = answer.status();
+        let answers = Json::parse(&answer.text().await?)?;
+        let of = |id: &Option<Json>| answers.elements().iter().find(|answer| answer.get("id") == id.as_ref());
+        ids.iter()
+            .map(|id| of(id).map(|answer| Reply::read(status, answer, 0)).ok_or_else(|| "no answer".into()))
+            .collect()
+    }
+
+    pub(super) async fn broken_off(&self, method: &str, params: Json) -> Result<Vec<Json>> {
+        let id = self.ids.next();
+        let mut stream = self.post(&rpc::request(id, method, self.setup.stamp(&params, id))).await?;
+        let (mut messages, mut last) = (Vec::new(), String::new());
+        while messages.is_empty() {
+            let event = stream.event().await?.ok_or("the stream ended before its first message")?;
+            last = event.id.ok_or("an event without an id")?;
+            if !event.data.is_empty() {
+                messages.push(Json::parse(&event.data)?);
+            }
+        }
+        drop(stream);
+        let mut headers = self.headers(&Json::Null);
+        headers.retain(|(name, _)| name != "accept");
+        headers.push(("accept".to_owned(), "text/event-stream".to_owned()));
+        headers.push(("last-event-id".to_owned(), last));
+        let mut rest = http::send(Method::GET, &self.endpoint, &headers, String::new()).await?;
+        while let Some(event) = rest.event().await? {
+            if event.data.is_empty() {
+                continue;
+            }
+            let message = Json::parse(&event.data)?;
+            let over = message.get("id").and_then(Json::as_u64) == Some(id);
+            messages.push(message);
+            if over {
+                return Ok(messages);
+            }
+        }
+        Err(Failure::new(format!("the rest never came: {messages:?}")))
+    }
+
+    /// Opens the session's standing stream.
+    pub(super) async fn listen(&self) -> Result<()> {
+        let mut headers = self.headers(&Json::Null);
+        headers.retain(|(name, _)| name != "accept");
+        headers.push(("accept".to_owned(), "text/event-stream".to_owned()));
+        let mut stream = http::send(Method::GET, &self.endpoint, &headers, String::new()).await?;
+        if stream.status() != 200 {
+            return Err(Failure::new(format!("GET was answered with HTTP {}", stream.status())));
+        }
+        let heard = self.heard.clone();
+        tokio::spawn(async move {
+            while let Ok(Some(event)) = stream.event().await {
+                if let Ok(message) = Json::parse(&event.data)
+                    && let Some(method) = message.text("method")
+                {
+                    heard.push(method, message.get("params").cloned().unwrap_or_default());
+                }
+            }
+        });
         Ok(())
     }
 

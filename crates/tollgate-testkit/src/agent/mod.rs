@@ -1,4 +1,4 @@
-//! Scripted agents of every revision, over HTTP and stdio. A call runs by itself: its questions come out one by one and wait for an answer,
+//! Scripted agents of every revision, over HTTP, HTTP+SSE and stdio. A call runs by itself: its questions come out one by one and wait for an answer,
 //! its notifications are collected, its end is a `Reply`.
 //! *Never* repairs what it receives: an answer of the wrong shape is the test's to see.
 
@@ -17,6 +17,12 @@ mod http;
 
 /// Over a child's pipes.
 mod pipe;
+
+/// Over HTTP+SSE.
+mod sse;
+
+/// What a pipe and an event stream share.
+mod line;
 
 #[cfg(test)]
 mod tests;
@@ -245,11 +251,19 @@ impl Pending {
         std::mem::take(&mut self.notified)
     }
 
+    /// Takes out the first notification so far that is `wanted`.
+    pub fn take_first(&mut self, wanted: impl Fn(&str, &Json) -> bool) -> Option<Json> {
+        self.notified();
+        let at = self.notified.iter().position(|(method, params)| wanted(method, params))?;
+        Some(self.notified.remove(at).1)
+    }
+
     /// Gives the call up, as its revision and transport do: closes the stream, or sends `notifications/cancelled`.
     pub async fn cancel(self) -> Result<()> {
         match &*self.carrier {
             Carrier::Http(agent) => agent.cancel(self.id).await,
-            Carrier::Pipe(agent) => agent.cancel(self.id),
+            Carrier::Pipe(agent) => agent.line.cancel(self.id),
+            Carrier::Sse(agent) => agent.line()?.cancel(self.id),
         }
     }
 
@@ -265,6 +279,45 @@ impl Pending {
 enum Carrier {
     Http(http::Agent),
     Pipe(pipe::Agent),
+    Sse(sse::Agent),
+}
+
+/// What an agent was told outside of its calls: changed lists and resources.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Heard(Arc<HeardInner>);
+
+#[derive(Debug, Default)]
+struct HeardInner {
+    told: std::sync::Mutex<Vec<(String, Json)>>,
+    more: tokio::sync::Notify,
+}
+
+impl Heard {
+    /// Whether a notification belongs to no call.
+    fn concerns(&self, method: &str) -> bool {
+        method.ends_with("/list_changed")
+            || ["notifications/resources/updated", "notifications/elicitation/complete"].contains(&method)
+    }
+
+    fn push(&self, method: &str, params: Json) {
+        crate::fake::lock(&self.0.told).push((method.to_owned(), params));
+        self.0.more.notify_waiters();
+    }
+
+    /// Takes the first notification that is `wanted`, waiting up to `patience`.
+    async fn take(&self, wanted: impl Fn(&str, &Json) -> bool, patience: Duration) -> Option<Json> {
+        let deadline = tokio::time::Instant::now() + patience;
+        loop {
+            let more = self.0.more.notified();
+            {
+                let mut told = crate::fake::lock(&self.0.told);
+                if let Some(at) = told.iter().position(|(method, params)| wanted(method, params)) {
+                    return Some(told.remove(at).1);
+                }
+            }
+            tokio::time::timeout_at(deadline, more).await.ok()?;
+        }
+    }
 }
 
 /// A connected agent.
@@ -289,9 +342,28 @@ impl Agent {
         Self(Arc::new(Carrier::Http(http::Agent::new(endpoint, setup))))
     }
 
+    /// Opens an event stream of 2024-11-05 at `url` and shakes hands.
+    pub async fn sse(url: &str, setup: Setup) -> Result<Self> {
+        let agent = Self::silent_sse(url, setup);
+        if let Some(reply) = agent.knock().await? {
+            reply.result()?;
+        }
+        Ok(agent)
+    }
+
+    /// The same, before it has opened its stream.
+    pub fn silent_sse(url: &str, setup: Setup) -> Self {
+        Self(Arc::new(Carrier::Sse(sse::Agent::new(url, setup))))
+    }
+
+    /// Starts a child and connects to its pipes, saying nothing yet.
+    pub fn silent_stdio(command: &[String], env: &[(String, String)], setup: Setup) -> Result<Self> {
+        Ok(Self(Arc::new(Carrier::Pipe(pipe::Agent::start(command, env, setup)?))))
+    }
+
     /// Starts a child and connects to its pipes; with a legacy revision it shakes hands.
     pub async fn stdio(command: &[String], env: &[(String, String)], setup: Setup) -> Result<Self> {
-        let agent = Self(Arc::new(Carrier::Pipe(pipe::Agent::start(command, env, setup)?)));
+        let agent = Self::silent_stdio(command, env, setup)?;
         if let Some(reply) = agent.knock().await? {
             reply.result()?;
         }
@@ -302,7 +374,10 @@ impl Agent {
     pub async fn knock(&self) -> Result<Option<Reply>> {
         match &*self.0 {
             Carrier::Http(agent) if !agent.setup.is_modern() => agent.initialize().await.map(Some),
-            Carrier::Pipe(agent) if !agent.setup.is_modern() => agent.initialize().await.map(Some),
+            Carrier::Pipe(agent) if !agent.setup.is_modern() => {
+                agent.line.initialize(&agent.setup, &agent.ids).await.map(Some)
+            }
+            Carrier::Sse(agent) => agent.initialize().await.map(Some),
             Carrier::Http(_) | Carrier::Pipe(_) => Ok(None),
         }
     }
@@ -314,11 +389,17 @@ impl Agent {
         let id = match &*self.0 {
             Carrier::Http(agent) => agent.ids.next(),
             Carrier::Pipe(agent) => agent.ids.next(),
+            Carrier::Sse(agent) => agent.ids.next(),
         };
         let task = tokio::spawn(async move {
             match &*carrier {
                 Carrier::Http(agent) => agent.run(id, &method, params, &sink).await,
-                Carrier::Pipe(agent) => agent.run(id, &method, params, &sink).await,
+                Carrier::Pipe(agent) => {
+                    agent.line.run((&agent.setup, &agent.ids), id, &method, params, &sink).await
+                }
+                Carrier::Sse(agent) => {
+                    agent.line()?.run((&agent.setup, &agent.ids), id, &method, params, &sink).await
+                }
             }
         });
         let carrier = Arc::clone(&self.0);
@@ -346,8 +427,44 @@ impl Agent {
     pub async fn leave(&self) -> Result<()> {
         match &*self.0 {
             Carrier::Http(agent) => agent.leave().await,
-            Carrier::Pipe(_) => Ok(()),
+            Carrier::Pipe(_) | Carrier::Sse(_) => Ok(()),
         }
+    }
+
+    /// Sends requests as one batch (2025-03-26); their replies in order.
+    pub async fn batch(&self, requests: Vec<(&str, Json)>) -> Result<Vec<Reply>> {
+        match &*self.0 {
+            Carrier::Http(agent) => agent.batch(requests).await,
+            Carrier::Pipe(agent) => agent.line.batch(&agent.ids, requests).await,
+            Carrier::Sse(agent) => agent.line()?.batch(&agent.ids, requests).await,
+        }
+    }
+
+    /// Sends a request over streamable HTTP, breaks its stream off after the first message, and gets the rest with `Last-Event-ID`: all
+    /// messages.
+    pub async fn broken_off(&self, method: &str, params: Json) -> Result<Vec<Json>> {
+        match &*self.0 {
+            Carrier::Http(agent) => agent.broken_off(method, params).await,
+            Carrier::Pipe(_) | Carrier::Sse(_) => Err("only streamable HTTP has streams to resume".into()),
+        }
+    }
+
+    /// Listens for what belongs to no call, where that needs a stream of its own (a session over streamable HTTP).
+    pub async fn listen(&self) -> Result<()> {
+        match &*self.0 {
+            Carrier::Http(agent) => agent.listen().await,
+            Carrier::Pipe(_) | Carrier::Sse(_) => Ok(()),
+        }
+    }
+
+    /// The params of the first notification outside of calls that is `wanted`, waiting up to `patience`.
+    pub async fn hears(&self, wanted: impl Fn(&str, &Json) -> bool, patience: Duration) -> Option<Json> {
+        let heard = match &*self.0 {
+            Carrier::Http(agent) => &agent.heard,
+            Carrier::Pipe(agent) => &agent.heard,
+            Carrier::Sse(agent) => &agent.heard,
+        };
+        heard.take(wanted, patience).await
     }
 }
 

@@ -2,10 +2,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 
 use super::script::Tool;
-use super::{Session, State, lock};
+use super::{Session, State, ask, lock};
 use crate::json::Json;
 use crate::wire::{LEGACY, MODERN, RESERVED, rpc};
 
@@ -43,7 +43,7 @@ impl Port {
         tokio::select! { () = told => {}, () = closed => {} }
     }
 
-    fn notify(&self, method: &str, params: Json) {
+    pub(crate) fn notify(&self, method: &str, params: Json) {
         // Nobody there to read it is the reader's business.
         drop(self.out.send(rpc::notification(method, params)));
     }
@@ -53,8 +53,11 @@ impl Port {
 pub(crate) fn streams(state: &State, method: &str, params: &Json) -> bool {
     let script = lock(&state.script);
     let tool = find(&script.tools, params);
-    let streaming =
-        |tool: &Tool| matches!(tool.like.as_str(), "ask" | "sample" | "roots" | "progress" | "log" | "slow");
+    let streaming = |tool: &Tool| {
+        let like = tool.like.as_str();
+        let talks = ["ask", "sample", "roots"].iter().any(|talks| like.starts_with(talks));
+        talks || matches!(like, "progress" | "log" | "levels" | "slow")
+    };
     script.events
         || method == "subscriptions/listen"
         || (method == "tools/call" && tool.is_some_and(streaming))
@@ -83,7 +86,16 @@ pub(crate) async fn answer(
             *lock(&session.log_level) = params.text("level").map(ToOwned::to_owned);
             Ended::Result(Json::object())
         }
-        "ping" | "resources/subscribe" | "resources/unsubscribe" if !modern => Ended::Result(Json::object()),
+        "ping" if !modern => Ended::Result(Json::object()),
+        "resources/subscribe" | "resources/unsubscribe" if !modern => {
+            let uri = params.text("uri").unwrap_or_default().to_owned();
+            if method == "resources/subscribe" {
+                lock(&session.subscribed).insert(uri);
+            } else {
+                lock(&session.subscribed).remove(&uri);
+            }
+            Ended::Result(Json::object())
+        }
         "server/discover" if modern => Ended::Result(discover()),
         "tools/list" => {
             let tools = lock(&state.script).tools.iter().map(|tool| tool.definition.clone()).collect();
@@ -103,10 +115,10 @@ pub(crate) async fn answer(
         "resources/read" => read(state, params),
         "completion/complete" => {
             let typed = params.at(&["argument", "value"]).and_then(Json::as_str).unwrap_or_default();
-            Ended::Result(
-                json!({ "completion": { "values": [format!("{typed}-one"), format!("{typed}-two")] } })
-                    .into(),
-            )
+            let mut values = vec![format!("{typed}-one"), format!("{typed}-two")];
+            let context = params.at(&["context", "arguments"]).map(Json::members).unwrap_or_default();
+            values.extend(context.iter().filter_map(|(_, value)| value.as_str().map(ToOwned::to_owned)));
+            Ended::Result(json!({ "completion": { "values": values } }).into())
         }
         "tools/call" => {
             let tool = find(&lock(&state.script).tools, params).cloned();
@@ -224,8 +236,36 @@ fn read(state: &State, params: &Json) -> Ended {
 }
 
 /// A result with one text.
-fn text(text: &str) -> Ended {
+pub(crate) fn text(text: &str) -> Ended {
     Ended::Result(json!({ "content": [{ "type": "text", "text": text }] }).into())
+}
+
+/// Content of every kind.
+fn rich() -> Ended {
+    Ended::Result(
+        json!({
+            "content": [
+                { "type": "image", "data": "AAAA", "mimeType": "image/png" },
+                { "type": "audio", "data": "AAAA", "mimeType": "audio/wav" },
+                { "type": "resource_link", "uri": "file:///readme.md", "name": "readme" },
+                { "type": "resource", "resource": { "uri": "file:///readme.md", "text": "# Read me" } }
+            ],
+            "structuredContent": { "n": 1 }
+        })
+        .into(),
+    )
+}
+
+/// Wants its user to sign in first (-32042 of 2025-11-25), once.
+fn url_needed(state: &State, session: &Session) -> Ended {
+    let first = lock(&state.signed_in).insert(session.id.clone());
+    if state.kind.is_modern() || !first {
+        lock(&state.signed_in).remove(&session.id);
+        return text("signed in");
+    }
+    let elicitation = json!([{ "mode": "url", "elicitationId": "e-9", "url": "https://x.example/in", "message": "Sign in." }]);
+    let data = Json::object().with("elicitations", Json::from(elicitation));
+    Ended::Error(rpc::error_object(-32042, "sign in first").with("data", data), 400)
 }
 
 async fn call(state: &Arc<State>, session: &Session, tool: &Tool, params: &Json, port: &Port) -> Ended {
@@ -237,7 +277,22 @@ async fn call(state: &Arc<State>, session: &Session, tool: &Tool, params: &Json,
             tokio::time::sleep(Duration::from_millis(number("ms", 60_000))).await;
             text("waited")
         }
-        "ask" | "sample" | "roots" => ask(state, session, tool, params, port).await,
+        "ask" | "ask_url" | "ask_several" | "ask_again" | "sample" | "sample_tools" | "roots" => {
+            ask::ask(state, session, tool, params, port).await
+        }
+        "ask_withdrawn" => ask::withdraw(state, session, port).await,
+        "url_needed" => url_needed(state, session),
+        "rich" => rich(),
+        "levels" => {
+            let asked = params.at(&["_meta", &format!("{RESERVED}logLevel")]).is_some();
+            if asked || lock(&session.log_level).is_some() {
+                for (level, data) in [("debug", "noise"), ("error", "trouble")] {
+                    let params = json!({ "level": level, "logger": "fake", "data": data });
+                    port.notify("notifications/message", params.into());
+                }
+            }
+            text("logged")
+        }
         "progress" => {
             if let Some(token) = params.at(&["_meta", "progressToken"]) {
                 for step in 1..=3_u64 {
@@ -287,89 +342,4 @@ async fn call(state: &Arc<State>, session: &Session, tool: &Tool, params: &Json,
             (None, None) => text(&arguments.to_string()),
         },
     }
-}
-
-/// The question that a tool asks: method, params, the client capability it needs.
-fn question(tool: &Tool) -> (&'static str, Json, &'static str) {
-    match tool.like.as_str() {
-        "sample" => {
-            let message =
-                json!({ "role": "user", "content": { "type": "text", "text": "One word, please." } });
-            ("sampling/createMessage", json!({ "messages": [message], "maxTokens": 10 }).into(), "sampling")
-        }
-        "roots" => ("roots/list", Json::object(), "roots"),
-        _ => {
-            let schema = json!({ "type": "object", "properties": { "name": { "type": "string" } }, "required": ["name"] });
-            let params = json!({ "message": "What is your name?", "requestedSchema": schema });
-            ("elicitation/create", params.into(), "elicitation")
-        }
-    }
-}
-
-async fn ask(state: &Arc<State>, session: &Session, tool: &Tool, params: &Json, port: &Port) -> Ended {
-    let (method, asked, capability) = question(tool);
-    let answered = |answer: &Json| text(&format!("answered {answer}"));
-    if state.kind.is_modern() {
-        return ask_by_result(state, params, method, asked, capability, answered);
-    }
-    if lock(&session.capabilities).get(capability).is_none() {
-        return Ended::Result(
-            json!({ "content": [{ "type": "text", "text": "there is nobody to ask" }], "isError": true })
-                .into(),
-        );
-    }
-    let id = state.next_id();
-    let (tx, rx) = oneshot::channel();
-    lock(&state.asks).insert(id, tx);
-    drop(port.out.send(rpc::request(id, method, asked)));
-    match rx.await {
-        Ok(response) => {
-            state.receive("answer", &response, &[]);
-            match response.get("result") {
-                Some(result) => answered(result),
-                None => text(&format!("refused {}", response.get("error").cloned().unwrap_or(Json::Null))),
-            }
-        }
-        Err(_) => Ended::Cancelled,
-    }
-}
-
-/// The modern way: an `input_required` result, whose state comes back exactly once and byte for byte.
-fn ask_by_result(
-    state: &State,
-    params: &Json,
-    method: &str,
-    asked: Json,
-    capability: &str,
-    answered: impl Fn(&Json) -> Ended,
-) -> Ended {
-    let declared =
-        params.at(&["_meta", &format!("{RESERVED}clientCapabilities")]).cloned().unwrap_or_default();
-    if declared.get(capability).is_none() {
-        let needed = Json::object().with(capability, Json::object());
-        let data = Json::object().with("requiredCapabilities", needed);
-        return Ended::Error(rpc::error_object(-32021, "a capability is missing").with("data", data), 400);
-    }
-    if let Some(sent) = params.text("requestState") {
-        if !lock(&state.open_states).remove(sent) {
-            state.fault(format!("requestState `{sent}` was never issued, or came twice"));
-            return Ended::Error(rpc::error_object(-32602, "bad requestState"), 200);
-        }
-        if let Some(answer) = params.at(&["inputResponses", "q"]) {
-            state.receive("answer", answer, &[]);
-            return answered(answer);
-        }
-    } else if params.get("requestState").is_some() {
-        state.fault("requestState is not a string");
-    }
-    let token = format!("state +/= é {}", state.next_id());
-    lock(&state.open_states).insert(token.clone());
-    let asked = if method == "elicitation/create" { asked.with("mode", "form") } else { asked };
-    let request = Json::object().with("method", method).with("params", asked);
-    Ended::Result(
-        Json::object()
-            .with("resultType", "input_required")
-            .with("inputRequests", Json::object().with("q", request))
-            .with("requestState", token),
-    )
 }

@@ -20,10 +20,10 @@ use crate::Result;
 use crate::json::Json;
 use crate::wire::{MODERN, RESERVED, header_value, rpc};
 
-type Reply = Response<BoxBody<Bytes, Infallible>>;
+pub(super) type Reply = Response<BoxBody<Bytes, Infallible>>;
 
 /// A stream of events; ends when its last sender is gone.
-struct Events(mpsc::UnboundedReceiver<Json>);
+pub(super) struct Events(pub(super) mpsc::UnboundedReceiver<Json>);
 
 impl Body for Events {
     type Data = Bytes;
@@ -34,8 +34,14 @@ impl Body for Events {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         self.0.poll_recv(cx).map(|message| {
-            message
-                .map(|message| Ok(Frame::data(Bytes::from(format!("event: message\ndata: {message}\n\n")))))
+            message.map(|message| {
+                // Where messages go comes as plain text.
+                let (event, data) = match &message {
+                    Json::String(endpoint) => ("endpoint", endpoint.clone()),
+                    message => ("message", message.to_string()),
+                };
+                Ok(Frame::data(Bytes::from(format!("event: {event}\ndata: {data}\n\n"))))
+            })
         })
     }
 }
@@ -59,7 +65,7 @@ pub(super) async fn accept(listener: TcpListener, state: Arc<State>) {
     }
 }
 
-fn plain(status: u16, body: &str) -> Reply {
+pub(super) fn plain(status: u16, body: &str) -> Reply {
     let mut response = Response::new(Full::new(Bytes::from(body.to_owned())).boxed());
     *response.status_mut() = hyper::StatusCode::from_u16(status).unwrap_or_default();
     if body.starts_with('{') {
@@ -74,7 +80,7 @@ fn refusal(status: u16, id: Option<Json>, code: i64, message: &str) -> Reply {
     plain(status, &rpc::error(id, rpc::error_object(code, message)).to_string())
 }
 
-fn stream(events: mpsc::UnboundedReceiver<Json>) -> Reply {
+pub(super) fn stream(events: mpsc::UnboundedReceiver<Json>) -> Reply {
     let mut response = Response::new(Events(events).boxed());
     let kind = hyper::header::HeaderValue::from_static("text/event-stream");
     response.headers_mut().insert("content-type", kind);
@@ -82,16 +88,16 @@ fn stream(events: mpsc::UnboundedReceiver<Json>) -> Reply {
 }
 
 /// A request's headers, in lower case.
-struct Headers(Vec<(String, String)>);
+pub(super) struct Headers(Vec<(String, String)>);
 
 impl Headers {
-    fn of(request: &Request<Incoming>) -> Self {
+    pub(super) fn of(request: &Request<Incoming>) -> Self {
         let value =
             |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         Self(request.headers().iter().map(|(name, v)| (name.as_str().to_owned(), value(v))).collect())
     }
 
-    fn get(&self, name: &str) -> Option<&str> {
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 }
@@ -128,9 +134,9 @@ async fn serve(state: &Arc<State>, request: Request<Incoming>) -> Reply {
 /// GET and DELETE of a session.
 fn session_verb(state: &Arc<State>, method: &Method, headers: &Headers) -> Reply {
     let Some(id) = headers.get("mcp-session-id") else { return plain(400, "no session") };
-    if !lock(&state.sessions).contains_key(id) {
+    let Some(session) = lock(&state.sessions).get(id).cloned() else {
         return plain(404, "no such session");
-    }
+    };
     if *method == Method::DELETE {
         lock(&state.sessions).remove(id);
         return plain(200, "");
@@ -141,8 +147,12 @@ fn session_verb(state: &Arc<State>, method: &Method, headers: &Headers) -> Reply
         loop {
             tokio::select! {
                 () = tx.closed() => return,
-                list = lists.recv() => match list {
-                    Ok(list) => drop(tx.send(rpc::notification(&format!("notifications/{list}/list_changed"), Json::object()))),
+                news = lists.recv() => match news {
+                    Ok(news) => {
+                        if let Some(note) = session.news(&news) {
+                            drop(tx.send(note));
+                        }
+                    }
                     Err(_) => return,
                 }
             }

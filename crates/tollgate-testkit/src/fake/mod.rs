@@ -13,7 +13,7 @@ use tokio::sync::{Notify, broadcast, oneshot, watch};
 use tokio::task::AbortHandle;
 
 use crate::json::Json;
-use crate::wire::RESERVED;
+use crate::wire::{RESERVED, rpc};
 use crate::{Failure, Result};
 
 /// What a fake offers.
@@ -22,8 +22,14 @@ pub mod script;
 /// How a fake answers, whatever carries it.
 mod brain;
 
+/// How a fake asks.
+mod ask;
+
 /// Streamable HTTP, both eras.
 mod http;
+
+/// HTTP+SSE.
+mod sse;
 
 /// Lines, both eras, and the child that carries them.
 pub mod stdio;
@@ -44,14 +50,17 @@ pub enum Kind {
     LegacyStdio,
     /// A child of 2026-07-28.
     ModernStdio,
+    /// HTTP+SSE with a handshake (2024-11-05's transport).
+    LegacySse,
 }
 
 impl Kind {
     /// Every kind, with its name in scenarios.
-    pub const ALL: [(Self, &str); 4] = [
+    pub const ALL: [(Self, &str); 5] = [
         (Self::LegacyHttp, "legacy-http"),
         (Self::ModernHttp, "modern-http"),
         (Self::LegacyStdio, "legacy-stdio"),
+        (Self::LegacySse, "legacy-sse"),
         (Self::ModernStdio, "modern-stdio"),
     ];
 
@@ -135,11 +144,21 @@ pub(crate) struct State {
     ids: AtomicU64,
     asks: Mutex<HashMap<u64, oneshot::Sender<Json>>>,
     open_states: Mutex<HashSet<String>>,
+    signed_in: Mutex<HashSet<String>>,
     sessions: Mutex<HashMap<String, Arc<Session>>>,
     calls: Mutex<HashMap<String, watch::Sender<bool>>>,
-    announce: broadcast::Sender<&'static str>,
+    announce: broadcast::Sender<News>,
     tasks: Mutex<Vec<AbortHandle>>,
     down: watch::Sender<u64>,
+}
+
+/// What a fake says to whoever listens.
+#[derive(Clone, Debug)]
+pub(crate) enum News {
+    /// A list changed.
+    List(&'static str),
+    /// A resource changed.
+    Resource(String),
 }
 
 /// A legacy session, or a stdio connection.
@@ -149,6 +168,21 @@ pub(crate) struct Session {
     revision: Mutex<String>,
     capabilities: Mutex<Json>,
     log_level: Mutex<Option<String>>,
+    subscribed: Mutex<HashSet<String>>,
+}
+
+impl Session {
+    /// The notification for news, if a legacy client is to have it.
+    fn news(&self, news: &News) -> Option<Json> {
+        match news {
+            News::List(list) => {
+                Some(rpc::notification(&format!("notifications/{list}/list_changed"), Json::object()))
+            }
+            News::Resource(uri) => lock(&self.subscribed).contains(uri).then(|| {
+                rpc::notification("notifications/resources/updated", Json::object().with("uri", uri.as_str()))
+            }),
+        }
+    }
 }
 
 impl Default for Json {
@@ -175,6 +209,7 @@ impl State {
             ids: AtomicU64::new(1),
             asks: Mutex::default(),
             open_states: Mutex::default(),
+            signed_in: Mutex::default(),
             sessions: Mutex::default(),
             calls: Mutex::default(),
             announce: broadcast::channel(16).0,
@@ -224,6 +259,8 @@ impl Server {
         let state = Arc::clone(&self.state);
         let task = if self.state.kind.is_stdio() {
             tokio::spawn(stdio::accept(listener, state))
+        } else if self.state.kind == Kind::LegacySse {
+            tokio::spawn(sse::accept(listener, state))
         } else {
             tokio::spawn(http::accept(listener, state))
         };
@@ -237,7 +274,8 @@ impl Server {
 
     /// An HTTP fake's endpoint.
     pub fn url(&self) -> String {
-        format!("http://{}/mcp", self.address)
+        let path = if self.state.kind == Kind::LegacySse { "sse" } else { "mcp" };
+        format!("http://{}/{path}", self.address)
     }
 
     /// A fake's address, `HOST:PORT`.
@@ -287,8 +325,14 @@ impl Server {
         *lock(&self.state.script) = script;
         for list in ["tools", "prompts", "resources"] {
             // Nobody listening is fine.
-            drop(self.state.announce.send(list));
+            drop(self.state.announce.send(News::List(list)));
         }
+    }
+
+    /// Says to whoever subscribed to it that a resource changed.
+    pub fn update(&self, uri: &str) {
+        // Nobody listening is fine.
+        drop(self.state.announce.send(News::Resource(uri.to_owned())));
     }
 
     /// Dies: connections break, children exit, the port closes.

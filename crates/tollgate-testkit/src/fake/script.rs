@@ -54,10 +54,22 @@ const STOCK: [(&str, &str, &str); 13] = [
     ),
 ];
 
+/// Tools that are there when asked for only.
+const RARE: [(&str, &str, &str); 8] = [
+    ("ask_url", "Asks its user to open a page and says the answer", "{}"),
+    ("ask_several", "Asks for a completion and the roots at once", "{}"),
+    ("ask_again", "Asks for a completion and then for the roots", "{}"),
+    ("ask_withdrawn", "Asks its user and takes the question back", "{}"),
+    ("sample_tools", "Asks for a completion with tools", "{}"),
+    ("url_needed", "Wants its user to sign in first", "{}"),
+    ("rich", "Answers with content of every kind", "{}"),
+    ("levels", "Logs at level debug and at level error", "{}"),
+];
+
 impl Tool {
     /// The stock tool `name`.
     pub fn stock(name: &str) -> Option<Self> {
-        let (name, description, properties) = STOCK.into_iter().find(|(n, _, _)| *n == name)?;
+        let (name, description, properties) = STOCK.into_iter().chain(RARE).find(|(n, _, _)| *n == name)?;
         let schema = json!({ "type": "object", "properties": serde_json::from_str::<serde_json::Value>(properties).ok()? });
         let definition =
             Json::object().with("name", name).with("description", description).with("inputSchema", schema);
@@ -104,6 +116,12 @@ impl Default for Script {
 }
 
 impl Script {
+    /// Every tool that there is.
+    pub fn everything() -> Self {
+        let tools = STOCK.iter().chain(&RARE).filter_map(|(name, _, _)| Tool::stock(name)).collect();
+        Self { tools, ..Self::default() }
+    }
+
     /// Reads a script: `tools`, `resources`, `revision`, `page`, `delay_ms`, `events`; what is left out is as in [`Script::default`].
     pub fn read(json: &Json) -> Result<Self> {
         let mut script = Self::default();

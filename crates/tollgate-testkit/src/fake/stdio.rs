@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::brain::{self, Ended, Port};
 use super::http::{cancel, reserved};
-use super::{Child, Kind, Script, Session, State, lock};
+use super::{Child, Kind, News, Script, Session, State, lock};
 use crate::json::Json;
 use crate::wire::{MODERN, RESERVED, rpc};
 use crate::{Failure, Result};
@@ -180,16 +180,17 @@ async fn lines(
 }
 
 /// Says list changes to a legacy client that has shaken hands; modern ones subscribe.
-async fn announce(state: Arc<State>, session: Arc<Session>, out: mpsc::UnboundedSender<Json>) {
+pub(super) async fn announce(state: Arc<State>, session: Arc<Session>, out: mpsc::UnboundedSender<Json>) {
     let mut lists = state.announce.subscribe();
-    while let Ok(list) = lists.recv().await {
-        if !state.kind.is_modern() && !lock(&session.revision).is_empty() {
-            drop(out.send(rpc::notification(&format!("notifications/{list}/list_changed"), Json::object())));
+    while let Ok(news) = lists.recv().await {
+        let agreed = !state.kind.is_modern() && !lock(&session.revision).is_empty();
+        if agreed && let Some(note) = session.news(&news) {
+            drop(out.send(note));
         }
     }
 }
 
-fn receive(
+pub(super) fn receive(
     state: &Arc<State>,
     session: &Arc<Session>,
     message: Json,
@@ -282,11 +283,18 @@ pub(super) async fn subscription(
     loop {
         tokio::select! {
             () = out.closed() => return,
-            list = lists.recv() => match list {
-                Ok(list) if asked.get(&format!("{list}ListChanged")) == Some(&Json::Bool(true)) => {
+            news = lists.recv() => match news {
+                Ok(News::List(list)) if asked.get(&format!("{list}ListChanged")) == Some(&Json::Bool(true)) => {
                     drop(out.send(rpc::notification(&format!("notifications/{list}/list_changed"), meta.clone())));
                 }
-                Ok(_) => {}
+                Ok(News::Resource(uri)) => {
+                    let uris = asked.get("resourceSubscriptions").map(Json::elements).unwrap_or_default();
+                    if uris.iter().any(|asked| asked.as_str() == Some(&uri)) {
+                        let params = meta.clone().with("uri", uri);
+                        drop(out.send(rpc::notification("notifications/resources/updated", params)));
+                    }
+                }
+                Ok(News::List(_)) => {}
                 Err(_) => return,
             }
         }

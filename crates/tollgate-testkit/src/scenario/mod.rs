@@ -29,7 +29,7 @@ mod run;
 #[cfg(test)]
 mod tests;
 
-pub use over::{Speaks, Variant};
+pub use over::{Speaks, Transport, Variant};
 pub use parse::{Block, Check, Request, Scenario, Step};
 pub use run::play;
 

@@ -9,8 +9,29 @@ use crate::{Failure, Result};
 pub struct Speaks {
     /// The revision.
     pub revision: String,
-    /// Over `tollgate stdio` instead of HTTP.
-    pub stdio: bool,
+    /// Over what.
+    pub over: Transport,
+}
+
+/// An agent's transport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// Streamable HTTP.
+    Http,
+    /// HTTP+SSE of 2024-11-05.
+    Sse,
+    /// `tollgate stdio`.
+    Stdio,
+}
+
+impl Transport {
+    const fn prefix(self) -> &'static str {
+        match self {
+            Self::Http => "",
+            Self::Sse => "sse-",
+            Self::Stdio => "stdio-",
+        }
+    }
 }
 
 /// With whom a file is played.
@@ -24,34 +45,43 @@ pub struct Variant {
 
 impl Default for Variant {
     fn default() -> Self {
-        Self { agent: Speaks { revision: MODERN.to_owned(), stdio: false }, server: Kind::ModernHttp }
+        Self {
+            agent: Speaks { revision: MODERN.to_owned(), over: Transport::Http },
+            server: Kind::ModernHttp,
+        }
     }
 }
 
 impl Speaks {
-    /// Reads `2025-06-18` or `stdio-2025-06-18`.
+    /// Reads `2025-06-18`, `sse-2024-11-05` or `stdio-2025-06-18`.
     pub fn parse(text: &str) -> Option<Self> {
-        let (stdio, revision) = match text.strip_prefix("stdio-") {
-            Some(revision) => (true, revision),
-            None => (false, text),
+        let (over, revision) = [Transport::Stdio, Transport::Sse]
+            .into_iter()
+            .find_map(|over| Some((over, text.strip_prefix(over.prefix())?)))
+            .unwrap_or((Transport::Http, text));
+        let legacy = LEGACY.contains(&revision);
+        let known = match over {
+            // 2024-11-05 has no streamable HTTP.
+            Transport::Http => revision == MODERN || (legacy && revision != "2024-11-05"),
+            // A stream is a session.
+            Transport::Sse => legacy,
+            Transport::Stdio => revision == MODERN || legacy,
         };
-        // 2024-11-05 has no streamable HTTP.
-        let known =
-            revision == MODERN || LEGACY.iter().skip(usize::from(!stdio)).any(|known| *known == revision);
-        known.then(|| Self { revision: revision.to_owned(), stdio })
+        known.then(|| Self { revision: revision.to_owned(), over })
     }
 
     fn every() -> Vec<Self> {
-        let over = |stdio| move |revision: &&str| Self { revision: (*revision).to_owned(), stdio };
+        let over = |over| move |revision: &&str| Self { revision: (*revision).to_owned(), over };
         let http = ["2025-03-26", "2025-06-18", "2025-11-25", MODERN];
-        let stdio = ["2025-11-25", MODERN];
-        http.iter().map(over(false)).chain(stdio.iter().map(over(true))).collect()
+        let (sse, stdio) = (["2024-11-05"], ["2025-11-25", MODERN]);
+        let all = http.iter().map(over(Transport::Http)).chain(sse.iter().map(over(Transport::Sse)));
+        all.chain(stdio.iter().map(over(Transport::Stdio))).collect()
     }
 }
 
 impl fmt::Display for Speaks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", if self.stdio { "stdio-" } else { "" }, self.revision)
+        write!(f, "{}{}", self.over.prefix(), self.revision)
     }
 }
 

@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 
-use super::over::Speaks;
+use super::over::{Speaks, Transport};
 use super::told;
 use crate::agent::{Agent, Outcome, PATIENCE, Pending, Question, Reply, Setup};
 use crate::gateway::Running;
@@ -102,15 +102,20 @@ impl Seat {
             return Ok(Ok(agent.clone()));
         }
         let agent = match place {
-            Place::Gateway(gateway) if self.speaks.stdio => {
+            Place::Gateway(gateway) if self.speaks.over == Transport::Stdio => {
                 let key = self.setup.key.iter().map(|key| ("TOLLGATE_KEY".to_owned(), key.clone()));
                 let env: Vec<_> = gateway.env().iter().cloned().chain(key).collect();
                 Agent::stdio(&gateway.stdio_command(), &env, self.setup.clone()).await?
             }
+            Place::Gateway(gateway) if self.speaks.over == Transport::Sse => {
+                let path = self.endpoint.replacen("/mcp", "/sse", 1);
+                Agent::silent_sse(&gateway.url(&path), self.setup.clone())
+            }
             Place::Gateway(gateway) => Agent::silent(&gateway.url(&self.endpoint), self.setup.clone()),
+            Place::Server(url) if url.ends_with("/sse") => Agent::silent_sse(url, self.setup.clone()),
             Place::Server(url) => Agent::silent(url, self.setup.clone()),
         };
-        if !self.speaks.stdio
+        if self.speaks.over != Transport::Stdio
             && let Some(reply) = agent.knock().await?
             && reply.result().is_err()
         {

@@ -93,7 +93,7 @@ pub struct Client {
 }
 
 /// One canonical (2026-07-28) request of an admitted caller.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Arrival {
     /// Who.
     pub caller: Arc<Caller>,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tollgate_mcp::header::{ParamHeader, param_headers};
+use tollgate_mcp::header::{ParamHeader, param_headers, without_marks};
 use tollgate_mcp::name;
 use tollgate_mcp::object::Object;
 use tollgate_mcp::rope::Rope;
@@ -37,6 +37,8 @@ pub struct Item {
     pub marks: Arc<[ParamHeader]>,
     /// As the server sent it.
     text: Object,
+    /// Its schema without marks, where they are invalid: an agent would have to leave the tool out.
+    schema: Option<Bytes>,
     description: Option<String>,
 }
 
@@ -71,11 +73,13 @@ impl Item {
             }
             Listing::Resources | Listing::Templates => uri::expose(&server.alias, &original),
         };
-        let (flags, marks) = match listing {
+        let (flags, (marks, schema)) = match listing {
             Listing::Tools => {
                 (read_flags(&object, &original, overridden), read_marks(&object, strict_marks)?)
             }
-            Listing::Prompts | Listing::Resources | Listing::Templates => (Flags::default(), Arc::default()),
+            Listing::Prompts | Listing::Resources | Listing::Templates => {
+                (Flags::default(), (Arc::default(), None))
+            }
         };
         Ok(Self {
             listing,
@@ -90,6 +94,7 @@ impl Item {
             },
             marks,
             text: object,
+            schema,
             description: overridden.and_then(|o| o.description.clone()),
         })
     }
@@ -104,6 +109,9 @@ impl Item {
         let mut edit = self.text.edit();
         if let Some(description) = &self.description {
             edit.set("description", Bytes::from(tollgate_mcp::object::quote(description)));
+        }
+        if let Some(schema) = &self.schema {
+            edit.set("inputSchema", schema.clone());
         }
         if !exposed {
             return edit.finish();
@@ -134,11 +142,12 @@ fn read_flags(object: &Object, name: &str, overridden: Option<&config::Override>
     Flags::of_tool(name, hints, overridden.and_then(|o| o.destructive), false)
 }
 
-fn read_marks(object: &Object, strict: bool) -> Result<Arc<[ParamHeader]>, String> {
-    let Some(schema) = object.slice("inputSchema") else { return Ok(Arc::default()) };
-    match param_headers(schema) {
-        Ok(marks) => Ok(Arc::from(marks)),
+/// The marks of a tool's arguments, or its schema without them if they are invalid.
+fn read_marks(object: &Object, strict: bool) -> Result<(Arc<[ParamHeader]>, Option<Bytes>), String> {
+    let Some(schema) = object.get("inputSchema") else { return Ok((Arc::default(), None)) };
+    match param_headers(&schema) {
+        Ok(marks) => Ok((Arc::from(marks), None)),
         Err(why) if strict => Err(format!("its `x-mcp-header` is invalid: {why}")),
-        Err(_) => Ok(Arc::default()),
+        Err(_) => Ok((Arc::default(), without_marks(&schema))),
     }
 }

@@ -447,6 +447,13 @@ impl Catalog {
         whole
     }
 
+    /// Lists one server's tools anew, now, for agents of these capabilities.
+    pub async fn refresh(&self, server: &str, client: &Client) {
+        if let Some(server) = self.servers.get(server) {
+            self.fetch(&server, client.capabilities.fingerprint(), &[Listing::Tools]).await;
+        }
+    }
+
     /// Asks servers again whose lists have outlived their `ttlMs` and that announce no changes. In the background, and not while the last
     /// question is still open.
     pub fn revalidate(self: &Arc<Self>, snapshot: &Snapshot) {

@@ -21,7 +21,7 @@ use super::{ALL, TTL_MS, lock};
 #[derive(Clone, Debug)]
 pub struct Offer {
     config: Arc<config::Server>,
-    /// What the server says of itself; `None` while only its last-known lists are there.
+    /// What the server says of itself, or last said; `None` where that is not known.
     pub introduction: Option<Arc<Introduction>>,
     items: [Arc<Vec<Arc<Item>>>; 4],
     ttl_ms: Option<u64>,
@@ -72,7 +72,7 @@ impl Offer {
         self.items.get(index(listing)).map_or(&[], |items| items.as_slice())
     }
 
-    /// The four lists as one JSON object, to be recalled after a restart.
+    /// The four lists and the introduction as one JSON object, to be recalled after a restart.
     pub fn to_saved(&self) -> Bytes {
         let mut text = String::from("{");
         for listing in ALL {
@@ -88,6 +88,10 @@ impl Offer {
             }
             text.push(']');
         }
+        if let Some(introduction) = &self.introduction {
+            text.push_str(",\"introduction\":");
+            text.push_str(&introduction.to_saved());
+        }
         text.push('}');
         Bytes::from(text)
     }
@@ -96,6 +100,8 @@ impl Offer {
     pub fn recall(config: &Arc<config::Server>, saved: &Bytes, whole: &Config) -> Option<Self> {
         let saved = Object::scan(saved.clone()).ok()?;
         let mut offer = Self::new(Arc::clone(config));
+        offer.introduction =
+            saved.object("introduction").and_then(|i| Introduction::recall(&i)).map(Arc::new);
         for listing in ALL {
             let texts = elements(&saved.get(&format!("{listing:?}"))?).ok()?;
             offer.take(listing, &texts, whole);

@@ -146,10 +146,12 @@ pub enum Transport {
         /// Its processes.
         processes: Processes,
     },
-    /// Streamable HTTP.
+    /// HTTP.
     Http {
         /// The endpoint.
         url: String,
+        /// How it is spoken there.
+        over: Over,
         /// Extra headers.
         headers: BTreeMap<String, Template>,
         /// The server's own credential.
@@ -157,6 +159,17 @@ pub enum Transport {
         /// An extra CA file (PEM).
         ca: Option<PathBuf>,
     },
+}
+
+/// `transport:` of a server with a `url`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// Streamable HTTP, and where that is refused HTTP+SSE.
+    Auto,
+    /// Streamable HTTP.
+    Http,
+    /// HTTP+SSE of 2024-11-05.
+    Sse,
 }
 
 /// `processes:`.

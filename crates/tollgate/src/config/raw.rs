@@ -166,8 +166,7 @@ words! {
 
 words! {
     /// How an HTTP server is spoken to.
-    Transport { Auto = "auto", Http = "http", }
-    absent { "sse" => "streamable http is spoken, in all revisions: use `http`", }
+    Transport { Auto = "auto", Http = "http", Sse = "sse", }
 }
 
 section! {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tollgate_mcp::object::{Object, quote};
-use tollgate_mcp::revision::Revision;
+use tollgate_mcp::revision::{Era, Revision};
 use tollgate_mcp::rope::Rope;
 use tollgate_mcp::translate::{self, Answer, InputRequest, input_required};
 use uuid::Uuid;
@@ -19,10 +19,12 @@ use crate::seal::{Purpose, Sealer};
 use crate::servers::{Event, Exchange, Failure, Outbound, Question, Reaction, Servers};
 use crate::transform::Prepared;
 
+mod consent;
 mod park;
 #[cfg(test)]
 mod tests;
 
+pub use consent::consent;
 pub use park::{Kept, Parked, Parking};
 
 /// How long a call stays parked.
@@ -90,6 +92,9 @@ impl Forwarder {
         if let Some(Waiting::Parked { id }) = prepared.call.state.as_ref().map(|s| &s.waiting) {
             return Box::pin(self.resume(*id, prepared, approved)).await;
         }
+        if let Some(declined) = consent::declined(&prepared) {
+            return Err(declined);
+        }
         let Some(at) = self.servers.get(&server) else {
             return Err(unavailable(&prepared, "the server is no longer configured"));
         };
@@ -145,17 +150,23 @@ impl Forwarder {
         input_required(&requests, Some(&token))
     }
 
-    /// A modern server's `input_required`, its state wrapped in ours.
+    /// A modern server's `input_required`, its state wrapped in ours; or what a legacy server's -32042 asks.
     pub fn relay_question(
         &self,
         call: &Prepared,
+        server: Revision,
         approved: Option<Approved>,
         answer: &Answer,
         requests: &[InputRequest],
     ) -> Answer {
-        let inner = answer.object.string("requestState").map(std::borrow::Cow::into_owned);
-        let token =
-            call.seal_state(&self.sealer, self.clock.now_ms(), approved, Waiting::Server { state: inner });
+        let waiting = match server.era() {
+            Era::Modern => {
+                let inner = answer.object.string("requestState").map(std::borrow::Cow::into_owned);
+                Waiting::Server { state: inner }
+            }
+            Era::Legacy => Waiting::Consent,
+        };
+        let token = call.seal_state(&self.sealer, self.clock.now_ms(), approved, waiting);
         let mut edit = answer.object.edit();
         edit.set("requestState", Bytes::from(quote(&token)));
         if !matches!(call.call.arrival.endpoint, Endpoint::Server(_)) && !requests.is_empty() {

@@ -12,7 +12,7 @@ use tollgate_mcp::object::{Object, quote};
 use tollgate_mcp::revision::Revision;
 
 use crate::call::{Arrival, Caller, Cancel, Client, Ending, Endpoint, Handle, Next, Reply};
-use crate::config::{Auth, Transport};
+use crate::config::{Auth, Over, Transport};
 use crate::path::Gate;
 use crate::servers::{Health, Listing};
 
@@ -91,8 +91,11 @@ impl Gate {
                 };
                 let (transport, credential) = match &config.transport {
                     Transport::Stdio { env, .. } => ("stdio", if env.is_empty() { "none" } else { "env" }),
-                    Transport::Http { auth, .. } => (
-                        "http",
+                    Transport::Http { auth, over, .. } => (
+                        match over {
+                            Over::Auto | Over::Http => "http",
+                            Over::Sse => "sse",
+                        },
                         match auth {
                             None => "none",
                             Some(Auth::Bearer(_)) => "bearer",

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
-use tollgate_mcp::error::{INTERNAL_ERROR, METHOD_NOT_FOUND, RpcError};
+use tollgate_mcp::error::{HEADER_MISMATCH, INTERNAL_ERROR, METHOD_NOT_FOUND, RpcError};
 use tollgate_mcp::method::{Kind, Method};
 use tollgate_mcp::translate::{self, Answer, ResultType};
 
@@ -21,7 +21,7 @@ use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::decide::{Decider, Permit, Ruling, Verdict};
-use crate::forward::{Flight, Forwarder, Landed, Parked, Step};
+use crate::forward::{self, Flight, Forwarder, Landed, Parked, Step};
 use crate::record::{
     self, Approval, Close, Committed, Entry, Ledger, Outcome, ParkEnd, Reply, Said, Subject,
 };
@@ -33,6 +33,7 @@ use crate::transform::{self, Prepared};
 mod discover;
 mod list;
 mod listen;
+mod refresh;
 
 /// Everything a walk needs. Swapped parts are immutable snapshots: no walk waits for a reload.
 #[derive(Debug)]
@@ -246,6 +247,7 @@ impl Gate {
             Err(refused) => return refuse(entry, Outcome::Failed, &refused, method).await,
         };
         entry.facts_mut().server_revision = Some(flight.revision());
+        let mut refreshed = false;
         loop {
             let step = tokio::select! {
                 biased;
@@ -270,6 +272,23 @@ impl Gate {
                 Step::End(Ok(answer)) => return self.answer(entry, flight.land(), method, answer).await,
                 Step::End(Err(error)) => {
                     let landed = flight.land();
+                    if let Some(question) = forward::consent(&error, &landed) {
+                        return Box::pin(self.relay_question(entry, &landed, method, &question)).await;
+                    }
+                    if error.code == HEADER_MISMATCH && !std::mem::replace(&mut refreshed, true) {
+                        // It refused before it did anything: its tool's marks have changed since it was listed.
+                        if let Some(permit) = Box::pin(self.refreshed(&landed)).await {
+                            match self.forwarder.send(permit).await {
+                                Ok(again) => {
+                                    flight = again;
+                                    continue;
+                                }
+                                Err(refused) => {
+                                    return refuse(entry, Outcome::Failed, &refused, method).await;
+                                }
+                            }
+                        }
+                    }
                     let arrival = &landed.call.call.arrival;
                     let error = translate::error(error, method, landed.revision, arrival.client.revision);
                     let error = transform::error(&landed.server, &arrival.endpoint, error);
@@ -430,7 +449,13 @@ impl Gate {
             let refused = Refused::new(Code::RuleDenied, what, "its server may not ask this agent");
             return refuse(entry, Outcome::Withheld, &refused, method).await;
         }
-        let answer = self.forwarder.relay_question(&landed.call, landed.approved.clone(), answer, &requests);
+        let answer = self.forwarder.relay_question(
+            &landed.call,
+            landed.revision,
+            landed.approved.clone(),
+            answer,
+            &requests,
+        );
         entry.close(Close::of(Outcome::Asked), Ending::Answer(answer)).await
     }
 

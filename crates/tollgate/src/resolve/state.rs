@@ -57,6 +57,9 @@ pub enum Waiting {
         /// Which one.
         id: Uuid,
     },
+    /// The page that a legacy server wants to be opened before it is called again.
+    #[serde(rename = "u")]
+    Consent,
     /// A modern server's question: its own state, byte-exact, if it gave one.
     #[serde(rename = "s")]
     Server {

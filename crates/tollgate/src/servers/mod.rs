@@ -19,6 +19,9 @@ mod http;
 /// Child processes.
 mod stdio;
 
+/// HTTP+SSE of 2024-11-05.
+mod sse;
+
 /// The parent between us and a child process.
 pub mod guard;
 

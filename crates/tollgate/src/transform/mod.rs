@@ -119,7 +119,7 @@ fn carry_state(call: &Call, responses: Option<&Object>, edit: &mut tollgate_mcp:
                 edit.remove("requestState");
             }
         },
-        Some(Waiting::Approval { .. } | Waiting::Parked { .. }) => {
+        Some(Waiting::Approval { .. } | Waiting::Parked { .. } | Waiting::Consent) => {
             edit.remove("requestState");
             edit.remove("inputResponses");
         }

@@ -6,7 +6,7 @@ use crate::config::raw;
 use crate::config::read::{At, Report, short};
 use crate::config::source::looks_secret;
 use crate::config::values::Named;
-use crate::config::{Auth, Piece, Template, Transport};
+use crate::config::{Auth, Over, Piece, Template, Transport};
 
 /// Headers that belong to the hop: the gateway writes them itself.
 const OURS: [&str; 14] = [
@@ -30,6 +30,7 @@ const OURS: [&str; 14] = [
 pub(super) fn http(
     alias: &str,
     url: &At<String>,
+    over: Over,
     headers: Option<At<Named<Template>>>,
     auth: Option<At<raw::Auth>>,
     tls: Option<At<raw::Tls>>,
@@ -60,7 +61,7 @@ pub(super) fn http(
         report.warning(&url.mark, message, "use `https://`");
     }
     let ca = value(tls).and_then(|tls| tls.ca).map(|ca| folder.join(ca.value).components().collect());
-    Some(Transport::Http { url: address, headers, auth, ca })
+    Some(Transport::Http { url: address, over, headers, auth, ca })
 }
 
 /// The headers by lower-case name, and whether one of them looks like a credential.

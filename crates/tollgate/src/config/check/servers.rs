@@ -10,7 +10,7 @@ use crate::config::node::Mark;
 use crate::config::raw;
 use crate::config::read::{At, Report, short};
 use crate::config::values::Named;
-use crate::config::{Processes, Server, Share, Template, Timeout, Transport};
+use crate::config::{Over, Processes, Server, Share, Template, Timeout, Transport};
 
 pub(super) fn servers(
     at: Option<At<Named<raw::Server>>>,
@@ -62,7 +62,12 @@ fn server(alias: &At<String>, at: At<raw::Server>, folder: &Path, report: &mut R
             for key in &for_stdio {
                 needs(key.as_ref(), "command", report);
             }
-            http(&alias.value, &url, raw.headers, raw.auth, raw.tls, folder, report)
+            let over = match value(raw.transport) {
+                None | Some(raw::Transport::Auto) => Over::Auto,
+                Some(raw::Transport::Http) => Over::Http,
+                Some(raw::Transport::Sse) => Over::Sse,
+            };
+            http(&alias.value, &url, over, raw.headers, raw.auth, raw.tls, folder, report)
         }
         (Some(_), Some(url)) => {
             let message = format!("server `{}` has both `command` and `url`", short(&alias.value));

@@ -68,7 +68,8 @@ fn the_whole_contract() {
     assert_eq!(files.labels, ["reads-private"]);
 
     let search = &config.servers["search"];
-    let Transport::Http { url, headers, auth, ca } = &search.transport else { panic!("{search:?}") };
+    let Transport::Http { url, over, headers, auth, ca } = &search.transport else { panic!("{search:?}") };
+    assert_eq!(*over, Over::Auto);
     assert_eq!(url, "http://127.0.0.1:9000/mcp");
     assert_eq!(headers["x-team"], Template(vec![text("docs")]));
     assert_eq!(*auth, Some(Auth::Bearer(Template(vec![secret("search-token")]))));

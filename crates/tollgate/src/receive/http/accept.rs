@@ -56,6 +56,7 @@ pub(super) async fn run<H: Handle>(tcp: TcpListener, gate: Arc<Gate<H>>) {
     }
     drop(tcp);
     gate.sessions.end_listening();
+    gate.streams.end_listening();
     while connections.join_next().await.is_some() {}
     gate.detached.finished().await;
     drop(ending);
@@ -68,6 +69,7 @@ impl<H: Handle> Drop for Ending<H> {
     fn drop(&mut self) {
         self.0.detached.close();
         self.0.sessions.end_all();
+        self.0.streams.end_all();
     }
 }
 

@@ -1,4 +1,5 @@
-//! Streamable HTTP, straight on hyper: one listener for stateless requests (2026-07-28) and sessions (2025-03-26 to 2025-11-25).
+//! HTTP, straight on hyper: one listener for stateless requests (2026-07-28), sessions (2025-03-26 to 2025-11-25), and the event streams
+//! of 2024-11-05.
 //! *Never* believes a header about who somebody is, and never reads a body before its sender is known.
 
 use std::io;
@@ -22,6 +23,7 @@ mod legacy;
 mod modern;
 mod reply;
 mod route;
+mod sse;
 
 #[cfg(test)]
 mod tests;

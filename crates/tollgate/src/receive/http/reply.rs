@@ -91,7 +91,7 @@ pub(super) fn no_such_path() -> Response<Body> {
     refuse(
         StatusCode::NOT_FOUND,
         "no such endpoint",
-        "agents connect to `/mcp`, `/mcp/view/{view}` or `/mcp/server/{server}`",
+        "agents connect to `/mcp`, `/mcp/view/{view}` or `/mcp/server/{server}` (`/sse…` for HTTP+SSE of 2024-11-05)",
     )
 }
 

@@ -16,6 +16,7 @@ use super::accept::Connection;
 use super::body::{self, Body, Unread};
 use super::checks::{self, Allowed};
 use super::legacy::{self, Detached, Store};
+use super::sse::{self, Streams};
 use super::{Settings, modern, reply};
 use crate::call::{Caller, Canceller, Endpoint, Handle};
 use crate::clock::Clock;
@@ -28,6 +29,7 @@ pub(super) struct Gate<H> {
     pub(super) settings: Settings,
     pub(super) draining: Canceller,
     pub(super) sessions: Store,
+    pub(super) streams: Streams,
     pub(super) detached: Detached,
     allowed: Allowed,
 }
@@ -36,7 +38,8 @@ impl<H: Handle> Gate<H> {
     pub(super) fn new(handle: Arc<H>, settings: Settings, clock: Clock, draining: Canceller) -> Self {
         let allowed = Allowed::new(&settings);
         let sessions = Store::new(settings.sessions, clock);
-        Self { handle, settings, draining, sessions, detached: Detached::default(), allowed }
+        let streams = Streams::new(settings.sessions);
+        Self { handle, settings, draining, sessions, streams, detached: Detached::default(), allowed }
     }
 }
 
@@ -81,7 +84,12 @@ async fn inside<H: Handle>(
     browser: bool,
     body: Incoming,
 ) -> Response<Body> {
-    let Some(endpoint) = checks::endpoint(head.uri.path()) else { return reply::no_such_path() };
+    let path = head.uri.path();
+    let (endpoint, streamed) = match (checks::endpoint("/mcp", path), checks::endpoint("/sse", path)) {
+        (Some(endpoint), _) => (endpoint, false),
+        (None, Some(endpoint)) => (endpoint, true),
+        (None, None) => return reply::no_such_path(),
+    };
     if head.method == Method::OPTIONS && browser {
         return reply::preflight(head.headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS));
     }
@@ -95,6 +103,9 @@ async fn inside<H: Handle>(
         Err(why) => return reply::not_admitted(&why),
     };
     let door = Door { caller, endpoint, headers: &head.headers, connection };
+    if streamed {
+        return Box::pin(sse::answer(gate, door, head, body)).await;
+    }
     match head.method {
         Method::POST => post(gate, door, body).await,
         Method::GET => legacy::get(gate, &door),
@@ -123,7 +134,7 @@ async fn post<H: Handle>(gate: &Arc<Gate<H>>, door: Door<'_>, body: Incoming) ->
     }
 }
 
-fn refuse_unread<H: Handle>(gate: &Gate<H>, unread: Unread) -> Response<Body> {
+pub(super) fn refuse_unread<H: Handle>(gate: &Gate<H>, unread: Unread) -> Response<Body> {
     match unread {
         Unread::TooLarge => {
             gate.handle.count("too_large");

@@ -14,17 +14,17 @@ const JOIN_MAX: usize = 16 * 1024;
 
 /// Pieces, last first.
 #[derive(Debug)]
-pub(super) struct Body {
+pub(in crate::servers) struct Body {
     pieces: SmallVec<[Bytes; 4]>,
     left: u64,
 }
 
 impl Body {
-    pub(super) fn empty() -> Self {
+    pub(in crate::servers) fn empty() -> Self {
         Self { pieces: SmallVec::new(), left: 0 }
     }
 
-    pub(super) fn new(rope: Rope) -> Self {
+    pub(in crate::servers) fn new(rope: Rope) -> Self {
         let len = rope.len();
         let mut pieces = match len {
             ..JOIN_MAX => Rope::from(rope.into_bytes()).into_pieces(),

@@ -23,10 +23,10 @@ type Head = Pin<Box<dyn Future<Output = Result<Response<Incoming>, TrySendError<
 
 /// The exchange broke.
 #[derive(Debug)]
-pub(super) struct Broken {
-    pub(super) why: String,
+pub(in crate::servers) struct Broken {
+    pub(in crate::servers) why: String,
     /// Whether any of the request may have reached the server.
-    pub(super) sent: bool,
+    pub(in crate::servers) sent: bool,
 }
 
 impl Broken {
@@ -36,7 +36,7 @@ impl Broken {
 }
 
 /// One request on its way. Dropped before its end, it closes the connection.
-pub(super) struct Flight {
+pub(in crate::servers) struct Flight {
     pool: Arc<Pool>,
     conn: Option<Box<Conn>>,
     /// A request that no byte of was written, because its connection was already closed.
@@ -59,7 +59,7 @@ impl Flight {
     }
 
     /// The response's head. Cancel-safe. To be called once.
-    pub(super) async fn head(&mut self) -> Result<Parts, Broken> {
+    pub(in crate::servers) async fn head(&mut self) -> Result<Parts, Broken> {
         loop {
             if self.again.is_some() {
                 let mut conn = self.pool.fresh().await.map_err(Broken::unsent)?;
@@ -96,7 +96,7 @@ impl Flight {
     }
 
     /// The next piece of the body; `None` at its clean end. Cancel-safe.
-    pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, Broken> {
+    pub(in crate::servers) async fn chunk(&mut self) -> Result<Option<Bytes>, Broken> {
         poll_fn(|cx| self.poll_chunk(cx)).await
     }
 
@@ -128,7 +128,7 @@ impl Flight {
     }
 
     /// Nothing more is expected: gives the connection back if the body ends soon.
-    pub(super) fn finish(mut self) {
+    pub(in crate::servers) fn finish(mut self) {
         // Mostly the end came with the last event.
         let mut cx = Context::from_waker(std::task::Waker::noop());
         if let Poll::Ready(Ok(None) | Err(_)) = self.poll_chunk(&mut cx) {

@@ -2,11 +2,11 @@
 //! *Never* sends a request twice of which a byte may have arrived, follows a redirect, or passes on a server's challenge or error page.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
-use http::{Method as Verb, Request};
+use http::{Method as Verb, Request, Uri};
 use tokio::sync::watch;
 use tollgate_mcp::message::{self, Id};
 use tollgate_mcp::revision::Era;
@@ -32,12 +32,13 @@ mod listening;
 mod pool;
 mod session;
 
-pub(super) use call::Call;
+pub(super) use body::Body;
+pub(super) use call::{Call, is_stream};
+pub(super) use flight::Flight;
 pub(super) use session::{Poster, initialize_params};
 
-use body::Body;
 use dial::Target;
-use flight::{Broken, Flight};
+use flight::Broken;
 use pool::Pool;
 use session::{Session, Sessions};
 
@@ -57,6 +58,10 @@ pub(super) struct Wire {
     pub(super) bulletin: Arc<Bulletin>,
     pub(super) clock: Clock,
     pub(super) timeout: config::Timeout,
+    /// The configured URL.
+    url: String,
+    /// A POST was answered with a status of refusal: what may be there is not streamable HTTP.
+    refused: AtomicBool,
     /// Why the server is no longer to be used as it was found.
     lost: watch::Sender<Option<String>>,
     /// When it was made.
@@ -78,6 +83,8 @@ impl Wire {
             bulletin: Arc::clone(&room.bulletin),
             clock: room.clock.clone(),
             timeout: room.config.timeout,
+            url: url.to_owned(),
+            refused: AtomicBool::new(false),
             lost: watch::channel(None).0,
             since: room.clock.instant(),
             renewed: watch::channel(0).0,
@@ -89,32 +96,57 @@ impl Wire {
     }
 
     /// Credentials go on last, so that nothing before can see or log them.
-    fn request(&self, verb: Verb, mut head: HeaderMap, body: Body) -> Request<Body> {
+    fn request(&self, path: &Uri, verb: Verb, mut head: HeaderMap, body: Body) -> Request<Body> {
         for (name, value) in &self.credentials {
             head.insert(name.clone(), value.clone());
         }
         let mut request = Request::new(body);
         *request.method_mut() = verb;
-        *request.uri_mut() = self.pool.target.path.clone();
+        *request.uri_mut() = path.clone();
         *request.headers_mut() = head;
         request
     }
 
-    fn post_head(&self) -> HeaderMap {
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Notes that a POST was refused.
+    fn refuse(&self) {
+        self.refused.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a POST was refused, as a server of HTTP+SSE refuses it.
+    pub(super) fn was_refused(&self) -> bool {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn post_head(&self) -> HeaderMap {
         head::post(&self.pool.target.authority)
     }
 
-    fn get_head(&self) -> HeaderMap {
+    pub(super) fn get_head(&self) -> HeaderMap {
         head::get(&self.pool.target.authority)
     }
 
     /// Starts a request. `Err` = not connected, and so not sent.
-    async fn start(&self, verb: Verb, head: HeaderMap, body: Body) -> Result<Flight, Broken> {
+    pub(super) async fn start(&self, verb: Verb, head: HeaderMap, body: Body) -> Result<Flight, Broken> {
+        self.start_at(&self.pool.target.path, verb, head, body).await
+    }
+
+    /// The same, to another path.
+    pub(super) async fn start_at(
+        &self,
+        path: &Uri,
+        verb: Verb,
+        head: HeaderMap,
+        body: Body,
+    ) -> Result<Flight, Broken> {
         let conn = self.pool.get().await.map_err(|why| {
             self.lose(&why);
             Broken::unsent(why)
         })?;
-        Ok(Flight::start(Arc::clone(&self.pool), conn, self.request(verb, head, body)))
+        Ok(Flight::start(Arc::clone(&self.pool), conn, self.request(path, verb, head, body)))
     }
 
     /// Posts something that has no answer: a notification, or the answer to a server's request. Gives the HTTP status.
@@ -123,6 +155,17 @@ impl Wire {
         let status = flight.head().await?.status.as_u16();
         flight.finish();
         Ok(status)
+    }
+
+    /// Whether its credential is another one now.
+    pub(super) fn is_outdated(&self, room: &Room) -> bool {
+        match &room.config.transport {
+            config::Transport::Http { headers, auth, .. } => {
+                let now = super::credential::headers(&*room.resolve, headers, auth.as_ref());
+                now.is_ok_and(|now| now != self.credentials)
+            }
+            config::Transport::Stdio { .. } => false,
+        }
     }
 
     /// The server has to be probed again.
@@ -142,11 +185,11 @@ impl Wire {
         }
     }
 
-    fn unavailable(&self, why: impl Into<String>, sent: bool) -> Failure {
+    pub(super) fn unavailable(&self, why: impl Into<String>, sent: bool) -> Failure {
         Failure::Unavailable { server: Arc::clone(&self.alias), why: why.into(), sent }
     }
 
-    fn broken(&self, broken: Broken) -> Failure {
+    pub(super) fn broken(&self, broken: Broken) -> Failure {
         self.unavailable(broken.why, broken.sent)
     }
 }
@@ -224,17 +267,6 @@ impl Http {
         match lost.wait_for(Option::is_some).await {
             Ok(why) => why.clone().unwrap_or_default(),
             Err(_closed) => String::new(),
-        }
-    }
-
-    /// Whether its credential is another one now.
-    pub(super) fn is_outdated(&self, room: &Room) -> bool {
-        match &room.config.transport {
-            config::Transport::Http { headers, auth, .. } => {
-                let now = super::credential::headers(&*room.resolve, headers, auth.as_ref());
-                now.is_ok_and(|now| now != self.wire.credentials)
-            }
-            config::Transport::Stdio { .. } => false,
         }
     }
 

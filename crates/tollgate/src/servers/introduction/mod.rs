@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use tollgate_mcp::error::{HEADER_MISMATCH, MISSING_CAPABILITY, RpcError, UNSUPPORTED_VERSION};
 use tollgate_mcp::message::Outcome;
-use tollgate_mcp::object::{Object, elements, unquote};
+use tollgate_mcp::object::{Object, elements, quote, unquote};
 use tollgate_mcp::revision::{Era, Revision};
 
 #[cfg(test)]
@@ -24,6 +24,26 @@ pub struct Introduction {
 }
 
 impl Introduction {
+    /// As one JSON object's text, to be recalled after a restart.
+    pub fn to_saved(&self) -> String {
+        let capabilities = String::from_utf8_lossy(self.capabilities.text());
+        let instructions = self.instructions.as_deref().map_or_else(|| "null".to_owned(), quote);
+        format!(
+            r#"{{"revision":{},"capabilities":{capabilities},"instructions":{instructions}}}"#,
+            quote(self.revision.as_str())
+        )
+    }
+
+    /// Reads [`Self::to_saved`] back; `None` if it is not that.
+    pub fn recall(saved: &Object) -> Option<Self> {
+        Some(Self {
+            revision: Revision::parse(&saved.string("revision")?)?,
+            capabilities: saved.object("capabilities")?,
+            info: None,
+            instructions: saved.string("instructions").map(std::borrow::Cow::into_owned),
+        })
+    }
+
     /// Whether it advertises `capability` (`tools`, `prompts`, `resources`, `logging`, …).
     pub fn has(&self, capability: &str) -> bool {
         self.capabilities.object(capability).is_some()

@@ -103,6 +103,13 @@ impl Registry {
         self.lock().calls.remove(&id);
     }
 
+    /// Ends a call whose request was not taken; nothing if it is over already.
+    pub(super) fn fail(&self, id: u64, failure: Failure) {
+        if let Some(entry) = self.lock().calls.remove(&id) {
+            drop(entry.to.try_send(Err(failure)));
+        }
+    }
+
     /// How many calls are in flight.
     pub(super) fn len(&self) -> usize {
         self.lock().in_flight()

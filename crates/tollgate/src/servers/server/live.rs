@@ -29,6 +29,7 @@ pub(in crate::servers) struct Room {
 #[derive(Debug)]
 pub(in crate::servers) enum Live {
     Http(Http),
+    /// A process, or an event stream and its POSTs: one channel for all messages.
     Stdio(Stdio),
 }
 
@@ -64,7 +65,7 @@ impl Live {
     /// Whether it was started with a credential that is another one now.
     pub(super) fn is_outdated(&self, room: &Room) -> bool {
         match self {
-            Self::Http(http) => http.is_outdated(room),
+            Self::Http(http) => http.wire.is_outdated(room),
             Self::Stdio(stdio) => stdio.is_outdated(),
         }
     }

@@ -10,7 +10,7 @@ use tollgate_mcp::revision::Era;
 
 use super::super::backoff::Backoff;
 use super::super::http::{Http, Transport, Wire};
-use super::super::stdio::Stdio;
+use super::super::stdio::{Stdio, Way};
 use super::super::{Health, Notice, listen};
 use super::{Course, Live, SUBSCRIBE, Server};
 use crate::config;
@@ -108,12 +108,27 @@ impl Server {
 
     async fn attempt(&self, era: &mut Option<Era>) -> Result<Live, String> {
         match &self.config.transport {
-            config::Transport::Http { url, headers, auth, ca } => {
+            config::Transport::Http { url, over, headers, auth, ca } => {
                 let transport = Transport { headers, auth: auth.as_ref(), ca: ca.as_deref() };
                 let wire = Wire::new(&self.room, url, transport)?;
-                Ok(Live::Http(Http::connect(wire, era).await?))
+                let streams = || Way::Events(Arc::clone(&wire));
+                match over {
+                    config::Over::Sse => Ok(Live::Stdio(Stdio::connect(&self.room, streams(), era).await?)),
+                    config::Over::Http => Ok(Live::Http(Http::connect(wire, era).await?)),
+                    config::Over::Auto => match Http::connect(Arc::clone(&wire), era).await {
+                        Ok(http) => Ok(Live::Http(http)),
+                        // Refused as only an older server refuses it: then its stream is there, or nothing is.
+                        Err(why) if wire.was_refused() => {
+                            let older = Stdio::connect(&self.room, streams(), era).await;
+                            older.map(Live::Stdio).map_err(|_| why)
+                        }
+                        Err(why) => Err(why),
+                    },
+                }
             }
-            config::Transport::Stdio { .. } => Ok(Live::Stdio(Stdio::connect(&self.room, era).await?)),
+            config::Transport::Stdio { .. } => {
+                Ok(Live::Stdio(Stdio::connect(&self.room, Way::Program, era).await?))
+            }
         }
     }
 

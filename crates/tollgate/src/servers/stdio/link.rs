@@ -1,4 +1,4 @@
-//! One pipe to a process, shared by its calls: one writer, one reader, and who waits for what.
+//! One channel to a server, shared by its calls: a pipe to a process, or an event stream and its POSTs. Who waits for what.
 //! *Never* lets one slow call hold up another, and never trusts a line to be a message.
 
 use std::sync::Arc;
@@ -18,6 +18,7 @@ use tollgate_mcp::rope::Rope;
 use super::super::Failure;
 use super::super::bulletin::Bulletin;
 use super::super::registry::{Attached, Inbound, Place, Registry};
+use super::super::sse::Posts;
 
 /// The longest line.
 const LINE_MAX: usize = 16 * 1024 * 1024;
@@ -40,12 +41,19 @@ pub(super) enum Asking {
     Declared,
 }
 
-/// One pipe.
+/// Where messages leave.
+#[derive(Debug)]
+enum Out {
+    Pipe(mpsc::Sender<Rope>),
+    Posts(Posts),
+}
+
+/// One channel.
 #[derive(Debug)]
 pub(in crate::servers) struct Link {
     alias: Arc<str>,
-    pub(super) calls: Registry,
-    queue: mpsc::Sender<Rope>,
+    pub(in crate::servers) calls: Registry,
+    out: Out,
     ids: AtomicU64,
     stop: Notify,
     capabilities: Capabilities,
@@ -62,17 +70,37 @@ impl Link {
         private: bool,
     ) -> (Arc<Self>, mpsc::Receiver<Rope>) {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        let link = Self {
+        (Self::over(Out::Pipe(queue), alias, bulletin, capabilities, private), waiting)
+    }
+
+    /// A link that posts its messages.
+    pub(super) fn posting(
+        posts: Posts,
+        alias: &Arc<str>,
+        bulletin: &Arc<Bulletin>,
+        capabilities: Capabilities,
+        private: bool,
+    ) -> Arc<Self> {
+        Self::over(Out::Posts(posts), alias, bulletin, capabilities, private)
+    }
+
+    fn over(
+        out: Out,
+        alias: &Arc<str>,
+        bulletin: &Arc<Bulletin>,
+        capabilities: Capabilities,
+        private: bool,
+    ) -> Arc<Self> {
+        Arc::new(Self {
             alias: Arc::clone(alias),
             calls: Registry::new(private),
-            queue,
+            out,
             ids: AtomicU64::new(1),
             stop: Notify::new(),
             capabilities,
             bulletin: Arc::clone(bulletin),
             asking: std::sync::OnceLock::new(),
-        };
-        (Arc::new(link), waiting)
+        })
     }
 
     /// Says which era it is, once that is known.
@@ -95,30 +123,63 @@ impl Link {
     ) -> Result<Call, Failure> {
         let from = self.calls.enter(id, place)?;
         let call = Call { link: Arc::clone(self), from, id, cancels: true, over: false, _turn: turn };
-        match self.write(request).await {
+        let written = match &self.out {
+            Out::Pipe(_) => self.write(request).await,
+            Out::Posts(posts) => {
+                posts.request(self, id, request);
+                Ok(())
+            }
+        };
+        match written {
             Ok(()) => Ok(call),
             Err(why) => Err(self.unavailable(why, false)),
         }
     }
 
-    /// Queues one message. Waits while the process does not read.
+    /// Queues one message, or posts it. Waits while it is not taken.
     pub(in crate::servers) async fn write(&self, message: Rope) -> Result<(), String> {
-        self.queue.send(line::encode(message)).await.map_err(|_| "its process is gone".to_owned())
+        match &self.out {
+            Out::Pipe(queue) => {
+                queue.send(line::encode(message)).await.map_err(|_| "its process is gone".to_owned())
+            }
+            Out::Posts(posts) => posts.tell(message).await,
+        }
     }
 
     /// Queues one message, if there is room; used where nobody can wait.
     fn write_now(self: &Arc<Self>, message: Rope) {
-        if let Err(mpsc::error::TrySendError::Full(message)) = self.queue.try_send(line::encode(message))
-            && let Ok(runtime) = tokio::runtime::Handle::try_current()
-        {
-            let queue = self.queue.clone();
-            runtime.spawn(async move { drop(queue.send(message).await) });
+        let runtime = tokio::runtime::Handle::try_current();
+        match &self.out {
+            Out::Pipe(queue) => {
+                if let Err(mpsc::error::TrySendError::Full(message)) = queue.try_send(line::encode(message))
+                    && let Ok(runtime) = runtime
+                {
+                    let queue = queue.clone();
+                    runtime.spawn(async move { drop(queue.send(message).await) });
+                }
+            }
+            Out::Posts(posts) => {
+                if let Ok(runtime) = runtime {
+                    let posts = posts.clone();
+                    runtime.spawn(async move { drop(posts.tell(message).await) });
+                }
+            }
         }
     }
 
-    /// Closes the process's input.
-    pub(super) fn stop(&self) {
+    /// Closes the process's input, or the stream.
+    pub(in crate::servers) fn stop(&self) {
         self.stop.notify_one();
+    }
+
+    /// Waits until it is to end.
+    pub(super) async fn stopped(&self) {
+        self.stop.notified().await;
+    }
+
+    /// A message was too large to read: if one call is in flight, it was its answer.
+    pub(in crate::servers) fn overflow(&self, limit: usize) {
+        self.calls.overflow(Failure::TooLarge { server: Arc::clone(&self.alias), limit });
     }
 
     pub(super) fn unavailable(&self, why: impl Into<String>, sent: bool) -> Failure {
@@ -181,14 +242,15 @@ impl Link {
                     Ok(None) => break,
                     Err(line::TooLong { limit }) => {
                         tracing::warn!(server = %self.alias, limit, "a line that is too long is skipped");
-                        self.calls.overflow(Failure::TooLarge { server: Arc::clone(&self.alias), limit });
+                        self.overflow(limit);
                     }
                 }
             }
         }
     }
 
-    fn take(self: &Arc<Self>, text: &Bytes) {
+    /// Takes one message, or a batch.
+    pub(in crate::servers) fn take(self: &Arc<Self>, text: &Bytes) {
         if message::is_batch(text) {
             for text in elements(text).unwrap_or_default() {
                 self.take_one(&text);
@@ -301,7 +363,7 @@ impl Call {
             }
             None => {
                 self.over = true;
-                Err(self.link.unavailable("its process is gone", true))
+                Err(self.link.unavailable("it is gone", true))
             }
         }
     }

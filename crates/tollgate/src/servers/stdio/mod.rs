@@ -1,4 +1,4 @@
-//! The stdio transport: processes that we start, one shared by all who can't be asked, and one for each principal who can.
+//! Servers whose messages all share one channel: processes that we start, and the event streams of HTTP+SSE. Of processes, one shared by all who can't be asked, and one for each principal who can.
 //! *Never* lets two principals share a process that could ask something, and leaves nothing running behind.
 
 use std::collections::HashMap;
@@ -13,6 +13,7 @@ use tollgate_mcp::method::Method;
 use tollgate_mcp::revision::Era;
 
 use super::credential::Environment;
+use super::http::Wire;
 use super::introduction::Introduction;
 use super::params::{self, Stamp, declared};
 use super::registry::Place;
@@ -33,6 +34,9 @@ use process::Process;
 /// How often to look for a free process when all are in use.
 const CROWDED: Duration = Duration::from_millis(50);
 
+/// How many streams one server has at most: as many as sessions over streamable HTTP.
+const STREAMS: Processes = Processes { share: Share::Auto, max: 256, idle: Duration::from_mins(10) };
+
 /// Whose process it is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Key {
@@ -42,10 +46,20 @@ struct Key {
 
 type Slot = Arc<OnceCell<Arc<Process>>>;
 
-/// A server that is a program.
+/// How a channel comes about.
+#[derive(Clone, Debug)]
+pub(super) enum Way {
+    /// The configured program's pipes.
+    Program,
+    /// An event stream, and POSTs.
+    Events(Arc<Wire>),
+}
+
+/// A server behind such channels. What is called a process here may be an event stream.
 #[derive(Debug)]
 pub(super) struct Stdio {
     room: Arc<Room>,
+    way: Way,
     processes: Processes,
     /// Always on; nothing is declared to it.
     base: Arc<Process>,
@@ -56,16 +70,20 @@ pub(super) struct Stdio {
 
 impl Stdio {
     /// Starts the base process and finds out what it speaks.
-    pub(super) async fn connect(room: &Arc<Room>, era: &mut Option<Era>) -> Result<Self, String> {
-        let Some((program, processes)) = program(room) else {
-            return Err("it is not a program".to_owned());
+    pub(super) async fn connect(room: &Arc<Room>, way: Way, era: &mut Option<Era>) -> Result<Self, String> {
+        let (processes, environment) = match (&way, program(room)) {
+            (Way::Program, Some((program, processes))) => {
+                (processes.clone(), Environment::of(&*room.resolve, program.env)?.digest())
+            }
+            (Way::Program, None) => return Err("it is not a program".to_owned()),
+            (Way::Events(_), _) => (STREAMS, [0; 32]),
         };
         let client = nobody();
-        let environment = Environment::of(&*room.resolve, program.env)?.digest();
-        let base = process::introduce(room, program, &client, false, era).await?;
+        let base = process::introduce(room, &way, &client, false, era).await?;
         Ok(Self {
             room: Arc::clone(room),
-            processes: processes.clone(),
+            way,
+            processes,
             base: Arc::new(base),
             environment,
             keyed: Mutex::default(),
@@ -204,7 +222,6 @@ impl Stdio {
     }
 
     async fn start(&self, client: &Arc<Client>, key: &Key) -> Result<Arc<Process>, String> {
-        let Some((program, _)) = program(&self.room) else { return Err("it is not a program".to_owned()) };
         let mut era = Some(self.base.introduction.revision.era());
         // A process that nothing interactive is declared to gets nothing interactive to answer.
         let client = match key.declared.as_ref() {
@@ -213,7 +230,7 @@ impl Stdio {
             }
             _ => Arc::clone(client),
         };
-        process::introduce(&self.room, program, &client, true, &mut era).await.map(Arc::new)
+        process::introduce(&self.room, &self.way, &client, true, &mut era).await.map(Arc::new)
     }
 
     fn forget(&self, key: &Key) {
@@ -230,6 +247,9 @@ impl Stdio {
 
     /// Whether a secret in its environment is another one now.
     pub(super) fn is_outdated(&self) -> bool {
+        if let Way::Events(wire) = &self.way {
+            return wire.is_outdated(&self.room);
+        }
         let now = program(&self.room).map(|(program, _)| Environment::of(&*self.room.resolve, program.env));
         matches!(now, Some(Ok(now)) if now.digest() != self.environment)
     }

@@ -1,4 +1,4 @@
-//! One process, introduced: spawned, probed for its era, and its link.
+//! One process (or event stream), introduced: spawned, probed for its era, and its link.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -12,15 +12,16 @@ use tollgate_mcp::object::{Object, quote};
 use tollgate_mcp::revision::{Era, Revision};
 use tollgate_mcp::rope::Rope;
 
+use super::Way;
 use super::child::{self, Program, Started};
 use super::link::{Asking, Call, Link};
 use crate::call::{Client, LogLevel};
-use crate::servers::http::initialize_params;
+use crate::servers::http::{Wire, initialize_params};
 use crate::servers::introduction::{self, Finding, Introduction};
 use crate::servers::params::{self, SELF, Stamp, declared};
 use crate::servers::registry::Place;
 use crate::servers::server::Room;
-use crate::servers::{Failure, nobody};
+use crate::servers::{Failure, nobody, sse};
 
 /// How long a server may take to answer the first question. Old ones may stay silent on a method they don't know.
 const PROBE: Duration = Duration::from_secs(5);
@@ -96,7 +97,36 @@ struct Raw {
     ended: watch::Receiver<Option<String>>,
 }
 
-fn spawn(room: &Room, program: Program<'_>, client: &Client, private: bool) -> Result<Raw, String> {
+async fn spawn(room: &Room, way: &Way, client: &Client, private: bool) -> Result<Raw, String> {
+    match way {
+        Way::Program => {
+            let (program, _) = super::program(room).ok_or("it is not a program")?;
+            run(room, program, client, private)
+        }
+        Way::Events(wire) => stream(room, wire, client, private).await,
+    }
+}
+
+/// Opens an event stream.
+async fn stream(room: &Room, wire: &Arc<Wire>, client: &Client, private: bool) -> Result<Raw, String> {
+    let stream = sse::open(wire).await?;
+    let (alias, capabilities) = (&room.config.alias, client.capabilities.clone());
+    let link = Link::posting(stream.posts.clone(), alias, &room.bulletin, capabilities, private);
+    let (end, ended) = watch::channel(None);
+    let reader = Arc::clone(&link);
+    tokio::spawn(async move {
+        let why = tokio::select! {
+            why = stream.read(&reader) => why,
+            () = reader.stopped() => "it was ended",
+        };
+        reader.calls.close(reader.unavailable(why, true));
+        // Nobody may be left to hear it.
+        drop(end.send(Some(why.to_owned())));
+    });
+    Ok(Raw { leash: Leash(Arc::clone(&link)), link, ended })
+}
+
+fn run(room: &Room, program: Program<'_>, client: &Client, private: bool) -> Result<Raw, String> {
     let Started { input, output, body } = child::start(room, program)?;
     let (link, waiting) = Link::new(&room.config.alias, &room.bulletin, client.capabilities.clone(), private);
     let (end, ended) = watch::channel(None);
@@ -118,19 +148,20 @@ fn spawn(room: &Room, program: Program<'_>, client: &Client, private: bool) -> R
 /// Spawns a process for `client` and finds out what it speaks, or goes the way that `era` remembers.
 pub(super) async fn introduce(
     room: &Room,
-    program: Program<'_>,
+    way: &Way,
     client: &Client,
     private: bool,
     era: &mut Option<Era>,
 ) -> Result<Process, String> {
-    let mut raw = spawn(room, program, client, private)?;
-    let introduced = match *era {
-        Some(Era::Legacy) => greet(&raw.link, client).await,
-        Some(Era::Modern) | None => match meet(&raw.link, client).await {
+    let mut raw = spawn(room, way, client, private).await?;
+    let introduced = match (way, *era) {
+        // The stream is of a revision with a handshake.
+        (Way::Events(_), _) | (Way::Program, Some(Era::Legacy)) => greet(&raw.link, client).await,
+        (Way::Program, Some(Era::Modern) | None) => match meet(&raw.link, client).await {
             Meeting::Introduced(introduced) => introduced,
             // Some old servers die of a first request that is not `initialize`.
             Meeting::Legacy if raw.link.calls.is_closed() => {
-                raw = spawn(room, program, client, private)?;
+                raw = spawn(room, way, client, private).await?;
                 greet(&raw.link, client).await
             }
             Meeting::Legacy => greet(&raw.link, client).await,

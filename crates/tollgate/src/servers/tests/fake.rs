@@ -20,6 +20,8 @@ use tokio_rustls::TlsAcceptor;
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(crate) verb: String,
+    /// Path and query.
+    pub(crate) path: String,
     pub(crate) head: HeaderMap,
     pub(crate) body: Value,
 }
@@ -223,6 +225,7 @@ async fn answer(
     let bytes = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let this = Seen {
         verb: parts.method.to_string(),
+        path: parts.uri.to_string(),
         head: parts.headers,
         body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
     };

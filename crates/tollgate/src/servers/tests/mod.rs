@@ -4,6 +4,7 @@
 pub(crate) mod fake;
 mod fleet;
 mod http;
+mod sse;
 mod stdio;
 
 use std::collections::BTreeMap;
@@ -23,7 +24,7 @@ use super::server::Room;
 use super::{Event, Exchange, Failure, Health, Outbound, Server, Servers};
 use crate::call::Client;
 use crate::clock::Clock;
-use crate::config::{Auth, Piece, Processes, Share, Template, Timeout, Transport};
+use crate::config::{Auth, Over, Piece, Processes, Share, Template, Timeout, Transport};
 use crate::secret::Secret;
 
 /// Resolves `${secret:NAME}` to `NAME-value`, and after its first change to `NAME-value-1`, ….
@@ -81,6 +82,7 @@ pub(crate) fn config(transport: Transport, timeout: Timeout) -> crate::config::S
 pub(crate) fn http_transport(url: &str) -> Transport {
     Transport::Http {
         url: url.to_owned(),
+        over: Over::Auto,
         headers: BTreeMap::new(),
         auth: Some(Auth::Bearer(Template(vec![Piece::Secret("token".to_owned())]))),
         ca: None,

@@ -96,12 +96,13 @@ impl Allowed {
     }
 }
 
-/// Which endpoint a path names.
-pub(super) fn endpoint(path: &str) -> Option<Endpoint> {
-    if path == "/mcp" {
+/// Which endpoint a path under `root` names.
+pub(super) fn endpoint(root: &str, path: &str) -> Option<Endpoint> {
+    let rest = path.strip_prefix(root)?;
+    if rest.is_empty() {
         return Some(Endpoint::Whole);
     }
-    let rest = path.strip_prefix("/mcp/")?;
+    let rest = rest.strip_prefix('/')?;
     let (kind, name) = rest.split_once('/')?;
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
     if name.is_empty() || !name.bytes().all(plain) {
@@ -146,6 +147,19 @@ pub(super) fn credential(headers: &HeaderMap) -> Credential {
 
 /// Media types of a POST: JSON as it is, in; JSON and event streams, out.
 pub(super) fn media(headers: &HeaderMap) -> Result<(), Refusal> {
+    json(headers)?;
+    if accepts(headers, "application/json") && accepts(headers, "text/event-stream") {
+        return Ok(());
+    }
+    Err(Box::new(refuse(
+        StatusCode::NOT_ACCEPTABLE,
+        "both JSON and event streams must be acceptable",
+        "send `Accept: application/json, text/event-stream`",
+    )))
+}
+
+/// The media type of a POST's body: JSON as it is.
+pub(super) fn json(headers: &HeaderMap) -> Result<(), Refusal> {
     if headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
         return Err(Box::new(refuse(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -161,14 +175,7 @@ pub(super) fn media(headers: &HeaderMap) -> Result<(), Refusal> {
             "send `Content-Type: application/json`",
         )));
     }
-    if accepts(headers, "application/json") && accepts(headers, "text/event-stream") {
-        return Ok(());
-    }
-    Err(Box::new(refuse(
-        StatusCode::NOT_ACCEPTABLE,
-        "both JSON and event streams must be acceptable",
-        "send `Accept: application/json, text/event-stream`",
-    )))
+    Ok(())
 }
 
 /// Whether `Accept` has `media` (or a range around it) with a weight other than 0. An absent `Accept` has nothing.

@@ -104,12 +104,12 @@ fn media_types() {
 
 #[test]
 fn endpoints() {
-    assert_eq!(endpoint("/mcp"), Some(Endpoint::Whole));
-    assert_eq!(endpoint("/mcp/view/a"), Some(Endpoint::View("a".into())));
-    assert_eq!(endpoint("/mcp/server/a-b"), Some(Endpoint::Server("a-b".into())));
+    assert_eq!(endpoint("/mcp", "/mcp"), Some(Endpoint::Whole));
+    assert_eq!(endpoint("/mcp", "/mcp/view/a"), Some(Endpoint::View("a".into())));
+    assert_eq!(endpoint("/mcp", "/mcp/server/a-b"), Some(Endpoint::Server("a-b".into())));
     for path in
         ["/", "/mcp/", "/mcp/view", "/mcp/view/", "/mcp/view/a/b", "/mcp/x/y", "/mcpx", "/mcp/server/a%2fb"]
     {
-        assert_eq!(endpoint(path), None, "{path}");
+        assert_eq!(endpoint("/mcp", path), None, "{path}");
     }
 }

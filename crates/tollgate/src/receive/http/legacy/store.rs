@@ -228,7 +228,7 @@ impl Default for Detached {
 
 impl Detached {
     /// Held by a walk while it goes on.
-    pub(super) fn hold(&self) -> Option<mpsc::Sender<()>> {
+    pub(in crate::receive::http) fn hold(&self) -> Option<mpsc::Sender<()>> {
         self.sender.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

@@ -21,6 +21,7 @@ mod guard;
 mod legacy;
 mod listen;
 mod modern;
+mod sse;
 mod streams;
 
 /// A running listener with a scripted path behind it.
@@ -97,7 +98,9 @@ impl Open {
                 let data = if event.data.is_empty() {
                     Value::Null
                 } else {
-                    serde_json::from_slice(&event.data).unwrap()
+                    // Only an `endpoint` event holds no JSON.
+                    serde_json::from_slice(&event.data)
+                        .unwrap_or_else(|_| Value::from(std::str::from_utf8(&event.data).unwrap()))
                 };
                 return Some((event.id, data));
             }

@@ -297,6 +297,7 @@ impl Line {
             let bad = || self.wire.unavailable("its answer is not a JSON-RPC message", true);
             return read.then_some(()).ok_or_else(bad);
         }
+        self.wire.refuse();
         if refused {
             return Ok(());
         }
@@ -394,7 +395,7 @@ fn media(headers: &HeaderMap) -> &[u8] {
     value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii()
 }
 
-pub(in crate::servers::http) fn is_stream(headers: &HeaderMap) -> bool {
+pub(in crate::servers) fn is_stream(headers: &HeaderMap) -> bool {
     media(headers).eq_ignore_ascii_case(b"text/event-stream")
 }
 

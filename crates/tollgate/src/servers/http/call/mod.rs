@@ -14,7 +14,7 @@ use crate::servers::carrier::Carried;
 
 mod line;
 
-pub(super) use line::is_stream;
+pub(in crate::servers) use line::is_stream;
 
 use line::{Line, Seat, Stage};
 
