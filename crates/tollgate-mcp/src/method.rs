@@ -27,7 +27,95 @@ pub enum Method {
     TasksList,
 }
 
+/// What a method is for: the one place that sorts them, so that a match over it says only what its own place cares about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// What the other side is and can do.
+    Discover,
+    /// Reads a list.
+    List(Listing),
+    /// Calls a tool.
+    Tool,
+    /// Gets a prompt.
+    Prompt,
+    /// Reads a resource.
+    Resource,
+    /// Completes an argument.
+    Completion,
+    /// Looks at, feeds or cancels a task.
+    Task,
+    /// Listens for changes.
+    Listen,
+    /// Legacy only: it ends at an edge.
+    Edge,
+}
+
+/// The four lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "MCP's own words")]
+pub enum Listing {
+    Tools,
+    Prompts,
+    Resources,
+    Templates,
+}
+
+impl Listing {
+    /// The method that reads it.
+    pub const fn method(self) -> Method {
+        match self {
+            Self::Tools => Method::ToolsList,
+            Self::Prompts => Method::PromptsList,
+            Self::Resources => Method::ResourcesList,
+            Self::Templates => Method::ResourcesTemplatesList,
+        }
+    }
+
+    /// The capability that a server declares for it.
+    pub const fn capability(self) -> &'static str {
+        match self {
+            Self::Tools => "tools",
+            Self::Prompts => "prompts",
+            Self::Resources | Self::Templates => "resources",
+        }
+    }
+
+    /// The member of the result that holds it.
+    pub const fn member(self) -> &'static str {
+        match self {
+            Self::Tools => "tools",
+            Self::Prompts => "prompts",
+            Self::Resources => "resources",
+            Self::Templates => "resourceTemplates",
+        }
+    }
+}
+
 impl Method {
+    /// What it is for.
+    pub const fn kind(self) -> Kind {
+        match self {
+            Self::Discover => Kind::Discover,
+            Self::ToolsList => Kind::List(Listing::Tools),
+            Self::PromptsList => Kind::List(Listing::Prompts),
+            Self::ResourcesList => Kind::List(Listing::Resources),
+            Self::ResourcesTemplatesList => Kind::List(Listing::Templates),
+            Self::ToolsCall => Kind::Tool,
+            Self::PromptsGet => Kind::Prompt,
+            Self::ResourcesRead => Kind::Resource,
+            Self::Complete => Kind::Completion,
+            Self::TasksGet | Self::TasksUpdate | Self::TasksCancel => Kind::Task,
+            Self::Listen => Kind::Listen,
+            Self::Initialize
+            | Self::Ping
+            | Self::SetLevel
+            | Self::Subscribe
+            | Self::Unsubscribe
+            | Self::TasksResult
+            | Self::TasksList => Kind::Edge,
+        }
+    }
+
     /// Every method.
     pub const ALL: [Self; 20] = [
         Self::Discover,
@@ -85,27 +173,16 @@ impl Method {
 
     /// Whether 2026-07-28 has this method.
     pub const fn is_modern(self) -> bool {
-        match self {
-            Self::Discover
-            | Self::ToolsList
-            | Self::ToolsCall
-            | Self::PromptsList
-            | Self::PromptsGet
-            | Self::ResourcesList
-            | Self::ResourcesTemplatesList
-            | Self::ResourcesRead
-            | Self::Complete
-            | Self::Listen
-            | Self::TasksGet
-            | Self::TasksUpdate
-            | Self::TasksCancel => true,
-            Self::Initialize
-            | Self::Ping
-            | Self::SetLevel
-            | Self::Subscribe
-            | Self::Unsubscribe
-            | Self::TasksResult
-            | Self::TasksList => false,
+        match self.kind() {
+            Kind::Discover
+            | Kind::List(_)
+            | Kind::Tool
+            | Kind::Prompt
+            | Kind::Resource
+            | Kind::Completion
+            | Kind::Task
+            | Kind::Listen => true,
+            Kind::Edge => false,
         }
     }
 

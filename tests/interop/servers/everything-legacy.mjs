@@ -15,6 +15,7 @@ import {
   ListPromptsRequestSchema,
   ListResourcesRequestSchema,
   ListResourceTemplatesRequestSchema,
+  ListRootsResultSchema,
   ListToolsRequestSchema,
   McpError,
   ReadResourceRequestSchema,
@@ -22,43 +23,14 @@ import {
   SubscribeRequestSchema,
   UnsubscribeRequestSchema,
 } from '@modelcontextprotocol/sdk/types.js';
-import { complete, INFO, object, pause, PROMPTS, RESOURCES, TEMPLATE, text, TOOLS } from './fixtures.mjs';
+import { ASKING, askingPrompt } from './asking.mjs';
+import { answered, complete, FORMS, INFO, MARKED, object, pause, PROMPTS, RESOURCES, TEMPLATE, text, TOOLS } from './fixtures.mjs';
 import { listen, transportWanted } from './listen.mjs';
-
-const QUESTIONS = {
-  test_elicitation_sep1034_defaults: {
-    name: { type: 'string', description: 'User name', default: 'John Doe' },
-    age: { type: 'integer', description: 'User age', default: 30 },
-    score: { type: 'number', description: 'User score', default: 95.5 },
-    status: { type: 'string', description: 'User status', enum: ['active', 'inactive', 'pending'], default: 'active' },
-    verified: { type: 'boolean', description: 'Verification status', default: true },
-  },
-  test_elicitation_sep1330_enums: {
-    untitledSingle: { type: 'string', enum: ['option1', 'option2', 'option3'] },
-    titledSingle: { type: 'string', oneOf: titled('Option') },
-    legacyEnum: {
-      type: 'string',
-      enum: ['opt1', 'opt2', 'opt3'],
-      enumNames: ['Option One', 'Option Two', 'Option Three'],
-    },
-    untitledMulti: {
-      type: 'array',
-      minItems: 1,
-      maxItems: 3,
-      items: { type: 'string', enum: ['option1', 'option2', 'option3'] },
-    },
-    titledMulti: { type: 'array', minItems: 1, maxItems: 3, items: { anyOf: titled('Choice') } },
-  },
-};
-
-function titled(noun) {
-  return ['First', 'Second', 'Third'].map((nth, i) => ({ const: `value${i + 1}`, title: `${nth} ${noun}` }));
-}
 
 async function ask(io, message, properties, required = []) {
   const params = { message, requestedSchema: { type: 'object', properties, required } };
   const answer = await io.request({ method: 'elicitation/create', params }, ElicitResultSchema);
-  return text(`User response: action=${answer.action}, content=${JSON.stringify(answer.content ?? {})}`);
+  return answered(answer);
 }
 
 const LEGACY_TOOLS = [
@@ -91,7 +63,7 @@ const LEGACY_TOOLS = [
     call: ({ message }, io) =>
       ask(io, message, { response: { type: 'string', description: "User's response" } }, ['response']),
   },
-  ...Object.entries(QUESTIONS).map(([name, properties]) => ({
+  ...Object.entries(FORMS).map(([name, properties]) => ({
     name,
     description: 'Asks the user with a rich form',
     call: (_args, io) => ask(io, 'Please fill in the form', properties),
@@ -105,7 +77,19 @@ const LEGACY_TOOLS = [
       return text('Reconnection test completed successfully');
     },
   },
+  MARKED,
+  ...ASKING,
 ];
+
+/** The results of what a server may ask in the middle of a call. */
+const ANSWERS = {
+  'elicitation/create': ElicitResultSchema,
+  'sampling/createMessage': CreateMessageResultSchema,
+  'roots/list': ListRootsResultSchema,
+};
+
+/** How a tool asks: `ask(method, params)` resolves with the client's answer. */
+const asking = (extra) => (method, params) => extra.sendRequest({ method, ...(params && { params }) }, ANSWERS[method]);
 
 function newServer() {
   const capabilities = {
@@ -128,6 +112,9 @@ function newServer() {
       return await tool.call(params.arguments ?? {}, {
         signal: extra.signal,
         request: extra.sendRequest,
+        ask: asking(extra),
+        declared: server.getClientCapabilities() ?? {},
+        changed: { tools: () => server.sendToolListChanged(), prompts: () => server.sendPromptListChanged() },
         notify: extra.sendNotification,
         closeStream: extra.closeSSEStream,
         progress: (progress, total) =>
@@ -161,13 +148,14 @@ function newServer() {
   server.setRequestHandler(UnsubscribeRequestSchema, () => ({}));
 
   server.setRequestHandler(ListPromptsRequestSchema, () => ({
-    prompts: PROMPTS.map(({ name, description, arguments: names = [] }) => ({
+    prompts: [...PROMPTS, askingPrompt].map(({ name, description, arguments: names = [] }) => ({
       name,
       description,
       arguments: names.map((argument) => ({ name: argument, required: true })),
     })),
   }));
-  server.setRequestHandler(GetPromptRequestSchema, ({ params }) => {
+  server.setRequestHandler(GetPromptRequestSchema, async ({ params }, extra) => {
+    if (params.name === askingPrompt.name) return { messages: await askingPrompt.messages({}, asking(extra)) };
     const prompt = PROMPTS.find(({ name }) => name === params.name);
     if (!prompt) throw new McpError(ErrorCode.InvalidParams, `Unknown prompt: ${params.name}`);
     return { messages: prompt.messages(params.arguments ?? {}) };

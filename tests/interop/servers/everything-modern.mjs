@@ -16,7 +16,7 @@ import {
 } from '@modelcontextprotocol/server';
 import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import * as z from 'zod/v4';
-import { complete, INFO, object, pause, PROMPTS, RESOURCES, TEMPLATE, text, TOOLS } from './fixtures.mjs';
+import { answered, complete, FORMS, INFO, MARKED, object, pause, PROMPTS, RESOURCES, TEMPLATE, text, TOOLS } from './fixtures.mjs';
 import { listen, transportWanted } from './listen.mjs';
 import { callAsTask, serveTasks, TASKS } from './tasks.mjs';
 
@@ -45,12 +45,7 @@ async function askFor(keys, state) {
 
 const MODERN_TOOLS = [
   ...TOOLS,
-  {
-    name: 'test_x_mcp_header',
-    description: 'One argument travels in a header too',
-    inputSchema: object({ region: { type: 'string', 'x-mcp-header': 'Region' }, level: { type: 'integer' } }),
-    call: ({ region }) => text(`region=${region ?? '<none>'}`),
-  },
+  MARKED,
   {
     name: 'test_missing_capability',
     description: 'Needs sampling',
@@ -70,6 +65,51 @@ const MODERN_TOOLS = [
     async call(_args, { ctx }) {
       await ctx.mcpReq.log('info', 'test_logging_tool ran');
       return text('logged');
+    },
+  },
+  // What the suite of 2025-11-25 asks for, as a server of this revision does it.
+  {
+    name: 'test_tool_with_logging',
+    description: 'Logs three times, for those who asked for it',
+    async call(_args, { ctx, signal }) {
+      for (const data of ['Tool execution started', 'Tool processing data', 'Tool execution completed']) {
+        await ctx.mcpReq.log('info', data);
+        await pause(50, signal);
+      }
+      return text('Tool with logging executed successfully');
+    },
+  },
+  {
+    name: 'test_sampling',
+    description: 'Asks the client for a completion',
+    inputSchema: object({ prompt: { type: 'string' } }, ['prompt']),
+    call: ({ prompt }, { answers }) =>
+      answers.completion
+        ? text(`LLM response: ${answers.completion.content?.text}`)
+        : inputRequired({ inputRequests: { completion: sample(prompt, 100) } }),
+  },
+  {
+    name: 'test_elicitation',
+    description: 'Asks the user',
+    inputSchema: object({ message: { type: 'string' } }, ['message']),
+    call: ({ message }, { answers }) =>
+      answers.form ? answered(answers.form) : inputRequired({ inputRequests: { form: form(message, 'response', 'string') } }),
+  },
+  ...Object.entries(FORMS).map(([name, properties]) => ({
+    name,
+    description: 'Asks the user with a rich form',
+    call(_args, { answers }) {
+      if (answers.form) return answered(answers.form);
+      const requestedSchema = { type: 'object', properties, required: [] };
+      return inputRequired({ inputRequests: { form: inputRequired.elicit({ message: 'Please fill in the form', requestedSchema }) } });
+    },
+  })),
+  {
+    name: 'test_reconnection',
+    description: 'Takes a moment; its stream ends with the answer, as all of this revision do',
+    async call(_args, { signal }) {
+      await pause(100, signal);
+      return text('Reconnection test completed successfully');
     },
   },
   {

@@ -144,6 +144,49 @@ export const TOOLS = [
   },
 ];
 
+/** The rich forms of the suite of 2025-11-25: the properties of each tool's question. */
+export const FORMS = {
+  test_elicitation_sep1034_defaults: {
+    name: { type: 'string', description: 'User name', default: 'John Doe' },
+    age: { type: 'integer', description: 'User age', default: 30 },
+    score: { type: 'number', description: 'User score', default: 95.5 },
+    status: { type: 'string', description: 'User status', enum: ['active', 'inactive', 'pending'], default: 'active' },
+    verified: { type: 'boolean', description: 'Verification status', default: true },
+  },
+  test_elicitation_sep1330_enums: {
+    untitledSingle: { type: 'string', enum: ['option1', 'option2', 'option3'] },
+    titledSingle: { type: 'string', oneOf: titled('Option') },
+    legacyEnum: {
+      type: 'string',
+      enum: ['opt1', 'opt2', 'opt3'],
+      enumNames: ['Option One', 'Option Two', 'Option Three'],
+    },
+    untitledMulti: {
+      type: 'array',
+      minItems: 1,
+      maxItems: 3,
+      items: { type: 'string', enum: ['option1', 'option2', 'option3'] },
+    },
+    titledMulti: { type: 'array', minItems: 1, maxItems: 3, items: { anyOf: titled('Choice') } },
+  },
+};
+
+function titled(noun) {
+  return ['First', 'Second', 'Third'].map((nth, i) => ({ const: `value${i + 1}`, title: `${nth} ${noun}` }));
+}
+
+/** What a tool of the older suite says of an answered form. */
+export const answered = ({ action, content }) =>
+  text(`User response: action=${action}, content=${JSON.stringify(content ?? {})}`);
+
+/** The tool one of whose arguments travels in a header, too: marks are part of a schema, whatever its server speaks. */
+export const MARKED = {
+  name: 'test_x_mcp_header',
+  description: 'One argument travels in a header too',
+  inputSchema: object({ region: { type: 'string', 'x-mcp-header': 'Region' }, level: { type: 'integer' } }),
+  call: ({ region }) => text(`region=${region ?? '<none>'}`),
+};
+
 export const RESOURCES = [
   {
     uri: 'test://static-text',

@@ -2,34 +2,23 @@
 
 use bytes::Bytes;
 
-use crate::method::Method;
+use crate::method::{Kind, Method};
 use crate::object::{Edit, Object, items, quote, scan};
 use crate::revision::Revision;
 use crate::rope::{Rope, Weaver};
 
 /// Downgrades a result's content for a legacy agent.
 pub(super) fn downgrade(result: &Object, method: Method, revision: Revision, edit: &mut Edit<'_>) {
-    let key = match method {
-        Method::ToolsCall => "content",
-        Method::PromptsGet => "messages",
-        Method::Discover
-        | Method::ToolsList
-        | Method::PromptsList
-        | Method::ResourcesList
-        | Method::ResourcesTemplatesList
-        | Method::ResourcesRead
-        | Method::Complete
-        | Method::Listen
-        | Method::TasksGet
-        | Method::TasksUpdate
-        | Method::TasksCancel
-        | Method::Initialize
-        | Method::Ping
-        | Method::SetLevel
-        | Method::Subscribe
-        | Method::Unsubscribe
-        | Method::TasksResult
-        | Method::TasksList => return,
+    let key = match method.kind() {
+        Kind::Tool => "content",
+        Kind::Prompt => "messages",
+        Kind::Discover
+        | Kind::List(_)
+        | Kind::Resource
+        | Kind::Completion
+        | Kind::Task
+        | Kind::Listen
+        | Kind::Edge => return,
     };
     let array = result.get(key);
     let mut changed = match (&array, method) {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::content::map_elements;
 use crate::error::RpcError;
-use crate::method::Method;
+use crate::method::{Kind, Listing, Method};
 use crate::object::{Object, quote};
 use crate::rope::Rope;
 
@@ -14,35 +14,21 @@ type Expose<'a> = &'a dyn Fn(&str) -> String;
 /// `content[]`, prompts' `messages[].content`, a finished task's `result`) with `expose`. `None` = nothing to rewrite: the bytes stay as
 /// they are.
 pub fn rewrite_uris(method: Method, result: &Object, expose: &dyn Fn(&str) -> String) -> Option<Rope> {
-    match method {
-        Method::ToolsCall => array(result, "content", &|item| block(item, expose)),
-        Method::PromptsGet => array(result, "messages", &|item| {
+    match method.kind() {
+        Kind::Tool => array(result, "content", &|item| block(item, expose)),
+        Kind::Prompt => array(result, "messages", &|item| {
             let message = Object::scan(item.clone()).ok()?;
             member(&message, "content", &|content| block(content, expose))
         }),
-        Method::ResourcesRead => array(result, "contents", &|item| {
+        Kind::Resource => array(result, "contents", &|item| {
             let contents = Object::scan(item.clone()).ok()?;
             uri(&contents, "uri", expose)
         }),
-        Method::TasksGet => member(result, "result", &|inner| {
+        // Only `tasks/get` answers with a `result`.
+        Kind::Task => member(result, "result", &|inner| {
             rewrite_uris(Method::ToolsCall, &Object::scan(inner.clone()).ok()?, expose)
         }),
-        Method::Discover
-        | Method::ToolsList
-        | Method::PromptsList
-        | Method::ResourcesList
-        | Method::ResourcesTemplatesList
-        | Method::Complete
-        | Method::Listen
-        | Method::TasksUpdate
-        | Method::TasksCancel
-        | Method::Initialize
-        | Method::Ping
-        | Method::SetLevel
-        | Method::Subscribe
-        | Method::Unsubscribe
-        | Method::TasksResult
-        | Method::TasksList => None,
+        Kind::Discover | Kind::List(_) | Kind::Completion | Kind::Listen | Kind::Edge => None,
     }
 }
 
@@ -50,29 +36,21 @@ pub fn rewrite_uris(method: Method, result: &Object, expose: &dyn Fn(&str) -> St
 /// `_meta["ui/resourceUri"]`. `None` = nothing to rewrite.
 pub fn list_item_uris(item: &Bytes, method: Method, expose: &dyn Fn(&str) -> String) -> Option<Rope> {
     let item = Object::scan(item.clone()).ok()?;
-    match method {
-        Method::ResourcesList => uri(&item, "uri", expose),
-        Method::ResourcesTemplatesList => uri(&item, "uriTemplate", expose),
-        Method::ToolsList => {
+    match method.kind() {
+        Kind::List(Listing::Resources) => uri(&item, "uri", expose),
+        Kind::List(Listing::Templates) => uri(&item, "uriTemplate", expose),
+        Kind::List(Listing::Tools) => {
             member(&item, "_meta", &|meta| app_uris(&Object::scan(meta.clone()).ok()?, expose))
         }
-        Method::Discover
-        | Method::ToolsCall
-        | Method::PromptsList
-        | Method::PromptsGet
-        | Method::ResourcesRead
-        | Method::Complete
-        | Method::Listen
-        | Method::TasksGet
-        | Method::TasksUpdate
-        | Method::TasksCancel
-        | Method::Initialize
-        | Method::Ping
-        | Method::SetLevel
-        | Method::Subscribe
-        | Method::Unsubscribe
-        | Method::TasksResult
-        | Method::TasksList => None,
+        Kind::List(Listing::Prompts)
+        | Kind::Discover
+        | Kind::Tool
+        | Kind::Prompt
+        | Kind::Resource
+        | Kind::Completion
+        | Kind::Task
+        | Kind::Listen
+        | Kind::Edge => None,
     }
 }
 

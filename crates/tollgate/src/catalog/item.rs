@@ -16,7 +16,6 @@ use crate::config;
 use crate::servers::Listing;
 
 use super::lint::{self, Finding};
-use super::list::method;
 use super::{pins, string_of};
 
 /// The most bytes of what is read by models and matched by rules: over it a definition is left out, never judged by its beginning.
@@ -201,7 +200,7 @@ impl Item {
         }
         let shown = edit.finish().into_bytes();
         // Every place a URI occurs: a resource's, a template's, and an MCP App's in a tool's `_meta`.
-        list_item_uris(&shown, method(self.listing), &|original| uri::expose(&self.server, original))
+        list_item_uris(&shown, self.listing.method(), &|original| uri::expose(&self.server, original))
             .unwrap_or_else(|| Rope::from(shown))
     }
 }

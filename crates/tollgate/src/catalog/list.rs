@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
-use tollgate_mcp::method::Method;
 use tollgate_mcp::object::{Object, quote};
 use tollgate_mcp::revision::Revision;
 use tollgate_mcp::translate::list_item;
@@ -75,18 +74,15 @@ impl List {
 
 fn write_item(item: &Arc<Item>, key: &ListKey) -> Bytes {
     let shown = item.shown(key.server.is_none()).into_bytes();
-    list_item(&shown, method(key.listing), key.revision).into_bytes()
+    list_item(&shown, key.listing.method(), key.revision).into_bytes()
 }
 
 fn page(listing: Listing, texts: &[Bytes], next: Option<&str>, degraded: &[Arc<str>]) -> Object {
     let size: usize = texts.iter().map(|t| t.len() + 1).sum();
     let mut text = Vec::with_capacity(size + 64);
-    text.extend_from_slice(match listing {
-        Listing::Tools => b"{\"tools\":[",
-        Listing::Prompts => b"{\"prompts\":[",
-        Listing::Resources => b"{\"resources\":[",
-        Listing::Templates => b"{\"resourceTemplates\":[",
-    });
+    text.extend_from_slice(b"{\"");
+    text.extend_from_slice(listing.member().as_bytes());
+    text.extend_from_slice(b"\":[");
     for (n, item) in texts.iter().enumerate() {
         if n > 0 {
             text.push(b',');
@@ -110,16 +106,6 @@ fn page(listing: Listing, texts: &[Bytes], next: Option<&str>, degraded: &[Arc<s
     }
     text.push(b'}');
     Object::scan(Bytes::from(text)).unwrap_or_else(|_| Object::empty())
-}
-
-/// The method that reads a list.
-pub const fn method(listing: Listing) -> Method {
-    match listing {
-        Listing::Tools => Method::ToolsList,
-        Listing::Prompts => Method::PromptsList,
-        Listing::Resources => Method::ResourcesList,
-        Listing::Templates => Method::ResourcesTemplatesList,
-    }
 }
 
 /// The digest of a set of places.

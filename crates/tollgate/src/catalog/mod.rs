@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{OwnedMutexGuard, broadcast, watch};
 use tokio::task::JoinHandle;
 use tollgate_mcp::capability::Capabilities;
 use tollgate_mcp::object::Object;
@@ -29,7 +29,7 @@ mod tests;
 
 pub use item::Item;
 pub use lint::{Finding, visible};
-pub use list::{List, ListKey, digest_of, method};
+pub use list::{List, ListKey, digest_of};
 pub use pins::{Change, Changed, Pin, PinState, Pinboard, Seen, is_of, report};
 pub use snapshot::{Asked, Offer, Snapshot};
 
@@ -39,6 +39,11 @@ use pins::Pins;
 const START_GRACE: Duration = Duration::from_secs(5);
 /// How long the first list of an agent that declares something new waits for servers to list with those capabilities.
 const DECLARED_GRACE: Duration = Duration::from_secs(5);
+/// A server that announces nothing is asked again at most this often.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+/// After a list that could not be read: the first pause before it is read again, doubled each time up to the last one.
+const RETRY_FIRST: Duration = Duration::from_secs(1);
+const RETRY_LAST: Duration = Duration::from_mins(1);
 /// What the gateway says of lists whose servers announce changes.
 const TTL_MS: u64 = 60_000;
 
@@ -69,13 +74,27 @@ pub trait Memory: Pinboard {
     fn save(&self, server: &str, lists: Bytes);
 }
 
+/// A server and the capabilities' fingerprint it lists for.
+type Slot = (Arc<str>, u16);
+
 #[derive(Debug, Default)]
 struct Offers {
-    known: HashMap<(Arc<str>, u16), Arc<Offer>>,
+    known: HashMap<Slot, Arc<Offer>>,
     /// Who listed with these capabilities: asked again when a server changes.
     askers: HashMap<u16, (Arc<Client>, Arc<str>)>,
     /// Which servers were asked to list for which capabilities: asking one may start a process.
-    asked: HashSet<(Arc<str>, u16)>,
+    asked: HashSet<Slot>,
+    /// How the last reading of each offer ended.
+    read: HashMap<Slot, Reading>,
+    /// One reading at a time: a slow server is never asked for the same lists twice, and no older answer replaces a newer one.
+    turns: HashMap<Slot, Arc<tokio::sync::Mutex<()>>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Reading {
+    ended: Instant,
+    /// Every list could be read.
+    whole: bool,
 }
 
 #[derive(Debug)]
@@ -121,7 +140,10 @@ impl Catalog {
 
     /// Applies a new configuration, after the servers did.
     pub fn apply(self: &Arc<Self>, config: Arc<Config>) {
-        self.config.store(config);
+        let names_max = config.names_max;
+        if self.config.swap(config).names_max != names_max {
+            self.reread(&self.config.load(), None);
+        }
         self.follow();
     }
 
@@ -208,10 +230,7 @@ impl Catalog {
             .into_iter()
             .map(|server| {
                 let catalog = Arc::clone(self);
-                tokio::spawn(async move {
-                    catalog.fetch(&server, key, &ALL).await;
-                    catalog.rebuild();
-                })
+                tokio::spawn(async move { catalog.fetch(&server, key, &ALL).await })
             })
             .collect();
         let all = async {
@@ -257,15 +276,14 @@ impl Catalog {
         base.map(|((alias, _), offer)| (Arc::clone(alias), offer.items(Listing::Tools).len())).collect()
     }
 
-    /// Whether each enabled server has been listed or has failed its first attempt.
+    /// Whether each enabled server has been listed or has failed its first attempt. Once listed it stays so, whatever a later reading
+    /// brings.
     pub fn settled(&self) -> bool {
         let offers = lock(&self.offers);
         self.servers.all().iter().all(|server| match server.health() {
             Health::Disabled | Health::Down { .. } => true,
             Health::Starting => false,
-            Health::Ready(_) => {
-                offers.known.get(&(Arc::clone(&server.config.alias), 0)).is_some_and(|o| o.fresh)
-            }
+            Health::Ready(_) => offers.read.contains_key(&(Arc::clone(&server.config.alias), 0)),
         })
     }
 
@@ -307,12 +325,16 @@ impl Catalog {
             let mut offers = lock(&self.offers);
             offers.known.retain(|(alias, _), _| aliases.contains(alias));
             offers.asked.retain(|(alias, _)| aliases.contains(alias));
+            offers.read.retain(|(alias, _), _| aliases.contains(alias));
+            offers.turns.retain(|(alias, _), _| aliases.contains(alias));
         }
         for server in servers {
             let alias = Arc::clone(&server.config.alias);
             if watchers.get(&alias).is_some_and(|w| Arc::ptr_eq(&w.server, &server)) {
                 continue;
             }
+            lock(&self.offers).forget_readings(&alias);
+            self.reread(&self.config.load(), Some(&server));
             let offer = self
                 .saved
                 .recall(&alias)
@@ -331,14 +353,35 @@ impl Catalog {
         self.rebuild();
     }
 
-    async fn watch(self: Arc<Self>, server: Arc<Server>, mut notices: broadcast::Receiver<Notice>) {
-        if matches!(server.health(), Health::Ready(_)) {
-            self.refetch(&server, &ALL).await;
+    /// Reads what is known by the configuration of now, so that what it hides is gone at once: of the one server that has changed, or of all.
+    fn reread(&self, config: &Config, only: Option<&Arc<Server>>) {
+        let mut offers = lock(&self.offers);
+        for ((alias, _), offer) in &mut offers.known {
+            match only {
+                Some(server) if server.config.alias != *alias => {}
+                Some(server) => *offer = Arc::new(offer.reread(&server.config, config)),
+                None => *offer = Arc::new(offer.reread(offer.config(), config)),
+            }
         }
+    }
+
+    async fn watch(self: Arc<Self>, server: Arc<Server>, mut notices: broadcast::Receiver<Notice>) {
+        let mut whole = self.refetch(&server, &ALL).await;
+        let mut pause = RETRY_FIRST;
         loop {
-            match notices.recv().await {
+            let notice = if whole {
+                pause = RETRY_FIRST;
+                notices.recv().await
+            } else if let Ok(notice) = tokio::time::timeout(pause, notices.recv()).await {
+                notice
+            } else {
+                pause = RETRY_LAST.min(pause * 2);
+                whole = self.refetch(&server, &ALL).await;
+                continue;
+            };
+            match notice {
                 Ok(Notice::Ready) | Err(broadcast::error::RecvError::Lagged(_)) => {
-                    self.refetch(&server, &ALL).await;
+                    whole = self.refetch(&server, &ALL).await;
                 }
                 Ok(Notice::Changed(listing)) => {
                     // A server that changes all the time is asked at most once a second.
@@ -354,7 +397,7 @@ impl Catalog {
                         }
                     }
                     let listings: Vec<_> = listings.into_iter().collect();
-                    self.refetch(&server, &listings).await;
+                    whole &= self.refetch(&server, &listings).await;
                     tokio::time::sleep(Duration::from_millis(500)).await;
                 }
                 Ok(Notice::Down) => self.rebuild(),
@@ -364,7 +407,8 @@ impl Catalog {
         }
     }
 
-    async fn refetch(self: &Arc<Self>, server: &Arc<Server>, listings: &[Listing]) {
+    /// Lists one server for all who ask it. Whether there is nothing to repeat.
+    async fn refetch(&self, server: &Arc<Server>, listings: &[Listing]) -> bool {
         let mut keys: Vec<u16> = {
             let offers = lock(&self.offers);
             let asked =
@@ -372,16 +416,34 @@ impl Catalog {
             offers.askers.keys().copied().filter(asked).collect()
         };
         keys.sort_unstable();
+        let mut whole = true;
         for key in keys {
-            self.fetch(server, key, listings).await;
-            self.rebuild();
+            whole &= self.fetch(server, key, listings).await;
         }
+        whole
     }
 
-    /// Lists one server with one set of capabilities. A list that fails keeps its last-known items.
-    async fn fetch(self: &Arc<Self>, server: &Arc<Server>, key: u16, listings: &[Listing]) {
-        let Some((client, principal)) = lock(&self.offers).askers.get(&key).cloned() else { return };
-        let Health::Ready(introduction) = server.health() else { return };
+    /// Lists one server with one set of capabilities, when it is this reading's turn. Whether there is nothing to repeat.
+    async fn fetch(&self, server: &Arc<Server>, key: u16, listings: &[Listing]) -> bool {
+        let turn = self.turn(server, key).lock_owned().await;
+        self.fetch_in_turn(turn, server, key, listings).await
+    }
+
+    fn turn(&self, server: &Arc<Server>, key: u16) -> Arc<tokio::sync::Mutex<()>> {
+        let slot = (Arc::clone(&server.config.alias), key);
+        Arc::clone(lock(&self.offers).turns.entry(slot).or_default())
+    }
+
+    /// A list that fails keeps its last-known items.
+    async fn fetch_in_turn(
+        &self,
+        turn: OwnedMutexGuard<()>,
+        server: &Arc<Server>,
+        key: u16,
+        listings: &[Listing],
+    ) -> bool {
+        let Some((client, principal)) = lock(&self.offers).askers.get(&key).cloned() else { return true };
+        let Health::Ready(introduction) = server.health() else { return true };
         let slot = (Arc::clone(&server.config.alias), key);
         let before = {
             // What an agent's own capabilities add is unknown until listed; what the server offers anyone is not.
@@ -391,9 +453,8 @@ impl Catalog {
         };
         let mut offer = before.map_or_else(|| Offer::new(Arc::clone(&server.config)), |o| (*o).clone());
         offer.is_of(&server.config, key);
-        offer.fresh = false;
         offer.introduction = Some(introduction);
-        let (mut complete, mut any) = (true, false);
+        let (mut whole, mut any) = (true, false);
         for listing in listings {
             match server.list(*listing, &client, &principal).await {
                 Ok((items, ttl_ms)) => {
@@ -401,42 +462,54 @@ impl Catalog {
                     offer.put(*listing, &items, ttl_ms, &self.config.load(), self.clock.instant());
                 }
                 Err(failure) => {
-                    complete = false;
+                    whole = false;
                     tracing::warn!(server = %server.config.alias, error = %failure, "a list could not be read");
                 }
             }
         }
-        if !any {
-            return;
+        // A server that was replaced meanwhile has nothing to say any more.
+        if !self.servers.get(&server.config.alias).is_some_and(|now| Arc::ptr_eq(&now, server)) {
+            return true;
         }
-        offer.fresh |= complete;
         if listings.contains(&Listing::Tools) {
             self.pins.observe(server.config.trust, key, offer.items(Listing::Tools), &*self.saved);
         }
-        if key == 0 && complete {
+        if key == 0 && whole {
             self.saved.save(&server.config.alias, offer.to_saved());
         }
-        lock(&self.offers).known.insert(slot, Arc::new(offer));
+        {
+            let mut offers = lock(&self.offers);
+            offers.read.insert(slot.clone(), Reading { ended: self.clock.instant(), whole });
+            if any {
+                offers.known.insert(slot, Arc::new(offer));
+            }
+        }
+        self.rebuild();
+        drop(turn);
+        whole
     }
 
     /// Lists one server's tools anew, now, for agents of these capabilities.
-    pub async fn refresh(self: &Arc<Self>, server: &str, client: &Client) {
+    pub async fn refresh(&self, server: &str, client: &Client) {
         if let Some(server) = self.servers.get(server) {
             self.fetch(&server, client.capabilities.fingerprint(), &[Listing::Tools]).await;
-            self.rebuild();
         }
     }
 
-    /// Asks servers again whose lists have outlived their `ttlMs` and that announce no changes. In the background.
+    /// Asks servers again whose lists have outlived their `ttlMs` and that announce no changes. In the background, and not while the last
+    /// question is still open.
     pub fn revalidate(self: &Arc<Self>, snapshot: &Snapshot) {
-        for alias in snapshot.expired(self.clock.instant()) {
+        let now = self.clock.instant();
+        let key = snapshot.key();
+        for alias in snapshot.expired(now) {
             let Some(server) = self.servers.get(&alias) else { continue };
+            let read = lock(&self.offers).read.get(&(alias, key)).copied();
+            if read.is_some_and(|read| now.saturating_duration_since(read.ended) < ASK_AGAIN) {
+                continue;
+            }
+            let Ok(turn) = self.turn(&server, key).try_lock_owned() else { continue };
             let catalog = Arc::clone(self);
-            let key = snapshot.key();
-            tokio::spawn(async move {
-                catalog.fetch(&server, key, &ALL).await;
-                catalog.rebuild();
-            });
+            tokio::spawn(async move { catalog.fetch_in_turn(turn, &server, key, &ALL).await });
         }
     }
 
@@ -461,7 +534,16 @@ impl Catalog {
                 .collect();
             let missing: Vec<Arc<str>> = servers
                 .iter()
-                .filter(|s| !matches!(s.health(), Health::Ready(_) | Health::Disabled))
+                .filter(|s| match s.health() {
+                    Health::Disabled => false,
+                    Health::Starting | Health::Down { .. } => true,
+                    // Some of its lists are last-known only.
+                    Health::Ready(_) => offers
+                        .read
+                        .get(&(Arc::clone(&s.config.alias), *key))
+                        .or_else(|| offers.read.get(&(Arc::clone(&s.config.alias), 0)))
+                        .is_some_and(|read| !read.whole),
+                })
                 .map(|s| Arc::clone(&s.config.alias))
                 .collect();
             let asked: HashSet<Arc<str>> = servers
@@ -492,6 +574,15 @@ impl Catalog {
         if changed {
             self.generation.send_modify(|g| *g += 1);
         }
+    }
+}
+
+impl Offers {
+    /// A server that was changed counts as never listed, and waits for no reading of its predecessor.
+    fn forget_readings(&mut self, alias: &Arc<str>) {
+        self.asked.retain(|(asked, _)| asked != alias);
+        self.read.retain(|(read, _), _| read != alias);
+        self.turns.retain(|(turn, _), _| turn != alias);
     }
 }
 

@@ -25,15 +25,13 @@ pub struct Offer {
     config: Arc<config::Server>,
     /// What the server says of itself, or last said; `None` where that is not known.
     pub introduction: Option<Arc<Introduction>>,
-    /// Listed by this process, not recalled.
-    pub fresh: bool,
     items: [Arc<Vec<Arc<Item>>>; 4],
     ttl_ms: Option<u64>,
     listed_at: Option<Instant>,
     /// For agents of which capabilities; 0 = for anyone.
     variant: u16,
-    /// The longest name and whether header marks are strict: how `items` were read.
-    read_with: (usize, bool),
+    /// The longest name and whether header marks are strict: how each of `items` was read.
+    read_with: [(usize, bool); 4],
 }
 
 impl Offer {
@@ -42,12 +40,11 @@ impl Offer {
         Self {
             config,
             introduction: None,
-            fresh: false,
             items: Default::default(),
             ttl_ms: None,
             listed_at: None,
             variant: 0,
-            read_with: (0, false),
+            read_with: Default::default(),
         }
     }
 
@@ -58,19 +55,7 @@ impl Offer {
             return;
         }
         self.config = Arc::clone(config);
-        let (names_max, strict_marks) = std::mem::take(&mut self.read_with);
-        for listing in ALL {
-            let read = |item: &Arc<Item>| {
-                Item::read(listing, config, item.text(), names_max, strict_marks).ok().map(Arc::new)
-            };
-            let kept = self.items(listing).iter().filter_map(read);
-            let exposed =
-                |item: &Arc<Item>| listing != Listing::Tools || exposes(&config.expose, &item.original);
-            let items = Arc::new(kept.filter(exposed).collect::<Vec<_>>());
-            if let Some(slot) = self.items.get_mut(index(listing)) {
-                *slot = items;
-            }
-        }
+        self.read_with = Default::default();
     }
 
     /// Replaces one list. Entries that are not readable are left out with a warning; so are tools that `expose` leaves out.
@@ -87,7 +72,8 @@ impl Offer {
         let mut items: Vec<Arc<Item>> = Vec::with_capacity(texts.len());
         let mut names = std::collections::HashSet::new();
         // Servers that announce no changes are asked every second: what is as before is not read again.
-        let same = self.read_with == (config.names_max, strict_marks);
+        let with = (config.names_max, strict_marks);
+        let same = self.read_with.get(index(listing)) == Some(&with);
         let before: HashMap<&Bytes, &Arc<Item>> =
             self.items(listing).iter().filter(|_| same).map(|i| (i.text(), i)).collect();
         for text in texts {
@@ -109,9 +95,8 @@ impl Offer {
         if let Some(slot) = self.items.get_mut(index(listing)) {
             *slot = Arc::new(items);
         }
-        if !same {
-            // The other lists were read in another way: nothing of them is as before.
-            self.read_with = (config.names_max, strict_marks);
+        if let Some(read_with) = self.read_with.get_mut(index(listing)) {
+            *read_with = with;
         }
         self.ttl_ms = match (self.ttl_ms, ttl_ms) {
             (Some(a), Some(b)) => Some(a.min(b)),
@@ -157,19 +142,35 @@ impl Offer {
             saved.object("introduction").and_then(|i| Introduction::recall(&i)).map(Arc::new);
         for listing in ALL {
             let texts = elements(&saved.get(&format!("{listing:?}"))?).ok()?;
-            let mut items = Vec::new();
-            for text in &texts {
-                if let Ok(item) = Item::read(listing, config, text, whole.names_max, false)
-                    && (listing != Listing::Tools || exposes(&config.expose, &item.original))
-                {
-                    items.push(Arc::new(item));
-                }
-            }
-            if let Some(slot) = offer.items.get_mut(index(listing)) {
-                *slot = Arc::new(items);
-            }
+            offer.take(listing, &texts, whole);
         }
         Some(offer)
+    }
+
+    /// The same lists, read by another configuration of their server.
+    #[must_use]
+    pub fn reread(&self, config: &Arc<config::Server>, whole: &Config) -> Self {
+        let mut offer = Self { config: Arc::clone(config), read_with: Default::default(), ..self.clone() };
+        for listing in ALL {
+            let texts: Vec<Bytes> = self.items(listing).iter().map(|item| item.text().clone()).collect();
+            offer.take(listing, &texts, whole);
+        }
+        offer
+    }
+
+    /// The configuration it was read by.
+    pub fn config(&self) -> &Arc<config::Server> {
+        &self.config
+    }
+
+    /// Replaces one list by one that was read before.
+    fn take(&mut self, listing: Listing, texts: &[Bytes], whole: &Config) {
+        let read = |text| Item::read(listing, &self.config, text, whole.names_max, false).ok();
+        let shown = |item: &Item| listing != Listing::Tools || exposes(&self.config.expose, &item.original);
+        let items = texts.iter().filter_map(read).filter(shown).map(Arc::new).collect();
+        if let Some(slot) = self.items.get_mut(index(listing)) {
+            *slot = Arc::new(items);
+        }
     }
 
     /// Milliseconds for which these lists may still be cached; 0 where nothing announces their changes.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tollgate_mcp::error::{INVALID_PARAMS, METHOD_NOT_FOUND, RpcError};
-use tollgate_mcp::method::Method;
+use tollgate_mcp::method::{Kind, Method};
 use tollgate_mcp::translate::{Answer, CacheHint, ResultType};
 
 use crate::call::{Arrival, Caller, Client, Ending, Endpoint};
@@ -124,39 +124,23 @@ const CURSOR_TTL_MS: u64 = 24 * 3600 * 1000;
 
 /// Which list a method reads.
 pub(super) fn listing(method: Method) -> Result<Listing, RpcError> {
-    match method {
-        Method::ToolsList => Ok(Listing::Tools),
-        Method::PromptsList => Ok(Listing::Prompts),
-        Method::ResourcesList => Ok(Listing::Resources),
-        Method::ResourcesTemplatesList => Ok(Listing::Templates),
-        Method::Discover
-        | Method::ToolsCall
-        | Method::PromptsGet
-        | Method::ResourcesRead
-        | Method::Complete
-        | Method::Listen
-        | Method::TasksGet
-        | Method::TasksUpdate
-        | Method::TasksCancel
-        | Method::Initialize
-        | Method::Ping
-        | Method::SetLevel
-        | Method::Subscribe
-        | Method::Unsubscribe
-        | Method::TasksResult
-        | Method::TasksList => Err(RpcError::new(METHOD_NOT_FOUND, "not a list")),
+    match method.kind() {
+        Kind::List(listing) => Ok(listing),
+        Kind::Discover
+        | Kind::Tool
+        | Kind::Prompt
+        | Kind::Resource
+        | Kind::Completion
+        | Kind::Task
+        | Kind::Listen
+        | Kind::Edge => Err(RpcError::new(METHOD_NOT_FOUND, "not a list")),
     }
 }
 
 /// Whether a server declares the capability behind a list; one that was not heard of yet is given the benefit.
 fn has(snapshot: &Snapshot, alias: &str, listing: Listing) -> bool {
-    let capability = match listing {
-        Listing::Tools => "tools",
-        Listing::Prompts => "prompts",
-        Listing::Resources | Listing::Templates => "resources",
-    };
     snapshot
         .introductions()
         .find(|(server, _)| ***server == *alias)
-        .is_none_or(|(_, introduction)| introduction.capabilities.find(capability).is_some())
+        .is_none_or(|(_, introduction)| introduction.capabilities.find(listing.capability()).is_some())
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 use tollgate_mcp::error::{HEADER_MISMATCH, INTERNAL_ERROR, METHOD_NOT_FOUND, RpcError};
-use tollgate_mcp::method::Method;
+use tollgate_mcp::method::{Kind, Method};
 use tollgate_mcp::translate::{self, Answer, ResultType};
 
 use crate::approve::Approver;
@@ -142,27 +142,14 @@ impl Handle for Gate {
 
 impl Gate {
     async fn walk(self: Arc<Self>, arrival: Arrival, cancel: Cancel, out: mpsc::Sender<Part>) -> Reply {
-        match arrival.method {
-            Method::ToolsCall
-            | Method::PromptsGet
-            | Method::ResourcesRead
-            | Method::Complete
-            | Method::TasksGet
-            | Method::TasksUpdate
-            | Method::TasksCancel => self.call(arrival, cancel, out).await,
-            Method::ToolsList
-            | Method::PromptsList
-            | Method::ResourcesList
-            | Method::ResourcesTemplatesList => Box::pin(self.list(arrival)).await,
-            Method::Listen => Box::pin(self.listen(arrival, cancel, out)).await,
-            Method::Discover => Box::pin(self.discover(arrival)).await,
-            Method::Initialize
-            | Method::Ping
-            | Method::SetLevel
-            | Method::Subscribe
-            | Method::Unsubscribe
-            | Method::TasksResult
-            | Method::TasksList => {
+        match arrival.method.kind() {
+            Kind::Tool | Kind::Prompt | Kind::Resource | Kind::Completion | Kind::Task => {
+                self.call(arrival, cancel, out).await
+            }
+            Kind::List(_) => Box::pin(self.list(arrival)).await,
+            Kind::Listen => Box::pin(self.listen(arrival, cancel, out)).await,
+            Kind::Discover => Box::pin(self.discover(arrival)).await,
+            Kind::Edge => {
                 // The edges end these; one that comes through is no method of the core.
                 let entry = self.begin(&arrival);
                 let error =

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{broadcast, mpsc};
 use tollgate_mcp::error::{INVALID_PARAMS, RpcError};
-use tollgate_mcp::method::Method;
+use tollgate_mcp::method::{Kind, Listing, Method};
 use tollgate_mcp::object::{self, Object};
 use tollgate_mcp::translate::{Answer, CacheHint, ResultType};
 
@@ -159,33 +159,21 @@ impl Handle for Fake {
 
 impl Fake {
     async fn walk(&self, arrival: Arrival, parts: mpsc::Sender<Part>) -> Ending {
-        match arrival.method {
-            Method::Discover => complete(
+        match arrival.method.kind() {
+            Kind::Discover => complete(
                 r#"{"supportedVersions":["2026-07-28","2025-11-25"],"capabilities":{"tools":{"listChanged":true}},"instructions":"hi"}"#,
                 true,
             ),
-            Method::ToolsList => complete(r#"{"tools":[]}"#, true),
-            Method::ToolsCall => {
+            Kind::List(Listing::Tools) => complete(r#"{"tools":[]}"#, true),
+            Kind::Tool => {
                 let name = arrival.params.string("name").unwrap_or_default().into_owned();
                 self.tool(&name, &arrival.params, arrival.progress.as_ref(), parts).await
             }
-            Method::PromptsGet => asks(r#"{"r":{"method":"roots/list"}}"#, Some("s")),
-            Method::Listen => self.listen(&arrival.params, parts).await,
-            Method::PromptsList
-            | Method::ResourcesList
-            | Method::ResourcesTemplatesList
-            | Method::ResourcesRead
-            | Method::Complete
-            | Method::TasksGet
-            | Method::TasksUpdate
-            | Method::TasksCancel
-            | Method::Initialize
-            | Method::Ping
-            | Method::SetLevel
-            | Method::Subscribe
-            | Method::Unsubscribe
-            | Method::TasksResult
-            | Method::TasksList => Ending::Error(RpcError::new(INVALID_PARAMS, "no such thing")),
+            Kind::Prompt => asks(r#"{"r":{"method":"roots/list"}}"#, Some("s")),
+            Kind::Listen => self.listen(&arrival.params, parts).await,
+            Kind::List(_) | Kind::Resource | Kind::Completion | Kind::Task | Kind::Edge => {
+                Ending::Error(RpcError::new(INVALID_PARAMS, "no such thing"))
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tollgate_mcp::error::{INTERNAL_ERROR, INVALID_PARAMS, MISSING_CAPABILITY, RESOURCE_NOT_FOUND, RpcError};
-use tollgate_mcp::method::Method;
+use tollgate_mcp::method::{Kind, Method};
 use tollgate_mcp::name::glob;
 use tollgate_mcp::object::{Object, quote};
 use tollgate_mcp::revision::{Era, Revision};
@@ -186,31 +186,21 @@ fn find(
     let params = &arrival.params;
     let scope =
         Scope::of(config, &arrival.endpoint, &arrival.caller).ok_or_else(|| unknown("endpoint", ""))?;
-    let target = match arrival.method {
-        Method::ToolsCall => tool(&scope, snapshot, params)?,
-        Method::PromptsGet => prompt(&scope, snapshot, params)?,
-        Method::ResourcesRead => resource(&scope, config, snapshot, params, arrival.client.revision)?,
-        Method::Complete => completion(&scope, config, snapshot, params)?,
-        Method::TasksGet | Method::TasksUpdate | Method::TasksCancel => {
+    let target = match arrival.method.kind() {
+        Kind::Tool => tool(&scope, snapshot, params)?,
+        Kind::Prompt => prompt(&scope, snapshot, params)?,
+        Kind::Resource => resource(&scope, config, snapshot, params, arrival.client.revision)?,
+        Kind::Completion => completion(&scope, config, snapshot, params)?,
+        Kind::Task => {
             if !arrival.client.capabilities.tasks {
                 return Err(RpcError::new(MISSING_CAPABILITY, "the tasks extension was not declared")
                     .with_data(Bytes::from_static(NEEDS_TASKS)));
             }
             task(sealer, now_ms, &arrival.caller, params)?
         }
-        Method::Discover
-        | Method::ToolsList
-        | Method::PromptsList
-        | Method::ResourcesList
-        | Method::ResourcesTemplatesList
-        | Method::Listen
-        | Method::Initialize
-        | Method::Ping
-        | Method::SetLevel
-        | Method::Subscribe
-        | Method::Unsubscribe
-        | Method::TasksResult
-        | Method::TasksList => return Err(RpcError::new(INTERNAL_ERROR, "not a call")),
+        Kind::Discover | Kind::List(_) | Kind::Listen | Kind::Edge => {
+            return Err(RpcError::new(INTERNAL_ERROR, "not a call"));
+        }
     };
     if let (Target::Tool(_, item), Some(received)) = (&target, &arrival.param_headers)
         && !item.marks.is_empty()
@@ -252,25 +242,15 @@ fn unknown(kind: &str, name: &str) -> RpcError {
 pub fn missing(method: Method, params: &Object, revision: Revision) -> RpcError {
     let name =
         |key: &str| params.string(key).map(|s| s.chars().take(128).collect::<String>()).unwrap_or_default();
-    match method {
-        Method::ToolsCall => unknown("tool", &name("name")),
-        Method::PromptsGet => unknown("prompt", &name("name")),
-        Method::ResourcesRead => no_resource(&name("uri"), revision),
-        Method::Complete => RpcError::new(INVALID_PARAMS, "unknown reference"),
-        Method::TasksGet | Method::TasksUpdate | Method::TasksCancel => unknown("task", ""),
-        Method::Discover
-        | Method::ToolsList
-        | Method::PromptsList
-        | Method::ResourcesList
-        | Method::ResourcesTemplatesList
-        | Method::Listen
-        | Method::Initialize
-        | Method::Ping
-        | Method::SetLevel
-        | Method::Subscribe
-        | Method::Unsubscribe
-        | Method::TasksResult
-        | Method::TasksList => RpcError::new(INVALID_PARAMS, "unknown"),
+    match method.kind() {
+        Kind::Tool => unknown("tool", &name("name")),
+        Kind::Prompt => unknown("prompt", &name("name")),
+        Kind::Resource => no_resource(&name("uri"), revision),
+        Kind::Completion => RpcError::new(INVALID_PARAMS, "unknown reference"),
+        Kind::Task => unknown("task", ""),
+        Kind::Discover | Kind::List(_) | Kind::Listen | Kind::Edge => {
+            RpcError::new(INVALID_PARAMS, "unknown")
+        }
     }
 }
 

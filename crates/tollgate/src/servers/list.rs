@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tollgate_mcp::error::METHOD_NOT_FOUND;
-use tollgate_mcp::method::Method;
 use tollgate_mcp::object::{Object, elements, quote};
 use tollgate_mcp::translate::ResultType;
 
@@ -26,38 +25,10 @@ const RESOURCES_MAX: usize = 10_000;
 /// The most bytes of all items.
 const BYTES_MAX: usize = 16 * 1024 * 1024;
 
-impl Listing {
-    const fn method(self) -> Method {
-        match self {
-            Self::Tools => Method::ToolsList,
-            Self::Prompts => Method::PromptsList,
-            Self::Resources => Method::ResourcesList,
-            Self::Templates => Method::ResourcesTemplatesList,
-        }
-    }
-
-    const fn capability(self) -> &'static str {
-        match self {
-            Self::Tools => "tools",
-            Self::Prompts => "prompts",
-            Self::Resources | Self::Templates => "resources",
-        }
-    }
-
-    const fn member(self) -> &'static str {
-        match self {
-            Self::Tools => "tools",
-            Self::Prompts => "prompts",
-            Self::Resources => "resources",
-            Self::Templates => "resourceTemplates",
-        }
-    }
-
-    const fn items_max(self) -> usize {
-        match self {
-            Self::Tools | Self::Prompts | Self::Templates => ITEMS_MAX,
-            Self::Resources => RESOURCES_MAX,
-        }
+const fn items_max(listing: Listing) -> usize {
+    match listing {
+        Listing::Tools | Listing::Prompts | Listing::Templates => ITEMS_MAX,
+        Listing::Resources => RESOURCES_MAX,
     }
 }
 
@@ -117,8 +88,8 @@ impl Listed {
             .ok_or_else(|| format!("`{method}` answered without `{}`", listing.member()))?;
         let items = elements(&array)
             .map_err(|_| format!("`{method}` answered with `{}` that is no array", listing.member()))?;
-        if self.items.len() + items.len() > listing.items_max() {
-            return Err(format!("`{method}` has more than {} items", listing.items_max()));
+        if self.items.len() + items.len() > items_max(listing) {
+            return Err(format!("`{method}` has more than {} items", items_max(listing)));
         }
         self.bytes += array.len();
         self.items.extend(items);

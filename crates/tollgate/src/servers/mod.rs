@@ -53,7 +53,7 @@ mod backoff;
 mod credential;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use self::http::post_json;
 
@@ -73,6 +73,7 @@ pub use fleet::Servers;
 pub use introduction::Introduction;
 pub use server::Server;
 pub use subscribe::Subscription;
+pub use tollgate_mcp::method::Listing;
 
 /// Stands where no agent's program does: it declares nothing.
 static NOBODY: LazyLock<Arc<Client>> = LazyLock::new(|| {
@@ -168,16 +169,6 @@ pub enum Notice {
     Changed(Listing),
     /// `notifications/resources/updated` for this original URI.
     Updated(String),
-}
-
-/// The four lists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "MCP's own words")]
-pub enum Listing {
-    Tools,
-    Prompts,
-    Resources,
-    Templates,
 }
 
 /// What supervisors need from outside.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::Method as Verb;
 use http::header::HeaderValue;
+use tokio::sync::oneshot;
 use tollgate_mcp::error::{INTERNAL_ERROR, METHOD_NOT_FOUND, RpcError};
 use tollgate_mcp::message::{self, Message, Request};
 use tollgate_mcp::object::elements;
@@ -36,13 +37,15 @@ enum End {
     Lost,
 }
 
-/// Keeps a session's standing stream open, if the server offers one.
-pub(super) async fn standing(wire: Arc<Wire>, session: Weak<Session>) {
+/// Keeps a session's standing stream open, if the server offers one. `tried` hears when the first attempt was answered.
+pub(super) async fn standing(wire: Arc<Wire>, session: Weak<Session>, tried: oneshot::Sender<()>) {
     let mut backoff = Backoff::new(wire.clock.clone());
-    let mut place = Place::default();
+    let mut place = Place { tried: Some(tried), ..Place::default() };
     loop {
         let since = wire.clock.instant();
-        match once(&wire, &session, &mut place).await {
+        let end = once(&wire, &session, &mut place).await;
+        place.tried = None;
+        match end {
             End::Never => return,
             End::Dead => {
                 if let Some(session) = session.upgrade() {
@@ -69,6 +72,8 @@ pub(super) async fn standing(wire: Arc<Wire>, session: Weak<Session>) {
 struct Place {
     last: Option<HeaderValue>,
     retry: Duration,
+    /// Until the first attempt is answered.
+    tried: Option<oneshot::Sender<()>>,
 }
 
 async fn once(wire: &Arc<Wire>, session: &Weak<Session>, place: &mut Place) -> End {
@@ -82,6 +87,8 @@ async fn once(wire: &Arc<Wire>, session: &Weak<Session>, place: &mut Place) -> E
     }
     let Ok(mut flight) = wire.start(Verb::GET, head, Body::empty()).await else { return End::Lost };
     let Ok(parts) = flight.head().await else { return End::Lost };
+    // Dropping it tells.
+    place.tried = None;
     match parts.status.as_u16() {
         200 if is_stream(&parts.headers) => {}
         404 if session.upgrade().is_some_and(|session| session.id.is_some()) => return End::Dead,

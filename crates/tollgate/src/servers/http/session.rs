@@ -10,6 +10,7 @@ use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use http::Method as Verb;
 use http::header::{HeaderMap, HeaderValue};
+use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use tollgate_mcp::capability::Capabilities;
 use tollgate_mcp::message::{self, Id, Outcome};
@@ -35,6 +36,9 @@ const SESSIONS_MAX: usize = 256;
 
 /// How long setting a log level may hold up a call.
 const LEVEL: Duration = Duration::from_secs(5);
+
+/// How long a new interactive session waits for its standing stream: some servers send no head before the first event.
+const STREAM: Duration = Duration::from_millis(500);
 
 /// Whose session it is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -326,8 +330,13 @@ async fn initialize(
     if status >= 300 {
         return Err(wire.unavailable(format!("it answered `initialized` with HTTP {status}"), false));
     }
-    let stream = tokio::spawn(listening::standing(Arc::clone(wire), Arc::downgrade(&session)));
+    let (tried, answered) = oneshot::channel();
+    let stream = tokio::spawn(listening::standing(Arc::clone(wire), Arc::downgrade(&session), tried));
     *session.stream.lock().unwrap_or_else(PoisonError::into_inner) = Some(stream.abort_handle());
+    if session.interactive() {
+        // Some servers ask on the standing stream and drop a question that finds none. Its end, either way, is the sign.
+        drop(tokio::time::timeout(STREAM, answered).await);
+    }
     Ok((session, introduction))
 }
 

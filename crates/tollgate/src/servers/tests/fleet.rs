@@ -6,18 +6,13 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::super::{Event, Health, Servers};
+use super::super::{Event, Health};
 use super::fake::{Fake, Reply, Seen};
-use super::{Plain, ask, call, client, guard, ready, text};
-use crate::clock::Clock;
+use super::{ask, call, client, ready, start_all, text};
 use crate::config::Config;
 
 fn config(servers: &str) -> Config {
     crate::config::load(Path::new("tollgate.yaml"), &format!("servers:\n{servers}")).expect("a configuration")
-}
-
-fn start(config: &Config) -> Arc<Servers> {
-    Servers::with(config, Clock::system(), Arc::new(Plain::new()), guard())
 }
 
 async fn fake() -> Fake {
@@ -43,7 +38,7 @@ async fn fake() -> Fake {
 async fn a_change_leaves_unchanged_servers_and_lets_calls_of_others_finish() {
     let (a, b) = (fake().await, fake().await);
     let before = config(&format!("  a: {{ url: \"{}\" }}\n  b: {{ url: \"{}\" }}\n", a.url, b.url));
-    let servers = start(&before);
+    let servers = start_all(&before);
     let (old_a, old_b) = (servers.get("a").expect("a"), servers.get("b").expect("b"));
     ready(&old_a).await;
     ready(&old_b).await;
@@ -67,7 +62,7 @@ async fn a_change_leaves_unchanged_servers_and_lets_calls_of_others_finish() {
 #[tokio::test]
 async fn a_dead_server_delays_no_other() {
     let alive = fake().await;
-    let servers = start(&config(&format!(
+    let servers = start_all(&config(&format!(
         "  dead: {{ url: \"http://10.255.255.1:9/mcp\" }}\n  hung: {{ command: [sleep, \"600\"] }}\n  fine: {{ url: \"{}\" }}\n",
         alive.url
     )));

@@ -773,6 +773,23 @@ async fn a_standing_stream_tells_changes_and_its_questions_find_the_one_call() {
 }
 
 #[tokio::test]
+async fn an_interactive_session_has_its_standing_stream_before_its_first_call() {
+    let fake = legacy(|seen| (seen.verb == "GET").then(|| Reply::stream().0)).await;
+    let server = start(http_transport(&fake.url), QUICK);
+    ready(&server).await;
+    for principal in ["p", "q", "r"] {
+        text(ask(&server, call("t", &client(r#"{"sampling":{}}"#), principal)).await);
+    }
+    let seen = fake.seen();
+    for session in ["s2", "s3", "s4"] {
+        let mut of_it = seen.iter().filter(|seen| seen.header("mcp-session-id") == Some(session));
+        let first = of_it.find(|seen| seen.verb == "GET" || seen.method() == "tools/call").expect("either");
+        assert_eq!(first.verb, "GET", "a server may drop a question that finds no stream");
+    }
+    end(&server).await;
+}
+
+#[tokio::test]
 async fn a_legacy_log_level_is_set_once_and_resources_are_subscribed_once() {
     let fake = legacy(|_| None).await;
     let server = start(http_transport(&fake.url), QUICK);

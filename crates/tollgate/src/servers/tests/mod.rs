@@ -1,7 +1,7 @@
 //! Servers as agents' calls meet them: both eras over both transports, with servers that misbehave.
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test wants one thing and shows whatever else came")]
 
-mod fake;
+pub(crate) mod fake;
 mod fleet;
 mod http;
 mod sse;
@@ -21,7 +21,7 @@ use tollgate_mcp::revision::Revision;
 use super::bulletin::Bulletin;
 use super::credential::Resolve;
 use super::server::Room;
-use super::{Event, Exchange, Failure, Health, Outbound, Server};
+use super::{Event, Exchange, Failure, Health, Outbound, Server, Servers};
 use crate::call::Client;
 use crate::clock::Clock;
 use crate::config::{Auth, Over, Piece, Processes, Share, Template, Timeout, Transport};
@@ -115,6 +115,11 @@ pub(crate) fn start_with(transport: Transport, timeout: Timeout, resolve: Arc<Pl
         guard: guard(),
         bulletin: Bulletin::new(),
     })
+}
+
+/// All servers of a configuration.
+pub(crate) fn start_all(config: &crate::config::Config) -> Arc<Servers> {
+    Servers::with(config, Clock::system(), Arc::new(Plain::new()), guard())
 }
 
 /// Ends a server and everything of it.

@@ -107,7 +107,7 @@ pub fn for_ledger(payloads: Payloads, cleaned: &Cleaned, leaving: Option<Bytes>)
 
 /// The kinds of what any built-in detector finds in `arguments`, and of what was found before it was taken out. `None` = they cannot be
 /// looked into.
-pub(super) fn findings(arguments: &[u8], cleaned: &Cleaned) -> Option<Arc<[Arc<str>]>> {
+pub fn findings(arguments: &[u8], cleaned: &Cleaned) -> Option<Arc<[Arc<str>]>> {
     let side = Side::masking(Kinds::ALL);
     let done = Job { side: &side, make: &Masks, schema: None, shape: Shape::Data }.run(arguments).ok()?;
     let mut kinds: Vec<Arc<str>> = cleaned.findings.iter().map(Arc::clone).collect();

@@ -1,3 +1,7 @@
+//! Lists as they are written, and how servers are read.
+
+mod reading;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
