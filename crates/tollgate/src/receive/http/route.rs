@@ -17,7 +17,7 @@ use super::body::{self, Body, Unread};
 use super::checks::{self, Allowed};
 use super::legacy::{self, Detached, Store};
 use super::{Settings, modern, reply};
-use crate::call::{Caller, Canceller, Endpoint, Handle};
+use crate::call::{Caller, Cancel, Canceller, Endpoint, Handle};
 use crate::clock::Clock;
 use crate::receive::edge::Meta;
 
@@ -27,6 +27,8 @@ pub(super) struct Gate<H> {
     pub(super) handle: Arc<H>,
     pub(super) settings: Settings,
     pub(super) draining: Canceller,
+    /// The waiting side of `draining`.
+    closing: Cancel,
     pub(super) sessions: Store,
     pub(super) detached: Detached,
     allowed: Allowed,
@@ -36,7 +38,8 @@ impl<H: Handle> Gate<H> {
     pub(super) fn new(handle: Arc<H>, settings: Settings, clock: Clock, draining: Canceller) -> Self {
         let allowed = Allowed::new(&settings);
         let sessions = Store::new(settings.sessions, clock);
-        Self { handle, settings, draining, sessions, detached: Detached::default(), allowed }
+        let closing = draining.cancel();
+        Self { handle, settings, draining, closing, sessions, detached: Detached::default(), allowed }
     }
 }
 
@@ -69,6 +72,9 @@ pub(super) async fn answer<H: Handle>(
             }
         },
     };
+    if gate.closing.is_fired() {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     response.body_mut().track(&connection.phase);
     response
 }
