@@ -33,6 +33,8 @@ pub use snapshot::{Asked, Offer, Snapshot};
 const START_GRACE: Duration = Duration::from_secs(5);
 /// How long the first list of an agent that declares something new waits for servers to list with those capabilities.
 const DECLARED_GRACE: Duration = Duration::from_secs(5);
+/// How often a server is asked again because its lists are old.
+const REVALIDATE: Duration = Duration::from_secs(1);
 /// What the gateway says of lists whose servers announce changes.
 const TTL_MS: u64 = 60_000;
 
@@ -69,6 +71,16 @@ struct Offers {
     askers: HashMap<u16, (Arc<Client>, Arc<str>)>,
     /// Which servers were asked to list for which capabilities: asking one may start a process.
     asked: HashSet<(Arc<str>, u16)>,
+    /// Why a server's own lists could not be read when they were last asked for.
+    unread: HashMap<Arc<str>, String>,
+    /// Who is being asked again because its `ttlMs` is over, and since when.
+    revalidated: HashMap<(Arc<str>, u16), Revalidated>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Revalidated {
+    since: Instant,
+    running: bool,
 }
 
 #[derive(Debug)]
@@ -221,6 +233,11 @@ impl Catalog {
         base.map(|((alias, _), offer)| (Arc::clone(alias), offer.items(Listing::Tools).len())).collect()
     }
 
+    /// Why a server's lists, or some of them, are missing or old.
+    pub fn unread(&self, server: &str) -> Option<String> {
+        lock(&self.offers).unread.get(server).cloned()
+    }
+
     /// Whether each enabled server has been listed or has failed its first attempt.
     pub fn settled(&self) -> bool {
         let offers = lock(&self.offers);
@@ -228,7 +245,9 @@ impl Catalog {
             Health::Disabled | Health::Down { .. } => true,
             Health::Starting => false,
             Health::Ready(_) => {
-                offers.known.get(&(Arc::clone(&server.config.alias), 0)).is_some_and(|o| o.fresh)
+                let alias = &server.config.alias;
+                let listed = offers.known.get(&(Arc::clone(alias), 0)).is_some_and(|o| o.fresh);
+                listed || offers.unread.contains_key(alias)
             }
         })
     }
@@ -256,7 +275,8 @@ impl Catalog {
         self.servers.all().iter().all(|server| match server.health() {
             Health::Disabled | Health::Down { .. } => true,
             Health::Starting | Health::Ready(_) => {
-                offers.known.contains_key(&(Arc::clone(&server.config.alias), 0))
+                let alias = &server.config.alias;
+                offers.known.contains_key(&(Arc::clone(alias), 0)) || offers.unread.contains_key(alias)
             }
         })
     }
@@ -271,6 +291,8 @@ impl Catalog {
             let mut offers = lock(&self.offers);
             offers.known.retain(|(alias, _), _| aliases.contains(alias));
             offers.asked.retain(|(alias, _)| aliases.contains(alias));
+            offers.unread.retain(|alias, _| aliases.contains(alias));
+            offers.revalidated.retain(|(alias, _), _| aliases.contains(alias));
         }
         for server in servers {
             let alias = Arc::clone(&server.config.alias);
@@ -355,6 +377,7 @@ impl Catalog {
         offer.fresh = false;
         offer.introduction = Some(introduction);
         let (mut complete, mut any) = (true, false);
+        let mut unread = None;
         for listing in listings {
             match server.list(*listing, &client, &principal).await {
                 Ok((items, ttl_ms)) => {
@@ -364,8 +387,16 @@ impl Catalog {
                 Err(failure) => {
                     complete = false;
                     tracing::warn!(server = %server.config.alias, error = %failure, "a list could not be read");
+                    unread.get_or_insert_with(|| failure.to_string());
                 }
             }
+        }
+        if key == 0 {
+            let mut offers = lock(&self.offers);
+            match unread {
+                Some(why) => offers.unread.insert(Arc::clone(&server.config.alias), why),
+                None => offers.unread.remove(&server.config.alias),
+            };
         }
         if !any {
             return;
@@ -377,14 +408,25 @@ impl Catalog {
         lock(&self.offers).known.insert(slot, Arc::new(offer));
     }
 
-    /// Asks servers again whose lists have outlived their `ttlMs` and that announce no changes. In the background.
+    /// Asks servers again whose lists have outlived their `ttlMs` and that announce no changes. In the background, and each at most once
+    /// a second: a `ttlMs` of 0 must not turn every agent's list into one of the server's.
     pub fn revalidate(self: &Arc<Self>, snapshot: &Snapshot) {
-        for alias in snapshot.expired(self.clock.instant()) {
+        let now = self.clock.instant();
+        for alias in snapshot.expired(now) {
             let Some(server) = self.servers.get(&alias) else { continue };
+            let slot = (alias, snapshot.key());
+            {
+                let mut offers = lock(&self.offers);
+                let last = offers.revalidated.get(&slot);
+                if last.is_some_and(|last| last.running || now.duration_since(last.since) < REVALIDATE) {
+                    continue;
+                }
+                offers.revalidated.insert(slot.clone(), Revalidated { since: now, running: true });
+            }
             let catalog = Arc::clone(self);
-            let key = snapshot.key();
             tokio::spawn(async move {
-                catalog.fetch(&server, key, &ALL).await;
+                catalog.fetch(&server, slot.1, &ALL).await;
+                lock(&catalog.offers).revalidated.insert(slot, Revalidated { since: now, running: false });
                 catalog.rebuild();
             });
         }
