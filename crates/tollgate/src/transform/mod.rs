@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use memchr::memmem;
 use sha2::{Digest, Sha256};
-use tollgate_mcp::error::{INTERNAL_ERROR, RpcError};
+use tollgate_mcp::error::{INTERNAL_ERROR, INVALID_PARAMS, RpcError};
 use tollgate_mcp::method::Method;
 use tollgate_mcp::object::{Object, quote};
 use tollgate_mcp::translate::{Answer, ResultType, error_uri, rewrite_uris};
@@ -98,6 +98,8 @@ pub fn arguments(call: Call) -> Result<Box<Prepared>, RpcError> {
             hash.update(params.slice("inputResponses").unwrap_or(b"{}"));
         }
     }
+    let digest: [u8; 32] = hash.finalize().into();
+    same_call(&call, &digest)?;
     let responses = if call.arrival.method.may_ask() { params.object("inputResponses") } else { None };
     if call.arrival.method.may_ask() {
         carry_state(&call, responses.as_ref(), &mut edit);
@@ -105,7 +107,24 @@ pub fn arguments(call: Call) -> Result<Box<Prepared>, RpcError> {
     let (reason, trace) = read_meta(params, &mut edit);
     let outbound = Object::scan(edit.finish().into_bytes())
         .map_err(|_| RpcError::new(INTERNAL_ERROR, "the request could not be prepared"))?;
-    Ok(Box::new(Prepared { outbound, digest: hash.finalize().into(), reason, trace, responses, call }))
+    Ok(Box::new(Prepared { call, outbound, digest, reason, trace, responses }))
+}
+
+/// A server's question is answered for the call that it was asked in: with other arguments, one call would be judged and another go on.
+/// (The gateway's own question is asked again instead.)
+fn same_call(call: &Call, digest: &[u8; 32]) -> Result<(), RpcError> {
+    let Some(state) = &call.state else { return Ok(()) };
+    let of_the_server = match &state.waiting {
+        Waiting::Parked { .. } | Waiting::Server { .. } => true,
+        Waiting::Approval { .. } => false,
+    };
+    if of_the_server && state.digest != *digest {
+        return Err(RpcError::new(
+            INVALID_PARAMS,
+            "this requestState belongs to a call with other arguments",
+        ));
+    }
+    Ok(())
 }
 
 /// The server gets its own state back, byte-exact, and answers only to its own questions.
