@@ -114,7 +114,12 @@ impl Handle for Gate {
 
     fn handle(self: &Arc<Self>, arrival: Arrival, cancel: Cancel) -> Outgoing<Reply> {
         let (out, parts) = mpsc::channel(Outgoing::DEPTH);
-        Outgoing::new(Box::pin(Arc::clone(self).walk(arrival, cancel, out)), parts)
+        let gate = Arc::clone(self);
+        if arrival.method == Method::Listen {
+            // These stand idle by the thousand: one carries nothing of the calls' way with it.
+            return Outgoing::new(Box::pin(gate.listen(arrival, cancel, out)), parts);
+        }
+        Outgoing::new(Box::pin(gate.walk(arrival, cancel, out)), parts)
     }
 
     fn server_info(&self) -> Bytes {
@@ -127,7 +132,7 @@ impl Handle for Gate {
 }
 
 impl Gate {
-    async fn walk(self: Arc<Self>, arrival: Arrival, cancel: Cancel, out: mpsc::Sender<Part>) -> Reply {
+    async fn walk(self: Arc<Self>, arrival: Arrival, cancel: Cancel, out: mpsc::Sender<Box<Part>>) -> Reply {
         match arrival.method {
             Method::ToolsCall
             | Method::PromptsGet
@@ -140,11 +145,11 @@ impl Gate {
             | Method::PromptsList
             | Method::ResourcesList
             | Method::ResourcesTemplatesList => Box::pin(self.list(arrival)).await,
-            Method::Listen => Box::pin(self.listen(arrival, cancel, out)).await,
             Method::Discover => Box::pin(self.discover(arrival)).await,
             Method::Initialize
             | Method::Ping
             | Method::SetLevel
+            | Method::Listen
             | Method::Subscribe
             | Method::Unsubscribe
             | Method::TasksResult
@@ -159,7 +164,7 @@ impl Gate {
     }
 
     /// A call: resolve → transform → decide → approve → commit → forward → close.
-    async fn call(&self, arrival: Arrival, cancel: Cancel, out: mpsc::Sender<Part>) -> Reply {
+    async fn call(&self, arrival: Arrival, cancel: Cancel, out: mpsc::Sender<Box<Part>>) -> Reply {
         let method = arrival.method;
         let mut entry = self.begin(&arrival);
         let snapshot = self
@@ -242,7 +247,7 @@ impl Gate {
         _committed: Committed,
         method: Method,
         cancel: Cancel,
-        out: mpsc::Sender<Part>,
+        out: mpsc::Sender<Box<Part>>,
     ) -> Reply {
         if let Some(Waiting::Parked { .. }) = permit.prepared().call.state.as_ref().map(|s| &s.waiting) {
             self.end_park(&entry.facts().interaction(), ParkEnd::Resumed);
@@ -271,7 +276,7 @@ impl Gate {
             match step {
                 // The agent has gone; the walk is about to be cancelled.
                 Step::Part(part) => {
-                    if out.send(part).await.is_err() {
+                    if out.send(Box::new(part)).await.is_err() {
                         tracing::trace!("a part found no reader");
                     }
                 }
