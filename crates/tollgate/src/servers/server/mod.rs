@@ -244,6 +244,10 @@ impl Server {
             return Ok(live);
         }
         let mut health = self.health.subscribe();
+        if matches!(&*health.borrow_and_update(), Health::Down { .. }) {
+            // Somebody waits: it is not to be tried at its leisure.
+            self.nudge.notify_one();
+        }
         let settled = health.wait_for(|health| match health {
             Health::Ready(_) | Health::Disabled => true,
             Health::Starting => false,
@@ -257,10 +261,7 @@ impl Server {
             Health::Ready(_) => self.live.load_full().ok_or_else(|| self.unavailable("it was lost just now")),
             Health::Disabled => Err(self.unavailable("it is disabled")),
             Health::Starting => Err(self.unavailable("it has not started yet")),
-            Health::Down { why } => {
-                self.nudge.notify_one();
-                Err(self.unavailable(&why))
-            }
+            Health::Down { why } => Err(self.unavailable(&why)),
         }
     }
 
