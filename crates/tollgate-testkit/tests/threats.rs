@@ -12,7 +12,8 @@ const PARSERS: &str = "three other parsers read what policy read";
 fn every_attack_in_the_documents_is_tried() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/threats.md");
     let page = std::fs::read_to_string(page).expect("docs/threats.md");
-    let rows = page.lines().filter(|line| line.starts_with("| ")).take_while(|line| !line.starts_with("| what"));
+    let rows =
+        page.lines().filter(|line| line.starts_with("| ")).take_while(|line| !line.starts_with("| what"));
     let written: Vec<&str> = rows.skip(1).collect();
     let tried: Vec<String> =
         ROWS.iter().map(|(attack, trials)| format!("| {attack} | {} |", trials.join(" · "))).collect();

@@ -156,7 +156,7 @@ pub(crate) async fn agree(setting: Setting) -> Result<String> {
         if !answer.is_ok() || calls.len() != before + 1 {
             return Err(Failure::new(format!("{}: {answer:?}", told())));
         }
-        let heard = calls.iter().find(|call| call.body.contains(&sent));
+        let heard = field.last_call(kind).filter(|call| call.body.contains(&sent));
         let heard = heard.ok_or_else(|| Failure::new(format!("{}: not as it was sent", told())))?;
         three(&sent, &heard.body).map_err(|failure| failure.while_doing(told()))?;
         arguments.push((kind, Json::parse(&sent)?));

@@ -117,16 +117,18 @@ pub(super) async fn streams(setting: Setting) -> Result<String> {
     for n in 0..20 {
         all.push(listen(&address, n % 2 == 0).await?);
     }
-    let half = setting.scale.streams / 2;
+    // One agent has at most 1,000 sessions.
+    let sessions = (setting.scale.streams / 2).min(900);
+    let counts = [setting.scale.streams - sessions, sessions];
     let storm = async {
         let mut each = [0; 2];
-        for (modern, each) in [true, false].into_iter().zip(&mut each) {
+        for ((modern, many), each) in [true, false].into_iter().zip(counts).zip(&mut each) {
             let before = settled(&gateway).await?;
-            for _ in 0..half {
+            for _ in 0..many {
                 all.push(listen(&address, modern).await?);
             }
             let after = settled(&gateway).await?;
-            *each = after.saturating_sub(before) / u64::try_from(half).unwrap_or(1);
+            *each = after.saturating_sub(before) / u64::try_from(many).unwrap_or(1);
         }
         Ok(each)
     };
@@ -137,7 +139,7 @@ pub(super) async fn streams(setting: Setting) -> Result<String> {
     })?;
     Ok(format!(
         "{} idle streams: {modern} bytes a stateless one, {session} a session's; {count} calls beside them: p50 {middle:?}, p99 {most:?}",
-        half * 2
+        setting.scale.streams
     ))
 }
 
@@ -180,6 +182,8 @@ pub(super) async fn slow(setting: Setting) -> Result<String> {
     let (_fake, gateway) = one_server(&setting).await?;
     let address = listener(&gateway);
     let many = setting.scale.streams / 2;
+    // What they don't read is made here, too.
+    let unread = (many / 10).min(20);
     let storm = async {
         let (mut heads, mut bodies, mut readers) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..many {
@@ -191,7 +195,7 @@ pub(super) async fn slow(setting: Setting) -> Result<String> {
             body.write(text.get(..text.len() - 900).unwrap_or_default().as_bytes()).await?;
             bodies.push(body);
         }
-        for _ in 0..many / 10 {
+        for _ in 0..unread {
             let mut reader = Conn::open(&address).await?;
             reader.write(call(1, "s_big", json!({ "bytes": 12 << 20 })).as_bytes()).await?;
             readers.push(reader);
@@ -223,7 +227,6 @@ pub(super) async fn slow(setting: Setting) -> Result<String> {
     let memory = resident(&gateway)? / (1 << 20);
     drop(readers);
     Ok(format!(
-        "{many} dripping heads, {many} dripping bodies, {} readers that do not read; {count} calls beside them: p50 {half:?}, p99 {most:?}; {memory} MiB",
-        many / 10
+        "{many} dripping heads, {many} dripping bodies, {unread} readers that do not read; {count} calls beside them: p50 {half:?}, p99 {most:?}; {memory} MiB"
     ))
 }

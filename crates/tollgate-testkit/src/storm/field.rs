@@ -67,6 +67,12 @@ impl Field {
         self.servers.iter().flat_map(Rude::calls).collect()
     }
 
+    /// The last tool call that one server received.
+    pub fn last_call(&self, server: &str) -> Option<Heard> {
+        let place = SERVERS.iter().position(|alias| *alias == server)?;
+        self.servers.get(place)?.calls().pop()
+    }
+
     /// Everything that any server received.
     pub fn heard(&self) -> Vec<Heard> {
         self.servers.iter().flat_map(Rude::heard).collect()
