@@ -1,5 +1,4 @@
 //! What the documents say of hostile messages is what is tried.
-#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
 

@@ -149,14 +149,14 @@ pub(crate) async fn agree(setting: Setting) -> Result<String> {
         let members: Vec<_> = members.iter().cycle().skip(turn).take(3).map(String::as_str).collect();
         let params = format!("{{{}}}", members.join(dice.one(&[",", " , ", ",\t"])));
         let message = format!(r#"{{"jsonrpc":"2.0","id":{n},"method":"tools/call","params":{params}}}"#);
-        let before = field.calls().len();
+        let (before, _) = field.last_call(kind);
         let answer = road.send(&field, &tool, message.as_bytes()).await?;
-        let calls = field.calls();
+        let (after, heard) = field.last_call(kind);
         let told = || format!("seed {seed}, message {n} on {}: {message}", road.name());
-        if !answer.is_ok() || calls.len() != before + 1 {
+        if !answer.is_ok() || after != before + 1 {
             return Err(Failure::new(format!("{}: {answer:?}", told())));
         }
-        let heard = field.last_call(kind).filter(|call| call.body.contains(&sent));
+        let heard = heard.filter(|call| call.body.contains(&sent));
         let heard = heard.ok_or_else(|| Failure::new(format!("{}: not as it was sent", told())))?;
         three(&sent, &heard.body).map_err(|failure| failure.while_doing(told()))?;
         arguments.push((kind, Json::parse(&sent)?));

@@ -67,10 +67,10 @@ impl Field {
         self.servers.iter().flat_map(Rude::calls).collect()
     }
 
-    /// The last tool call that one server received.
-    pub fn last_call(&self, server: &str) -> Option<Heard> {
-        let place = SERVERS.iter().position(|alias| *alias == server)?;
-        self.servers.get(place)?.calls().pop()
+    /// How many tool calls one server received, and the last of them.
+    pub fn last_call(&self, server: &str) -> (usize, Option<Heard>) {
+        let place = SERVERS.iter().position(|alias| *alias == server);
+        place.and_then(|place| self.servers.get(place)).map_or((0, None), Rude::last_call)
     }
 
     /// Everything that any server received.

@@ -88,7 +88,7 @@ impl Scale {
             connections: 10_000,
             streams: 2_000,
             stops: 20,
-            messages: 5_000,
+            messages: 2_000,
             patient: true,
         }
     }

@@ -36,7 +36,8 @@ pub struct Heard {
     pub method: String,
     /// Its params.
     pub params: Json,
-    id: Json,
+    /// Its id; `null` for what has none.
+    pub id: Json,
 }
 
 /// What it does instead of answering politely.
@@ -130,6 +131,14 @@ impl Rude {
     /// What came, in order.
     pub fn heard(&self) -> Vec<Heard> {
         lock(&self.inner.heard).clone()
+    }
+
+    /// How many tool calls came, and the last of them.
+    pub fn last_call(&self) -> (usize, Option<Heard>) {
+        let heard = lock(&self.inner.heard);
+        let mut calls = heard.iter().filter(|heard| heard.method == "tools/call");
+        let last = calls.clone().next_back().cloned();
+        (calls.by_ref().count(), last)
     }
 
     /// The tool calls that came.

@@ -46,6 +46,8 @@ pub struct Catalog {
     started: Instant,
     config: ArcSwap<Config>,
     offers: Mutex<Offers>,
+    /// Who is being asked again because its `ttlMs` is over, and since when. Every agent's list looks here: it must not wait for a merge.
+    revalidated: Mutex<HashMap<(Arc<str>, u16), Revalidated>>,
     snapshots: ArcSwap<HashMap<u16, Arc<Snapshot>>>,
     serial: AtomicU64,
     generation: watch::Sender<u64>,
@@ -73,8 +75,6 @@ struct Offers {
     asked: HashSet<(Arc<str>, u16)>,
     /// Why a server's own lists could not be read when they were last asked for.
     unread: HashMap<Arc<str>, String>,
-    /// Who is being asked again because its `ttlMs` is over, and since when.
-    revalidated: HashMap<(Arc<str>, u16), Revalidated>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -109,6 +109,7 @@ impl Catalog {
             clock,
             config: ArcSwap::new(config),
             offers: Mutex::default(),
+            revalidated: Mutex::default(),
             snapshots: ArcSwap::default(),
             serial: AtomicU64::new(0),
             generation: watch::Sender::new(0),
@@ -287,12 +288,12 @@ impl Catalog {
         let mut watchers = lock(&self.watchers);
         let aliases: HashSet<Arc<str>> = servers.iter().map(|s| Arc::clone(&s.config.alias)).collect();
         watchers.retain(|alias, _| aliases.contains(alias));
+        lock(&self.revalidated).retain(|(alias, _), _| aliases.contains(alias));
         {
             let mut offers = lock(&self.offers);
             offers.known.retain(|(alias, _), _| aliases.contains(alias));
             offers.asked.retain(|(alias, _)| aliases.contains(alias));
             offers.unread.retain(|alias, _| aliases.contains(alias));
-            offers.revalidated.retain(|(alias, _), _| aliases.contains(alias));
         }
         for server in servers {
             let alias = Arc::clone(&server.config.alias);
@@ -416,17 +417,17 @@ impl Catalog {
             let Some(server) = self.servers.get(&alias) else { continue };
             let slot = (alias, snapshot.key());
             {
-                let mut offers = lock(&self.offers);
-                let last = offers.revalidated.get(&slot);
+                let mut revalidated = lock(&self.revalidated);
+                let last = revalidated.get(&slot);
                 if last.is_some_and(|last| last.running || now.duration_since(last.since) < REVALIDATE) {
                     continue;
                 }
-                offers.revalidated.insert(slot.clone(), Revalidated { since: now, running: true });
+                revalidated.insert(slot.clone(), Revalidated { since: now, running: true });
             }
             let catalog = Arc::clone(self);
             tokio::spawn(async move {
                 catalog.fetch(&server, slot.1, &ALL).await;
-                lock(&catalog.offers).revalidated.insert(slot, Revalidated { since: now, running: false });
+                lock(&catalog.revalidated).insert(slot, Revalidated { since: now, running: false });
                 catalog.rebuild();
             });
         }
