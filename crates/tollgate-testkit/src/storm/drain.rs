@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::raw::{Conn, call, modern};
-use super::{Setting, hold, listener};
+use super::{Setting, hold, listener, until};
 use crate::fake::{Kind, Script, Server};
 use crate::gateway::{Running, signal};
 use crate::json::Json;
@@ -140,4 +140,42 @@ pub(super) async fn idle(setting: Setting) -> Result<String> {
     let start = tokio::time::Instant::now();
     gateway.ended(Duration::from_secs(10)).await?;
     Ok(format!("ended {:?} after its last connection", start.elapsed()))
+}
+
+/// The log's reader goes away: nothing else does.
+pub(super) async fn unread(setting: Setting) -> Result<String> {
+    let fake = Server::start(Kind::ModernHttp, Script::default()).await?;
+    let config = json!({
+        "servers": { "s": { "url": fake.url() }, "crashes": { "command": ["sh", "-c", "exit 3"] } },
+        "policy": { "default": "allow" },
+    });
+    let mut gateway = Running::start(&setting.binary, config.into(), &[]).await?;
+    gateway.stop(Duration::from_secs(10)).await?;
+    let mut deaf = tokio::process::Command::new(&setting.binary)
+        .args(["up", "--config"])
+        .arg(gateway.config())
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()?;
+    drop(deaf.stderr.take());
+    let address = listener(&gateway);
+    let answers = || async {
+        let Ok(mut conn) = Conn::open(&address).await else { return Ok(false) };
+        Ok(conn.ask(&call(1, "s_echo", json!({ "text": "on" }))).await?.text().is_ok_and(|text| text == "on"))
+    };
+    until("it answers", Duration::from_secs(10), answers).await?;
+    // Failures are what it has to say the most about.
+    fake.crash();
+    let mut conn = Conn::open(&address).await?;
+    let got = conn.ask(&call(1, "s_echo", json!({ "text": "off" }))).await?;
+    hold(got.refusal().as_deref() == Some("server.unavailable"), || got.body.clone())?;
+    fake.restart().await?;
+    until("the server is back", Duration::from_secs(20), answers).await?;
+    let pid = deaf.id().ok_or("it is gone")?;
+    signal(pid, rustix::process::Signal::TERM)?;
+    let status = tokio::time::timeout(Duration::from_secs(15), deaf.wait()).await??;
+    hold(status.success(), || format!("ended with {status}"))?;
+    Ok("answered, recovered and drained without a reader of its log".to_owned())
 }

@@ -101,7 +101,7 @@ pub type Run = Pin<Box<dyn Future<Output = Result<String>>>>;
 pub type Trial = (&'static str, fn(Setting) -> Run);
 
 /// Every trial.
-pub const TRIALS: [Trial; 15] = [
+pub const TRIALS: [Trial; 16] = [
     ("one good server among nine bad ones", |setting| Box::pin(ten::run(setting))),
     ("a server that is silent is left alone and comes back", |setting| Box::pin(ten::silent(setting))),
     ("a stdio server is killed again and again", |setting| Box::pin(deaths::kills(setting))),
@@ -113,6 +113,7 @@ pub const TRIALS: [Trial; 15] = [
     ("slow heads, bodies and readers", |setting| Box::pin(crowds::slow(setting))),
     ("sigterm under load", |setting| Box::pin(drain::under_load(setting))),
     ("an idle connection is told of the end", |setting| Box::pin(drain::idle(setting))),
+    ("a log that nobody reads", |setting| Box::pin(drain::unread(setting))),
     ("no message is judged as one thing and forwarded as another", |setting| {
         Box::pin(hostile::twins(setting))
     }),
