@@ -57,12 +57,19 @@ pub(crate) enum Command {
         /// Overwrite an existing file
         #[arg(long, requires = "write")]
         force: bool,
+        /// Ask the configured servers, and print the labels that their tools' annotations suggest
+        #[arg(long, conflicts_with = "write")]
+        labels: bool,
     },
     /// Find every problem of the configuration and the policy at once
     #[command(
         after_help = "Exit codes: 0 ok, 1 problems, 2 unreadable\n\nExample:\n  tollgate check --config ./tollgate.yaml"
     )]
-    Check,
+    Check {
+        /// Start the servers first, to hold the rules against what they list now
+        #[arg(long)]
+        start: bool,
+    },
     /// The servers and their state
     #[command(after_help = "Example:\n  tollgate servers list\n  tollgate servers test files")]
     Servers {
@@ -136,17 +143,18 @@ pub(crate) enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         words: Vec<std::ffi::OsString>,
     },
-    /// Not available in this version
-    #[command(hide = true)]
-    Explain {
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        words: Vec<std::ffi::OsString>,
-    },
-    /// Not available in this version
-    #[command(hide = true)]
+    /// Why a call gets its verdict, and what would change it
+    #[command(
+        after_help = "Example:\n  tollgate explain --as coder files/write_file --args '{\"path\":\"/etc/passwd\"}'\n  tollgate explain 0198d2a4-…"
+    )]
+    Explain(Explain),
+    /// Questions that wait for operators, and the grants that stand
+    #[command(
+        after_help = "You answer as the operator whose key is in $TOLLGATE_OPERATOR_TOKEN, else as `operator`, the holder of STATE/operator.token.\nAn id may be cut to its first characters.\n\nExample:\n  tollgate approvals approve 6f1c --pattern 'path like /srv/*' --for 8h\n  tollgate approvals deny 6f1c --note 'use the staging server'"
+    )]
     Approvals {
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        words: Vec<std::ffi::OsString>,
+        #[command(subcommand)]
+        what: Option<Approvals>,
     },
 }
 
@@ -166,23 +174,33 @@ pub(crate) enum Servers {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         words: Vec<std::ffi::OsString>,
     },
-    /// Not available in this version
-    #[command(hide = true)]
+    /// The tools' definitions as they were accepted, and what stands out in them
+    #[command(after_help = "Example:\n  tollgate servers pins files")]
     Pins {
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        words: Vec<std::ffi::OsString>,
+        /// Only this server's, or this one tool's
+        #[arg(value_name = "SERVER[/TOOL]")]
+        of: Option<String>,
     },
-    /// Not available in this version
-    #[command(hide = true)]
+    /// How definitions that wait differ from the accepted ones
+    #[command(
+        after_help = "Exit codes: 0 whether something waits or not\n\nExample:\n  tollgate servers diff files/read_file"
+    )]
     Diff {
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        words: Vec<std::ffi::OsString>,
+        /// Only this server's, or this one tool's
+        #[arg(value_name = "SERVER[/TOOL]")]
+        of: Option<String>,
     },
-    /// Not available in this version
-    #[command(hide = true)]
+    /// Accept a changed tool, or all of a server; a running gateway lists it at once
+    #[command(
+        after_help = "Exit codes: 0 accepted, 1 nothing waits there\n\nExample:\n  tollgate servers accept files/read_file --digest 9f86d081"
+    )]
     Accept {
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        words: Vec<std::ffi::OsString>,
+        /// What to accept
+        #[arg(value_name = "SERVER[/TOOL]")]
+        of: String,
+        /// Only if the waiting definition's digest begins so, as `servers diff` shows it
+        #[arg(long, value_name = "HEX", default_value = "")]
+        digest: String,
     },
 }
 
@@ -233,15 +251,96 @@ pub(crate) enum Secrets {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum Approvals {
+    /// The questions that wait
+    List {
+        /// Also those that were answered or ran out within the last week
+        #[arg(long)]
+        all: bool,
+        /// Go on as they come: a live view in a terminal, else a line for each
+        #[arg(long)]
+        follow: bool,
+    },
+    /// A live view of the questions that wait
+    Watch,
+    /// One question, whole
+    Show {
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+    /// Say yes: to this call, one time, unless an option says more
+    Approve {
+        #[arg(value_name = "ID")]
+        id: String,
+        /// This tool for the rest of the conversation
+        #[arg(long, group = "scope")]
+        conversation: bool,
+        /// Exactly these arguments, until a time
+        #[arg(long, group = "scope")]
+        arguments: bool,
+        /// Arguments like this, until a time: `path like /srv/*`; may be repeated, all must hold
+        #[arg(long, group = "scope", value_name = "CONDITION")]
+        pattern: Vec<String>,
+        /// Run with these arguments instead: a JSON object
+        #[arg(long, group = "scope", value_name = "JSON")]
+        args: Option<String>,
+        /// How long it stands: 30m, 8h [default: 1h]
+        #[arg(long = "for", value_name = "D", conflicts_with = "until")]
+        lasting: Option<String>,
+        /// Until when it stands: 2026-12-31T18:00:00Z
+        #[arg(long, value_name = "TIME")]
+        until: Option<String>,
+    },
+    /// Say no
+    Deny {
+        #[arg(value_name = "ID")]
+        id: String,
+        /// Why: goes back to the agent
+        #[arg(long, value_name = "TEXT")]
+        note: Option<String>,
+    },
+    /// The grants that stand
+    Grants {
+        /// Also used, expired, revoked and void ones
+        #[arg(long)]
+        all: bool,
+    },
+    /// End a grant at once
+    Revoke {
+        #[arg(value_name = "GRANT")]
+        id: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum PolicyCommand {
     /// Print the Cedar text that the rules compile into
     Show,
-    /// Not available in this version
-    #[command(hide = true)]
+    /// Run cases: calls, and the verdicts that they should get
+    #[command(
+        after_help = "Exit codes: 0 as expected, 1 not, 2 unreadable\n\nExample:\n  tollgate policy test ./cases"
+    )]
     Test {
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        words: Vec<std::ffi::OsString>,
+        /// A folder of Markdown files, or one of them
+        #[arg(value_name = "DIR")]
+        folder: std::path::PathBuf,
     },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Explain {
+    /// SERVER/TOOL with the tool's original name, or the id of a ledger entry
+    #[arg(value_name = "ENTRY|SERVER/TOOL")]
+    pub(crate) what: String,
+    /// The arguments, a JSON object
+    #[arg(long, value_name = "JSON", default_value = "{}")]
+    pub(crate) args: String,
+    /// As this agent
+    #[arg(long = "as", value_name = "AGENT", default_value = "local")]
+    pub(crate) agent: String,
+    /// The stated reason
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

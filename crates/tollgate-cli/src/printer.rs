@@ -15,6 +15,17 @@ pub(crate) fn note(text: impl std::fmt::Display) {
     drop(writeln!(err, "{text}"));
 }
 
+/// Whether stdout is a terminal.
+pub(crate) fn to_terminal() -> bool {
+    std::io::stdout().is_terminal()
+}
+
+/// Clears the terminal: what follows is drawn anew.
+pub(crate) fn clear() {
+    let mut out = std::io::stdout().lock();
+    drop(write!(out, "\x1b[2J\x1b[H").and_then(|()| out.flush()));
+}
+
 /// Whether stderr is a terminal.
 pub(crate) fn errors_to_terminal() -> bool {
     std::io::stderr().is_terminal()

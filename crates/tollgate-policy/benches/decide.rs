@@ -11,7 +11,9 @@ use std::hint::black_box;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use tollgate_policy::{Action, Caller, Effect, Flags, Kind, Policy, Rule, Source, Target, Who};
+use tollgate_policy::{
+    Action, Caller, Effect, Evidence, Fact, Flags, Kind, Policy, Rule, Shape, Source, Target, Verdict, Who,
+};
 
 static GROUPS: LazyLock<[Arc<str>; 1]> = LazyLock::new(|| ["eng".into()]);
 
@@ -48,6 +50,14 @@ fn main() {
     one("1,000 rules, one for each tool", &thousand, &tool("server7", "tool_42"));
 
     println!();
+    let reading = compile(&reading(10, 0));
+    let sliced = compile(&reading_among_a_thousand());
+    call("10 rules that read arguments", &reading, &tool("bank", "pay"));
+    call("10 that read arguments, of 1,000 rules", &sliced, &tool("bank", "pay"));
+    let facts = compile(&with_facts());
+    call("3 facts (any, range, size) and a rule on each", &facts, &tool("bank", "pay"));
+
+    println!();
     many("visible, of 1,000 tools, 10 everyday rules", &ten);
     many("visible, of 1,000 tools, 10 rules for all", &ten_wide);
     many("visible, of 1,000 tools, 1,000 rules", &thousand);
@@ -60,8 +70,75 @@ fn main() {
 fn one(name: &str, policy: &Policy, target: &Target<'_>) {
     let caller = caller();
     time(name, 10, || {
-        drop(black_box(policy.decide(black_box(&caller), Action::Call, black_box(target), &[])));
+        drop(black_box(policy.decide(
+            black_box(&caller),
+            Action::Call,
+            black_box(target),
+            &Evidence::default(),
+            &[],
+        )));
     });
+}
+
+/// One call of a tool whose rules wait for its arguments: what is kept beforehand is kept.
+fn call(name: &str, policy: &Policy, target: &Target<'_>) {
+    let caller = caller();
+    let shape = Arc::new(Shape::read(SCHEMA.as_bytes()).unwrap());
+    let outlook = policy.outlook(&caller, Action::Call, target, Some(&shape));
+    assert!(!outlook.is_settled());
+    let evidence = Evidence { arguments: Some(ARGUMENTS.as_bytes()), ..Evidence::default() };
+    let allowed = policy.settle(&outlook, &evidence, &[]).verdict;
+    assert!(matches!(allowed, Verdict::Allow { .. }), "{allowed:?}");
+    time(name, 10, || {
+        drop(black_box(policy.settle(black_box(&outlook), black_box(&evidence), &[])));
+    });
+}
+
+const SCHEMA: &str = r#"{"type":"object","required":["to","amount"],"properties":{"to":{"type":"array","items":{"type":"string"}},
+    "amount":{"type":"number"},"currency":{"type":"string"},"note":{"type":"string"},"urgent":{"type":"boolean"}}}"#;
+
+const ARGUMENTS: &str = r#"{"to":["ana@acme.example","bob@acme.example","eve@acme.example"],"amount":999.95,"currency":"EUR",
+    "note":"the invoice of last month, as agreed on the telephone; please see the attached terms","urgent":false}"#;
+
+/// So many rules that read arguments of one tool, and so many for others.
+fn reading(rules: usize, others: usize) -> Source {
+    let texts = [
+        "args.amount > 1000",
+        "args.currency == \"USD\"",
+        "args.note like \"*secret*\"",
+        "args.urgent",
+        "args.to.contains(\"root@acme.example\")",
+    ];
+    let rules = (0..rules).zip(texts.iter().cycle()).map(|(n, text)| {
+        when(
+            Rule::new(format!("reads-{n}"), Effect::Deny, "bank/*"),
+            &format!("{text} && !(args.amount < {n})"),
+        )
+    });
+    let others = (0..others).map(|n| {
+        let target = format!("server{}/tool_{}", n / 100, n % 100);
+        when(Rule::new(format!("rule-{n}"), Effect::Deny, target), "args.path like \"/etc/*\"")
+    });
+    Source { default: Effect::Allow, rules: rules.chain(others).collect(), include: vec![], facts: vec![] }
+}
+
+fn reading_among_a_thousand() -> Source {
+    reading(10, 990)
+}
+
+fn with_facts() -> Source {
+    let facts = vec![
+        Fact { any_not: Some("@acme\\.example$".into()), ..Fact::new("external", "bank/*", "$.to[*]") },
+        Fact { min: Some("1000.5".into()), ..Fact::new("large", "bank/*", "$.amount") },
+        Fact { count_min: Some(10), ..Fact::new("many", "bank/*", "$.to[*]") },
+    ];
+    let rules = facts.iter().map(|fact| {
+        when(
+            Rule::new(fact.name.as_str(), Effect::Deny, "bank/*"),
+            &format!("facts.contains(\"{}\")", fact.name),
+        )
+    });
+    Source { default: Effect::Allow, rules: rules.collect(), include: vec![], facts }
 }
 
 /// For each tool, over a thousand of them.
@@ -130,6 +207,7 @@ fn everyday() -> Source {
             Rule::new("time", Effect::Allow, "time/*"),
         ],
         include: vec![],
+        facts: vec![],
     }
 }
 
@@ -144,7 +222,7 @@ fn everywhere() -> Source {
             for_group(rule, "eng")
         })
         .collect();
-    Source { default: Effect::Allow, rules, include: vec![] }
+    Source { default: Effect::Allow, rules, include: vec![], facts: vec![] }
 }
 
 fn by_tool() -> Source {
@@ -154,5 +232,5 @@ fn by_tool() -> Source {
             when(Rule::new(format!("rule-{n}"), Effect::Allow, target), "tenant == \"acme\"")
         })
         .collect();
-    Source { default: Effect::Deny, rules, include: vec![] }
+    Source { default: Effect::Deny, rules, include: vec![], facts: vec![] }
 }

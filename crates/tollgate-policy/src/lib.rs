@@ -1,7 +1,7 @@
 //! Rules to verdicts: whether an agent's call may pass, must be asked about, or is refused, and why.
 //!
 //! ```
-//! use tollgate_policy::{Action, Caller, Effect, Flags, Kind, Policy, Rule, Source, Target, Verdict};
+//! use tollgate_policy::{Action, Caller, Effect, Evidence, Flags, Kind, Policy, Rule, Source, Target, Verdict};
 //!
 //! let policy = Policy::compile(&Source {
 //!     default: Effect::Deny,
@@ -14,6 +14,7 @@
 //!         Rule { when: Some("tool.destructive".into()), ..Rule::new("deletes", Effect::Ask, "*/*") },
 //!     ],
 //!     include: vec![],
+//!     facts: vec![],
 //! })?;
 //!
 //! let coder = Caller { agent: "coder", user: None, tenant: None, groups: &[] };
@@ -25,13 +26,13 @@
 //!     labels: &[],
 //! };
 //!
-//! let verdict = policy.decide(&coder, Action::Call, &tool("get_issue"), &[]);
+//! let verdict = policy.decide(&coder, Action::Call, &tool("get_issue"), &Evidence::default(), &[]);
 //! assert!(matches!(verdict, Verdict::Allow { .. }));
 //!
-//! let verdict = policy.decide(&coder, Action::Call, &tool("delete_issue"), &[]);
+//! let verdict = policy.decide(&coder, Action::Call, &tool("delete_issue"), &Evidence::default(), &[]);
 //! assert!(matches!(verdict, Verdict::Ask { rule, .. } if &*rule == "deletes"));
 //!
-//! let verdict = policy.decide(&coder, Action::Call, &tool("delete_project"), &[]);
+//! let verdict = policy.decide(&coder, Action::Call, &tool("delete_project"), &Evidence::default(), &[]);
 //! assert!(matches!(verdict, Verdict::Deny { rule, .. } if &*rule == "no-project-delete"));
 //! assert!(!policy.visible(&coder, &tool("delete_project")));
 //! # Ok::<(), tollgate_policy::Problems>(())
@@ -67,7 +68,7 @@
 
 /// What a configuration says: rules, Cedar files, the default.
 mod source;
-pub use source::{Audience, Effect, Include, Rule, Source, Who};
+pub use source::{Audience, Demand, Effect, Fact, Include, Rule, Source, Who};
 
 /// What is wrong with it.
 mod problem;
@@ -80,12 +81,32 @@ pub use hints::{Flags, Hints, effective_destructive};
 /// `*` patterns over `server/original`.
 mod glob;
 
+/// Arguments as a tree.
+mod json;
+
+/// Where in it.
+mod path;
+
+/// Tests over it.
+mod facts;
+
+/// What a tool's schema says of it.
+mod shape;
+pub use shape::Shape;
+
+/// A moment's parts.
+mod time;
+
 /// The shorthand's `when`.
 mod condition;
 
 /// The nouns of a question: who wants to do what with which thing.
 mod request;
 pub use request::{Action, Caller, Kind, Target};
+
+/// What differs from call to call.
+mod evidence;
+pub use evidence::{Evidence, Needs, Session};
 
 /// Stack for Cedar.
 mod room;
@@ -95,4 +116,4 @@ mod compile;
 
 /// Statements to verdicts.
 mod engine;
-pub use engine::{Explanation, Policy, Reason, Rules, Verdict};
+pub use engine::{Checked, Decision, Explanation, Outlook, Policy, Reason, Rules, Tool, Verdict};

@@ -7,6 +7,8 @@ use std::fmt;
 pub struct Problem {
     /// The id of the rule or Cedar policy it is in, where there is one.
     pub rule: Option<String>,
+    /// The name of the fact it is in, where it is one's.
+    pub fact: Option<String>,
     /// The included file; `None` = the configuration itself.
     pub file: Option<String>,
     /// The line, from 1; 0 = unknown. For a rule, the rule's line.

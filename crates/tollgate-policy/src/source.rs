@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::request::Action;
+
 /// The id of what `default` decides, in verdicts, in the ledger and in the compiled text. No rule may take it.
 pub(crate) const DEFAULT: &str = "default";
 
@@ -15,6 +17,8 @@ pub struct Source {
     pub rules: Vec<Rule>,
     /// Cedar files.
     pub include: Vec<Include>,
+    /// Named tests over arguments.
+    pub facts: Vec<Fact>,
 }
 
 impl Source {
@@ -29,6 +33,7 @@ impl Source {
                 ..Rule::new("destructive", Effect::Ask, "*/*")
             }],
             include: Vec::new(),
+            facts: Vec::new(),
         }
     }
 }
@@ -72,6 +77,12 @@ pub struct Rule {
     pub because: Option<String>,
     /// Who is asked; `None` = the agent's human. Only for [`Effect::Ask`].
     pub of: Option<Audience>,
+    /// How many of them have to approve; 0 and 1 = one. More than one only of operators.
+    pub count: u8,
+    /// Which actions it covers; `None` = `call`, `read`, `get` and `complete`.
+    pub on: Option<Vec<Action>>,
+    /// Decided and told, not enforced.
+    pub shadow: bool,
     /// Its line in the configuration, from 1, for messages; 0 = not from a file.
     pub line: usize,
 }
@@ -87,6 +98,9 @@ impl Rule {
             when: None,
             because: None,
             of: None,
+            count: 1,
+            on: None,
+            shadow: false,
             line: 0,
         }
     }
@@ -108,9 +122,9 @@ pub struct Who {
 pub enum Audience {
     /// The human at the agent's client.
     Agent,
-    /// Any operator. Not available in this version.
+    /// Any operator.
     Operators,
-    /// The operators of a group. Not available in this version.
+    /// The operators of a group.
     Group(Arc<str>),
 }
 
@@ -126,14 +140,6 @@ impl Audience {
             },
         }
     }
-
-    /// Whether this version can ask it.
-    pub(crate) const fn available(&self) -> bool {
-        match self {
-            Self::Agent => true,
-            Self::Operators | Self::Group(_) => false,
-        }
-    }
 }
 
 impl fmt::Display for Audience {
@@ -142,6 +148,78 @@ impl fmt::Display for Audience {
             Self::Agent => f.write_str("agent"),
             Self::Operators => f.write_str("operators"),
             Self::Group(name) => write!(f, "group:{name}"),
+        }
+    }
+}
+
+/// An audience and how many of it have to approve.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Demand {
+    /// Who is asked.
+    pub audience: Audience,
+    /// How many different people of it, at least 1.
+    pub count: u8,
+}
+
+/// A named test over the arguments of some tools. All tests that it has must hold; a path that leads to nothing fails every one but
+/// `count_max`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fact {
+    /// Its name, as rules use it: `facts.contains("name")`.
+    pub name: String,
+    /// Which tools, a glob over `server/original`. For others it is false.
+    pub of: String,
+    /// JSONPath (RFC 9535, without filters) to the values.
+    pub path: String,
+    /// Some value matches this regular expression.
+    pub any: Option<String>,
+    /// Some value does not match this one.
+    pub any_not: Option<String>,
+    /// Every value matches this one, and there is one.
+    pub all: Option<String>,
+    /// Some value is a number, at least this …
+    pub min: Option<String>,
+    /// … and at most that: decimal numbers.
+    pub max: Option<String>,
+    /// There are at least so many values …
+    pub count_min: Option<usize>,
+    /// … and at most that many.
+    pub count_max: Option<usize>,
+    /// `true`: every value stands in the user's own words. `false`: some value does not.
+    pub in_task: Option<bool>,
+    /// Its line in the configuration, from 1; 0 = not from a file.
+    pub line: usize,
+}
+
+impl Fact {
+    /// A fact that tests nothing yet.
+    pub fn new(name: impl Into<String>, of: impl Into<String>, path: impl Into<String>) -> Self {
+        Self { name: name.into(), of: of.into(), path: path.into(), ..Self::default() }
+    }
+}
+
+impl fmt::Display for Fact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "of {}, path {}", self.of, self.path)?;
+        for (key, text) in [
+            ("any", &self.any),
+            ("any_not", &self.any_not),
+            ("all", &self.all),
+            ("min", &self.min),
+            ("max", &self.max),
+        ] {
+            if let Some(text) = text {
+                write!(f, ", {key} {text}")?;
+            }
+        }
+        for (key, size) in [("count at least", self.count_min), ("count at most", self.count_max)] {
+            if let Some(size) = size {
+                write!(f, ", {key} {size}")?;
+            }
+        }
+        match self.in_task {
+            Some(wanted) => write!(f, ", in_task {wanted}"),
+            None => Ok(()),
         }
     }
 }

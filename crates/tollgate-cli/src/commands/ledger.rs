@@ -95,6 +95,17 @@ fn print(common: &Common, entry: &Folded) -> Done {
 }
 
 fn show(config: &Config, reader: &Reader, id: &str) -> Done {
+    let entry = entry(config, reader, id)?;
+    printer::line(serde_json::to_string_pretty(&entry).map_err(|e| Stop::failed(e.to_string()))?);
+    Ok(())
+}
+
+/// One entry.
+pub(super) fn find(config: &Config, id: &str) -> Result<Folded, Stop> {
+    entry(config, &Reader::new(&config.state), id)
+}
+
+fn entry(config: &Config, reader: &Reader, id: &str) -> Result<Folded, Stop> {
     // The index knows the place; a missing or lagging one costs a scan.
     let indexed = Index::open(&config.state).ok().and_then(|index| {
         catch_up(&config.state, &index).ok()?;
@@ -111,12 +122,10 @@ fn show(config: &Config, reader: &Reader, id: &str) -> Done {
         Some(entry) if entry.id() == id => Some(entry),
         Some(_) | None => reader.show(id).map_err(|e| unreadable(&e))?,
     };
-    let entry = entry.ok_or_else(|| {
+    entry.ok_or_else(|| {
         Stop::failed(format!("there is no entry `{id}`"))
             .hint("`tollgate ledger tail` shows ids in its last column")
-    })?;
-    printer::line(serde_json::to_string_pretty(&entry).map_err(|e| Stop::failed(e.to_string()))?);
-    Ok(())
+    })
 }
 
 fn verify(common: &Common, reader: &Reader, head: Option<&str>) -> Done {

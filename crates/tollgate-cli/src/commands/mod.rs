@@ -12,12 +12,17 @@ use crate::args::{Cli, Command, Common};
 use crate::printer;
 use crate::stop::{Done, Stop};
 
+mod approvals;
 mod call;
+mod cases;
 mod check;
+mod explain;
 mod init;
 mod keys;
+mod labels;
 mod ledger;
 mod operator;
+mod pins;
 mod policy;
 mod secrets;
 mod servers;
@@ -37,8 +42,10 @@ fn dispatch(cli: Cli) -> Done {
     match cli.command {
         Command::Up { listen } => up::run(common, listen),
         Command::Stdio { view } => stdio::run(common, view.as_deref()),
-        Command::Init { write, force } => init::run(common, write, force),
-        Command::Check => check::run(common),
+        Command::Init { labels: true, .. } => labels::run(common),
+        Command::Init { write, force, labels: false } => init::run(common, write, force),
+        Command::Check { start } => check::run(common, start),
+        Command::Explain(what) => explain::run(common, &what),
         Command::Servers { what } => servers::run(common, what),
         Command::Tools { agent, view } => tools::run(common, &agent, view.as_deref()),
         Command::Call { tool, args, agent } => call::run(common, &tool, &args, &agent),
@@ -57,12 +64,7 @@ fn dispatch(cli: Cli) -> Done {
         Command::Import { .. } => {
             Err(absent("import", "write the servers into tollgate.yaml; `tollgate init` shows how"))
         }
-        Command::Explain { .. } => {
-            Err(absent("explain", "`tollgate tools --as AGENT` shows verdicts and rules"))
-        }
-        Command::Approvals { .. } => {
-            Err(absent("approvals", "questions go to the human at the agent's client"))
-        }
+        Command::Approvals { what } => approvals::run(common, what),
     }
 }
 

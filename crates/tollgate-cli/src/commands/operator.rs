@@ -82,6 +82,7 @@ impl Running {
             .header("host", &self.admin)
             .header("authorization", format!("Bearer {}", self.token.expose()))
             .header("content-type", "application/json")
+            .header("x-tollgate-via", "cli")
             .body(Full::new(body))?;
         let response = sender.send_request(request).await?;
         let status = response.status().as_u16();

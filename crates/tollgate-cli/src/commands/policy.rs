@@ -1,26 +1,17 @@
 //! `tollgate policy`.
 
-use tollgate::gateway;
-
 use crate::args::{Common, PolicyCommand};
 use crate::printer;
-use crate::stop::{Done, Stop};
+use crate::stop::Done;
 
-use super::{absent, load};
+use super::{cases, check, load};
 
 pub(super) fn run(common: &Common, what: &PolicyCommand) -> Done {
     let (config, _) = load(common)?;
+    let policy = check::policy(&config)?;
     match what {
-        PolicyCommand::Test { .. } => {
-            Err(absent("policy test", "`tollgate tools --as AGENT` shows each tool's verdict"))
-        }
+        PolicyCommand::Test { folder } => cases::run(&config, policy, folder),
         PolicyCommand::Show => {
-            let policy = gateway::compile(&config).map_err(|problems| {
-                for problem in &problems {
-                    printer::note(format_args!("line {}: {problem}", problem.line));
-                }
-                Stop::failed("the policy has problems").hint("`tollgate check` shows every problem")
-            })?;
             printer::line(policy.show().trim_end());
             Ok(())
         }

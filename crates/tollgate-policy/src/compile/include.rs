@@ -6,15 +6,15 @@ use std::sync::Arc;
 use cedar_policy::{ActionConstraint, Effect as Cedar, EntityUid, PolicySet, ResourceConstraint};
 use miette::Diagnostic;
 
-use super::{Draft, Force, Reads, Scope, Set, Statement, Words};
+use super::{Draft, Force, Looked, Part, Scope, Set, Statement, Uses, Words, quoted};
 use crate::glob::Glob;
 use crate::problem::{Problem, meant};
 use crate::request::{Action, Kind};
 use crate::room::{self, Piece, WEIGHT_MAX};
-use crate::source::{Audience, Effect, Include};
+use crate::source::{Audience, Demand, Effect, Include};
 
 /// The annotations with a meaning.
-const ANNOTATIONS: [&str; 3] = ["id", "ask", "because"];
+const ANNOTATIONS: [&str; 5] = ["id", "ask", "because", "count", "shadow"];
 
 /// Compiles the `at`th file.
 pub(super) fn file(at: usize, file: &Include, draft: &mut Draft) {
@@ -105,40 +105,15 @@ fn statement(policy: &cedar_policy::Policy, name: &str, line: usize, weight: usi
             _ => {
                 let hint = match meant(key, &ANNOTATIONS) {
                     Some(known) => format!("did you mean `@{known}`?"),
-                    None => "known: `@id`, `@ask`, `@because`".into(),
+                    None => "known: `@id`, `@ask`, `@because`, `@count`, `@shadow`".into(),
                 };
                 problem(format!("unknown annotation `@{key}`"), Some(hint));
             }
         }
     }
 
-    let ask = policy.annotation("ask").map(|text| (text, Audience::parse(text)));
-    let force = match (policy.effect(), ask) {
-        (Cedar::Permit, None) => Force::Permit,
-        (Cedar::Forbid, None) => Force::Forbid,
-        (Cedar::Permit, Some(_)) => {
-            problem(
-                "`@ask` stands on a permit".into(),
-                Some("an ask is a forbid that an approval lifts: `@ask(\"agent\") forbid (…)`".into()),
-            );
-            Force::Permit
-        }
-        (Cedar::Forbid, Some((_, Some(audience)))) if audience.available() => Force::Ask(audience),
-        (Cedar::Forbid, Some((text, Some(_)))) => {
-            problem(
-                format!("`@ask(\"{}\")` is not available in this version", text.escape_debug()),
-                Some("`@ask(\"agent\")` asks the human at the agent's client".into()),
-            );
-            Force::Forbid
-        }
-        (Cedar::Forbid, Some((text, None))) => {
-            problem(
-                format!("`@ask(\"{}\")` names nobody", text.escape_debug()),
-                Some("write `@ask(\"agent\")`".into()),
-            );
-            Force::Forbid
-        }
-    };
+    let force = force(policy, &mut problem);
+    let looked = Looked::at(policy);
 
     let actions = match policy.action_constraint() {
         ActionConstraint::Any => Set::ALL,
@@ -154,11 +129,14 @@ fn statement(policy: &cedar_policy::Policy, name: &str, line: usize, weight: usi
         }
     };
 
+    let facts = facts(&looked, draft, &id, name, line);
     let policy = policy.new_id(draft.next_id());
     draft.statements.push(Statement {
         id: id.into(),
         because: policy.annotation("because").filter(|text| !text.is_empty()).map(Arc::from),
-        reads: Reads::of(&policy),
+        shadow: policy.annotation("shadow").is_some(),
+        reads: looked.reads,
+        uses: Arc::new(Uses { tested: Vec::new(), args: looked.args, facts, tests: Vec::new() }),
         words: Words {
             effect: match force {
                 Force::Permit => Effect::Allow,
@@ -178,6 +156,77 @@ fn statement(policy: &cedar_policy::Policy, name: &str, line: usize, weight: usi
         implied: false,
         weight,
     });
+}
+
+/// What a policy does, by its effect and annotations.
+fn force(policy: &cedar_policy::Policy, problem: &mut impl FnMut(String, Option<String>)) -> Force {
+    let ask = policy.annotation("ask").map(|text| (text, Audience::parse(text)));
+    let count = match policy.annotation("count").map(str::parse) {
+        None => 1,
+        Some(Ok(count @ 1..=9)) => count,
+        Some(Ok(_) | Err(_)) => {
+            problem("`@count` is not a number from 1 to 9".into(), Some("write `@count(\"2\")`".into()));
+            1
+        }
+    };
+    let force = match (policy.effect(), ask) {
+        (Cedar::Permit, None) => Force::Permit,
+        (Cedar::Forbid, None) => Force::Forbid,
+        (Cedar::Permit, Some(_)) => {
+            problem(
+                "`@ask` stands on a permit".into(),
+                Some("an ask is a forbid that an approval lifts: `@ask(\"agent\") forbid (…)`".into()),
+            );
+            Force::Permit
+        }
+        (Cedar::Forbid, Some((_, Some(audience)))) => Force::Ask(Demand { audience, count }),
+        (Cedar::Forbid, Some((text, None))) => {
+            problem(
+                format!("`@ask(\"{}\")` names nobody", text.escape_debug()),
+                Some("write `@ask(\"agent\")`, `@ask(\"operators\")` or `@ask(\"group:NAME\")`".into()),
+            );
+            Force::Forbid
+        }
+    };
+    match &force {
+        Force::Ask(demand) if count == 1 || demand.audience != Audience::Agent => {}
+        Force::Ask(_) => {
+            problem("the agent's human is one person".into(), Some("ask `operators` or a group".into()));
+        }
+        Force::Permit | Force::Forbid if policy.annotation("count").is_some() => {
+            problem("`@count` goes with `@ask`".into(), None);
+        }
+        Force::Permit | Force::Forbid => {}
+    }
+    force
+}
+
+/// The facts that a policy may read: those whose names stand in it, or all.
+fn facts(looked: &Looked, draft: &mut Draft, id: &str, file: &str, line: usize) -> Vec<u32> {
+    if !looked.reads.part(Part::Facts) {
+        return Vec::new();
+    }
+    let known: Vec<u32> =
+        looked.texts.iter().filter_map(|text| draft.fact_index(text).ok().flatten()).collect();
+    if !known.is_empty() {
+        return known;
+    }
+    let names: Vec<&str> = draft.fact_names.iter().map(String::as_str).collect();
+    let near = looked.texts.iter().find_map(|text| Some((text, meant(text, &names)?)));
+    let hint = match (near, names.is_empty()) {
+        (Some((_, meant)), _) => format!("did you mean `{meant}`?"),
+        (None, true) => "facts stand under `policy.facts`".into(),
+        (None, false) => format!("there are {}", quoted(&names)),
+    };
+    draft.problems.push(Problem {
+        rule: Some(id.to_owned()),
+        file: Some(file.to_owned()),
+        line,
+        message: "it reads `context.facts` and names none that there is".into(),
+        hint: Some(hint),
+        ..Problem::default()
+    });
+    Vec::new()
 }
 
 /// The actions that a policy names. One that Cedar's validator refuses is left out.
@@ -211,7 +260,7 @@ fn kinds(name: &str) -> Set {
 }
 
 /// Where, what, and what to do, in Cedar's words.
-pub(super) fn said(diagnostic: &dyn Diagnostic) -> (Option<usize>, String, Option<String>) {
+pub(crate) fn said(diagnostic: &dyn Diagnostic) -> (Option<usize>, String, Option<String>) {
     let label = diagnostic.labels().and_then(|mut labels| labels.next());
     let mut message = diagnostic.to_string();
     if let Some(text) = label.as_ref().and_then(|label| label.label()) {
@@ -222,7 +271,7 @@ pub(super) fn said(diagnostic: &dyn Diagnostic) -> (Option<usize>, String, Optio
 }
 
 /// The line and the character in it, both from 1, of a byte offset.
-pub(super) fn place(text: &str, offset: usize) -> (usize, usize) {
+pub(crate) fn place(text: &str, offset: usize) -> (usize, usize) {
     let before: String = text.char_indices().take_while(|(at, _)| *at < offset).map(|(_, c)| c).collect();
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;

@@ -4,11 +4,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::condition::{Arg, Comparison};
+use crate::facts::Matcher;
 use crate::glob::Glob;
-use crate::problem::{Problem, Problems};
+use crate::problem::{Problem, Problems, meant};
 use crate::request::{Action, Caller, Kind};
 use crate::room::{WEIGHT_MAX, with_room};
-use crate::source::{Audience, Effect, Source, Who};
+use crate::source::{Demand, Effect, Fact, Source, Who};
 
 mod include;
 pub(crate) mod quote;
@@ -16,8 +18,9 @@ mod reads;
 mod schema;
 mod shorthand;
 
-pub(crate) use reads::{Attribute, Reads};
-pub(crate) use schema::SCHEMA;
+pub(crate) use include::place;
+pub(crate) use reads::{Attribute, Looked, Part, Reads};
+pub(crate) use schema::{SCHEMA, findings};
 
 /// One Cedar policy and what is known of it.
 #[derive(Clone, Debug)]
@@ -38,12 +41,29 @@ pub(crate) struct Statement {
     pub(crate) permit: Option<u32>,
     /// It is such a permit: it follows from its ask and needs no evaluation of its own.
     pub(crate) implied: bool,
-    /// Which attributes it reads.
+    /// Decided and told, not enforced.
+    pub(crate) shadow: bool,
+    /// Which attributes and parts of the context it reads.
     pub(crate) reads: Reads,
+    /// Which arguments, facts and comparisons.
+    pub(crate) uses: Arc<Uses>,
     /// How much stack it may take: [`crate::room`].
     pub(crate) weight: usize,
     /// For explanations.
     pub(crate) words: Words,
+}
+
+/// What of a call a statement reads, by name.
+#[derive(Debug, Default)]
+pub(crate) struct Uses {
+    /// For a shorthand rule: its tests of arguments.
+    pub(crate) tested: Vec<Arg>,
+    /// The arguments it reads, by their first name; `None`: any.
+    pub(crate) args: Option<Vec<String>>,
+    /// The facts, as indices.
+    pub(crate) facts: Vec<u32>,
+    /// The comparisons with numbers, as indices.
+    pub(crate) tests: Vec<u32>,
 }
 
 /// What a statement does.
@@ -53,8 +73,8 @@ pub(crate) enum Force {
     Permit,
     /// Refuses.
     Forbid,
-    /// Refuses until this audience approved.
-    Ask(Audience),
+    /// Refuses until this was met.
+    Ask(Demand),
 }
 
 /// Where a statement can apply. Never narrower than the policy's own text.
@@ -144,6 +164,10 @@ pub(crate) struct Compiled {
     pub(crate) statements: Vec<Statement>,
     /// All of it as Cedar text.
     pub(crate) shown: String,
+    /// By index.
+    pub(crate) facts: Vec<Matcher>,
+    /// By index.
+    pub(crate) tests: Vec<Comparison>,
 }
 
 /// Compiles a source.
@@ -155,6 +179,9 @@ fn compiled(source: &Source) -> Result<Compiled, Problems> {
     let mut draft = Draft::default();
     draft.take(crate::source::DEFAULT, None, 0);
     shorthand::open(source, &mut draft);
+    for fact in &source.facts {
+        draft.fact(fact);
+    }
     for rule in &source.rules {
         shorthand::rule(rule, &mut draft);
     }
@@ -164,7 +191,12 @@ fn compiled(source: &Source) -> Result<Compiled, Problems> {
     shorthand::default(source.default, &mut draft);
     schema::validate(source, &mut draft);
     if draft.problems.is_empty() {
-        Ok(Compiled { statements: draft.statements, shown: draft.shown })
+        Ok(Compiled {
+            statements: draft.statements,
+            shown: draft.shown,
+            facts: draft.facts,
+            tests: draft.tests,
+        })
     } else {
         Err(Problems(draft.problems))
     }
@@ -178,6 +210,10 @@ struct Draft {
     files: HashMap<usize, usize>,
     problems: Vec<Problem>,
     shown: String,
+    facts: Vec<Matcher>,
+    /// The names of all facts, also of those that can't be compiled.
+    fact_names: Vec<String>,
+    tests: Vec<Comparison>,
     /// Each id, and where it was taken.
     ids: HashMap<String, (Option<String>, usize)>,
 }
@@ -204,10 +240,57 @@ impl Draft {
         });
     }
 
+    /// Compiles a fact.
+    fn fact(&mut self, fact: &Fact) {
+        if self.fact_names.contains(&fact.name) {
+            self.problems.push(Problem {
+                fact: Some(fact.name.clone()),
+                line: fact.line,
+                message: format!("fact `{}` exists already", fact.name.escape_debug()),
+                ..Problem::default()
+            });
+        }
+        self.shown.push_str("\n// fact ");
+        self.shown.extend(fact.name.escape_debug());
+        self.shown.push_str(": ");
+        self.shown.extend(fact.to_string().escape_debug());
+        self.shown.push('\n');
+        self.fact_names.push(fact.name.clone());
+        self.facts.extend(crate::facts::compile(fact, &mut self.problems));
+    }
+
+    /// The index of a fact; one that could not be compiled has none, and is a problem already. The error: there is none, and a hint.
+    fn fact_index(&self, name: &str) -> Result<Option<u32>, String> {
+        let found = (0..).zip(&self.facts).find(|(_, fact)| fact.name == name).map(|(index, _)| index);
+        if found.is_some() || self.fact_names.iter().any(|known| known == name) {
+            return Ok(found);
+        }
+        let known: Vec<&str> = self.fact_names.iter().map(String::as_str).collect();
+        Err(match (meant(name, &known), known.is_empty()) {
+            (Some(meant), _) => format!("did you mean `{meant}`?"),
+            (None, true) => "facts stand under `policy.facts`".into(),
+            (None, false) => format!("there are {}", quoted(&known)),
+        })
+    }
+
+    /// The index of a comparison, made if it is new.
+    fn test(&mut self, comparison: Comparison) -> u32 {
+        let at = self.tests.iter().position(|known| *known == comparison).unwrap_or_else(|| {
+            self.tests.push(comparison);
+            self.tests.len() - 1
+        });
+        u32::try_from(at).unwrap_or(u32::MAX)
+    }
+
     /// The Cedar id of the next statement.
     fn next_id(&self) -> cedar_policy::PolicyId {
         cedar_policy::PolicyId::new(self.statements.len().to_string())
     }
+}
+
+/// `` `a`, `b` ``
+pub(crate) fn quoted(names: &[&str]) -> String {
+    names.iter().take(12).map(|name| format!("`{}`", name.escape_debug())).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
-//! Which attributes a policy reads, so that a decision builds only those. *Never* too few: any string in the policy that spells an
-//! attribute counts.
+//! What a policy reads, so that a decision builds only that. *Never* too little: of entities, any string in the policy that spells an
+//! attribute counts; of the context, any use of it that is not a plain access counts as reading all of it.
 
 use serde_json::Value;
+
+use crate::evidence::Needs;
 
 /// The attributes of the schema's entities.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,32 +61,124 @@ impl Attribute {
     }
 }
 
-/// A set of attributes.
+/// A part of the context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    Args,
+    Tests,
+    Facts,
+    Reason,
+    Findings,
+    Session,
+    Client,
+    Time,
+}
+
+impl Part {
+    /// All of them.
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Args,
+        Self::Tests,
+        Self::Facts,
+        Self::Reason,
+        Self::Findings,
+        Self::Session,
+        Self::Client,
+        Self::Time,
+    ];
+
+    /// The name in Cedar.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Args => "args",
+            Self::Tests => "tests",
+            Self::Facts => "facts",
+            Self::Reason => "reason",
+            Self::Findings => "findings",
+            Self::Session => "session",
+            Self::Client => "client",
+            Self::Time => "time",
+        }
+    }
+
+    /// What it is made of.
+    const fn needs(self) -> Needs {
+        match self {
+            Self::Args | Self::Tests | Self::Facts => Needs::ARGUMENTS,
+            Self::Reason => Needs::REASON,
+            Self::Findings => Needs::FINDINGS,
+            Self::Session => Needs::SESSION,
+            Self::Client => Needs::CLIENT,
+            Self::Time => Needs::TIME,
+        }
+    }
+}
+
+/// A set of attributes and parts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Reads {
     attributes: u16,
+    parts: u8,
 }
 
 impl Reads {
     /// Everything there is.
-    pub(crate) const ALL: Self = Self { attributes: u16::MAX };
-
-    /// What a policy reads.
-    pub(crate) fn of(policy: &cedar_policy::Policy) -> Self {
-        let Ok(json) = policy.to_json() else { return Self::ALL };
-        let mut reads = Self::default();
-        reads.scan(json.get("conditions").unwrap_or(&Value::Null));
-        reads
-    }
+    pub(crate) const ALL: Self = Self { attributes: u16::MAX, parts: u8::MAX };
 
     /// Whether this attribute is read.
     pub(crate) const fn has(self, attribute: Attribute) -> bool {
         self.attributes & (1 << attribute as u16) != 0
     }
 
+    /// Whether this part of the context is read.
+    pub(crate) const fn part(self, part: Part) -> bool {
+        self.parts & (1 << part as u8) != 0
+    }
+
+    /// Whether any part is: then the verdict depends on the call.
+    pub(crate) const fn context(self) -> bool {
+        self.parts != 0
+    }
+
+    /// Of which evidence those parts are made. The user's own words come with the facts that use them.
+    pub(crate) fn needs(self) -> Needs {
+        Part::ALL
+            .into_iter()
+            .filter(|part| self.part(*part))
+            .fold(Needs::NONE, |needs, part| needs.and(part.needs()))
+    }
+
+    /// It and every attribute.
+    #[cfg(test)]
+    pub(crate) const fn with_every_attribute(self) -> Self {
+        Self { attributes: u16::MAX, ..self }
+    }
+
     /// What either reads.
     pub(crate) const fn and(self, other: Self) -> Self {
-        Self { attributes: self.attributes | other.attributes }
+        Self { attributes: self.attributes | other.attributes, parts: self.parts | other.parts }
+    }
+}
+
+/// What a policy reads, and which names stand in it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Looked {
+    /// The attributes and parts.
+    pub(crate) reads: Reads,
+    /// The arguments by their first name; `None`: any.
+    pub(crate) args: Option<Vec<String>>,
+    /// Every text in the conditions.
+    pub(crate) texts: Vec<String>,
+}
+
+impl Looked {
+    /// What a policy reads.
+    pub(crate) fn at(policy: &cedar_policy::Policy) -> Self {
+        let everything = Self { reads: Reads::ALL, args: None, texts: Vec::new() };
+        let Ok(json) = policy.to_json() else { return everything };
+        let mut looked = Self { args: Some(Vec::new()), ..Self::default() };
+        looked.scan(json.get("conditions").unwrap_or(&Value::Null));
+        looked
     }
 
     // Cedar's parser bounds the depth: what it parsed on this stack, we can walk.
@@ -92,12 +186,53 @@ impl Reads {
         match json {
             Value::String(text) => {
                 for attribute in Attribute::ALL.into_iter().filter(|known| known.as_str() == text) {
-                    self.attributes |= 1 << attribute as u16;
+                    self.reads.attributes |= 1 << attribute as u16;
                 }
+                self.texts.push(text.clone());
             }
             Value::Array(items) => items.iter().for_each(|item| self.scan(item)),
-            Value::Object(members) => members.values().for_each(|value| self.scan(value)),
+            Value::Object(members) => {
+                if members.get("Var").is_some_and(|var| var == "context") {
+                    self.reads.parts = u8::MAX;
+                    self.args = None;
+                    return;
+                }
+                for (key, value) in members {
+                    if !matches!(key.as_str(), "." | "has") || !self.access(value) {
+                        self.scan(value);
+                    }
+                }
+            }
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
     }
+
+    /// `context.PART` or `context.args.NAME`, also under `has`. Anything else is scanned.
+    fn access(&mut self, operands: &Value) -> bool {
+        // `has` may name a chain: the first of it is what is read here.
+        let attr = operands.get("attr").map(|attr| attr.get(0).unwrap_or(attr));
+        let Some(name) = attr.and_then(Value::as_str) else { return false };
+        let Some(left) = operands.get("left") else { return false };
+        if is_context(left) {
+            let Some(part) = Part::ALL.into_iter().find(|part| part.as_str() == name) else { return false };
+            self.reads.parts |= 1 << part as u8;
+            if part == Part::Args {
+                self.args = None;
+            }
+            return true;
+        }
+        let inner = left.get(".").filter(|inner| inner.get("left").is_some_and(is_context));
+        if inner.and_then(|inner| inner.get("attr")).is_some_and(|attr| attr == "args") {
+            self.reads.parts |= 1 << Part::Args as u8;
+            if let Some(args) = &mut self.args {
+                args.push(name.to_owned());
+            }
+            return true;
+        }
+        false
+    }
+}
+
+fn is_context(json: &Value) -> bool {
+    json.get("Var").is_some_and(|var| var == "context")
 }

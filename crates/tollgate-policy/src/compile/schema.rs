@@ -3,8 +3,8 @@
 use cedar_policy::{PolicyId, PolicySet, Schema, ValidationMode, ValidationWarning, Validator};
 use miette::Diagnostic;
 
-use super::Draft;
 use super::include::{place, said};
+use super::{Draft, Part, Statement};
 use crate::problem::Problem;
 use crate::source::Source;
 
@@ -29,24 +29,61 @@ entity Tool, Prompt, Resource = {
     labels: Set<String>,
 };
 
-action call appliesTo { principal: Agent, resource: Tool, context: {} };
-action get appliesTo { principal: Agent, resource: Prompt, context: {} };
-action read, subscribe appliesTo { principal: Agent, resource: Resource, context: {} };
-action complete appliesTo { principal: Agent, resource: [Prompt, Resource], context: {} };
-action see, list, sample, elicit appliesTo { principal: Agent, resource: [Tool, Prompt, Resource], context: {} };
+type Context = {
+  args: {},
+  reason?: String,
+  client?: String,
+  facts: Set<String>,
+  findings: Set<String>,
+  session: { labels: Set<String>, calls: Long, counters: {} },
+  time: { date: String, weekday: String, hour: Long, minute: Long },
+};
+
+action call appliesTo { principal: Agent, resource: Tool, context: Context };
+action get appliesTo { principal: Agent, resource: Prompt, context: Context };
+action read, subscribe appliesTo { principal: Agent, resource: Resource, context: Context };
+action complete appliesTo { principal: Agent, resource: [Prompt, Resource], context: Context };
+action see, list, sample, elicit appliesTo { principal: Agent, resource: [Tool, Prompt, Resource], context: Context };
 ";
 
-/// Checks every statement so far against the schema.
+/// The schema with these arguments: a Cedar record type.
+fn with_args(args: &str) -> String {
+    SCHEMA.replacen("args: {},", &format!("args: {args},"), 1)
+}
+
+/// Checks every statement so far against the schema. What reads arguments is checked again for each tool, with that tool's.
 pub(super) fn validate(source: &Source, draft: &mut Draft) {
-    let set = PolicySet::from_policies(draft.statements.iter().map(|statement| statement.policy.clone()));
-    let schema = Schema::from_cedarschema_str(SCHEMA);
-    let (set, schema) = match (set, schema) {
-        (Ok(set), Ok((schema, _))) => (set, schema),
-        (Err(error), _) => return broken(draft, &error),
-        (_, Err(error)) => return broken(draft, &error),
+    // What shorthand reads of a call was checked where it was parsed; Cedar would miss arguments and counters here.
+    let parsed = [Part::Args, Part::Tests, Part::Session];
+    let judged = |statement: &&Statement| {
+        statement.words.file.is_some() || !parsed.iter().any(|part| statement.reads.part(*part))
     };
+    let policies = draft.statements.iter().filter(judged).map(|statement| &statement.policy);
+    let found = match findings(policies, "{}") {
+        Ok(found) => found,
+        Err(message) => return draft.problems.push(Problem { message, ..Problem::default() }),
+    };
+    for finding in found.into_iter().filter(|finding| !finding.of_args()) {
+        let statement = finding.index.and_then(|index| draft.statements.get(index));
+        // Whether it can apply is only known with the arguments.
+        if finding.impossible && statement.is_some_and(|statement| statement.reads.context()) {
+            continue;
+        }
+        let problem = finding.problem(source, draft);
+        draft.problems.push(problem);
+    }
+}
+
+/// What Cedar's validator finds in these policies, where the arguments are of this type.
+pub(crate) fn findings<'a>(
+    policies: impl Iterator<Item = &'a cedar_policy::Policy>,
+    args: &str,
+) -> Result<Vec<Finding>, String> {
+    let broken = |error: &dyn std::error::Error| format!("the compiled policy is not valid: {error}");
+    let set = PolicySet::from_policies(policies.cloned()).map_err(|error| broken(&error))?;
+    let (schema, _) = Schema::from_cedarschema_str(&with_args(args)).map_err(|error| broken(&error))?;
     let result = Validator::new(schema).validate(&set, ValidationMode::Strict);
-    let errors = result.validation_errors().map(|error| Finding::new(error.policy_id(), error));
+    let errors = result.validation_errors().map(|error| Finding::new(error.policy_id(), error, false));
     // The other warnings are about spelling: names in two scripts are legitimate.
     let warnings = result
         .validation_warnings()
@@ -56,45 +93,43 @@ pub(super) fn validate(source: &Source, draft: &mut Draft) {
                 ValidationWarning::ImpossiblePolicy(_) | ValidationWarning::InvalidActionApplication(_)
             )
         })
-        .map(|warning| Finding::new(warning.policy_id(), warning));
+        .map(|warning| Finding::new(warning.policy_id(), warning, true));
     let mut found: Vec<Finding> = errors.chain(warnings).collect();
     // Cedar checks a policy once for each kind of action and resource, in no order: one mistake is told once.
     found.sort_by(|a, b| (a.index, a.offset, &a.message).cmp(&(b.index, b.offset, &b.message)));
     found.dedup_by_key(|finding| (finding.index, finding.offset));
-    for finding in found {
-        let problem = finding.problem(source, draft);
-        draft.problems.push(problem);
-    }
+    Ok(found)
 }
 
 /// What Cedar's validator says of a statement.
-struct Finding {
+#[derive(Debug)]
+pub(crate) struct Finding {
     /// The statement's index.
-    index: Option<usize>,
+    pub(crate) index: Option<usize>,
     /// Where, in bytes of its text.
-    offset: Option<usize>,
-    message: String,
-    hint: Option<String>,
-}
-
-fn broken(draft: &mut Draft, error: &dyn std::error::Error) {
-    let message = format!("the compiled policy is not valid: {error}");
-    draft.problems.push(Problem { message, ..Problem::default() });
+    pub(crate) offset: Option<usize>,
+    /// What is wrong.
+    pub(crate) message: String,
+    /// What to do about it.
+    pub(crate) hint: Option<String>,
+    /// Only that it can never apply.
+    pub(crate) impossible: bool,
 }
 
 impl Finding {
-    fn new(id: &PolicyId, diagnostic: &dyn Diagnostic) -> Self {
+    fn new(id: &PolicyId, diagnostic: &dyn Diagnostic, impossible: bool) -> Self {
         let (offset, message, hint) = said(diagnostic);
         let message = match message.strip_prefix(&format!("for policy `{id}`, ")) {
             Some(rest) => rest.to_owned(),
             None => message,
         };
-        let hint = if message.contains("in context for") {
-            Some("what a call carries (`context`) is not available in this version".into())
-        } else {
-            hint
-        };
-        Self { index: AsRef::<str>::as_ref(id).parse().ok(), offset, message, hint }
+        Self { index: AsRef::<str>::as_ref(id).parse().ok(), offset, message, hint, impossible }
+    }
+
+    /// Whether it is about what no schema but a tool's own can tell.
+    fn of_args(&self) -> bool {
+        ["`args.", "`session.counters."].iter().any(|open| self.message.contains(open))
+            && self.message.contains("in context for")
     }
 
     fn problem(self, source: &Source, draft: &Draft) -> Problem {

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{Callers, Draft, Force, Reads, Scope, Set, Statement, Words, quote};
-use crate::condition;
+use super::{Callers, Draft, Force, Looked, Scope, Set, Statement, Uses, Words, quote};
+use crate::condition::{self, Condition};
 use crate::glob::Glob;
 use crate::problem::Problem;
 use crate::request::Action;
 use crate::room::{self, WEIGHT_MAX};
-use crate::source::{Audience, DEFAULT, Effect, Rule, Source, Who};
+use crate::source::{Audience, DEFAULT, Demand, Effect, Rule, Source, Who};
 
 /// Begins the shown text.
 pub(super) fn open(source: &Source, draft: &mut Draft) {
@@ -35,10 +35,16 @@ pub(super) fn rule(rule: &Rule, draft: &mut Draft) {
     if let Some(who) = &rule.only_for {
         conditions.extend(who_condition(who, &mut problems));
     }
-    if let Some(when) = &rule.when {
-        conditions.extend(when_condition(when, &mut problems));
+    let mut uses = Uses { args: Some(Vec::new()), ..Uses::default() };
+    if let Some(condition) = rule.when.as_ref().and_then(|when| when_condition(when, &mut problems)) {
+        let mut out = String::new();
+        condition.cedar(&mut out);
+        conditions.push(out);
+        uses = used(&condition, draft, &mut problems);
     }
-    let audience = audience(rule, &mut problems);
+    let uses = Arc::new(uses);
+    let demand = demand(rule, &mut problems);
+    let actions = actions(rule, &mut problems);
     let failed = !problems.found.is_empty();
     draft.problems.append(&mut problems.found);
     if failed {
@@ -48,14 +54,15 @@ pub(super) fn rule(rule: &Rule, draft: &mut Draft) {
     let (force, permits) = match rule.effect {
         Effect::Allow => (Force::Permit, false),
         Effect::Deny => (Force::Forbid, false),
-        Effect::Ask => (Force::Ask(audience), true),
+        Effect::Ask => (Force::Ask(demand), true),
     };
-    statement(rule, &rule.id, force, &conditions, draft);
+    let body = Body { conditions: &conditions, actions: &actions, uses: &uses };
+    statement(rule, &rule.id, force, &body, draft);
     if permits {
         // Only what is approved gets this far: the forbid above has the very same conditions.
         let id = format!("{}.approved", rule.id);
         draft.take(&id, None, rule.line);
-        statement(rule, &id, Force::Permit, &conditions, draft);
+        statement(rule, &id, Force::Permit, &body, draft);
         let index = draft.statements.len().saturating_sub(1).try_into().ok();
         // One that was too large to compile is a problem by now, and whatever is linked is dropped.
         if let [.., ask, permit] = draft.statements.as_mut_slice() {
@@ -72,7 +79,7 @@ pub(super) fn default(default: Effect, draft: &mut Draft) {
         Effect::Allow => {
             let text = format!("@id(\"{DEFAULT}\")\npermit (principal, action, resource);\n");
             let rule = Rule::new(DEFAULT, Effect::Allow, "*");
-            parsed(&rule, &text, Force::Permit, Set::ALL, draft);
+            parsed(&rule, &text, Force::Permit, Set::ALL, &Arc::default(), draft);
         }
     }
 }
@@ -179,45 +186,106 @@ fn list(out: &mut String, items: &[impl AsRef<str>]) {
     out.push(']');
 }
 
-fn when_condition(when: &str, problems: &mut Problems<'_>) -> Option<String> {
-    match condition::parse(when) {
-        Ok(condition) => {
-            let mut out = String::new();
-            condition.cedar(&mut out);
-            Some(out)
-        }
-        Err(mistake) => {
+fn when_condition(when: &str, problems: &mut Problems<'_>) -> Option<Condition> {
+    condition::parse(when)
+        .map_err(|mistake| {
             problems.add(mistake.message, mistake.hint);
             if let Some(problem) = problems.found.last_mut() {
                 problem.column = Some(mistake.column);
             }
-            None
+        })
+        .ok()
+}
+
+/// What a condition reads of a call, by name.
+fn used(condition: &Condition, draft: &mut Draft, problems: &mut Problems<'_>) -> Uses {
+    let tested: Vec<_> = condition.args().into_iter().cloned().collect();
+    let mut facts = Vec::new();
+    for name in condition.facts() {
+        match draft.fact_index(&name) {
+            Ok(index) => facts.extend(index),
+            Err(hint) => problems.add(format!("there is no fact `{}`", name.escape_debug()), Some(hint)),
         }
     }
+    Uses {
+        args: Some(tested.iter().filter_map(|arg| arg.path.first().cloned()).collect()),
+        tests: condition.comparisons().into_iter().map(|comparison| draft.test(comparison)).collect(),
+        tested,
+        facts,
+    }
 }
 
-fn audience(rule: &Rule, problems: &mut Problems<'_>) -> Audience {
-    let audience = rule.of.clone().unwrap_or(Audience::Agent);
-    if rule.of.is_some() && rule.effect != Effect::Ask {
+fn demand(rule: &Rule, problems: &mut Problems<'_>) -> Demand {
+    let demand = Demand { audience: rule.of.clone().unwrap_or(Audience::Agent), count: rule.count.max(1) };
+    if rule.effect != Effect::Ask && (rule.of.is_some() || rule.count > 1) {
         problems.add(format!("`of` does not go with `{}`", rule.effect.as_str()), None);
-    }
-    if !audience.available() {
+    } else if demand.count > 1 && demand.audience == Audience::Agent {
         problems.add(
-            format!("`of: {audience}` is not available in this version"),
-            Some("`of: agent` asks the human at the agent's client".into()),
+            "the agent's human is one person".into(),
+            Some("`count` goes with `of: operators` or `of: group:NAME`".into()),
         );
     }
-    audience
+    demand
 }
 
-fn statement(rule: &Rule, id: &str, force: Force, conditions: &[String], draft: &mut Draft) {
+/// What a rule covers.
+fn actions(rule: &Rule, problems: &mut Problems<'_>) -> Vec<Action> {
+    let Some(on) = &rule.on else { return Action::SHORTHAND.to_vec() };
+    if on.is_empty() {
+        problems.add(
+            "`on` is empty".into(),
+            Some("without it a rule covers calls, reads, gets and completions".into()),
+        );
+    }
+    for action in on {
+        let word = action.as_str();
+        match (action, rule.effect) {
+            (Action::Sample | Action::Elicit, Effect::Ask) => problems
+                .add(format!("nobody can be asked about `{word}`"), Some("allow it or deny it".into())),
+            (Action::List | Action::Subscribe | Action::See, Effect::Ask | Effect::Allow) => problems.add(
+                format!("`{word}` can only be denied"),
+                Some(format!("`{word}` follows from `call`, `get` and `read`")),
+            ),
+            (
+                Action::Call
+                | Action::Read
+                | Action::Get
+                | Action::Complete
+                | Action::List
+                | Action::Subscribe
+                | Action::Sample
+                | Action::Elicit
+                | Action::See,
+                Effect::Allow | Effect::Ask | Effect::Deny,
+            ) => {}
+        }
+    }
+    on.clone()
+}
+
+/// What the two statements of an ask share.
+struct Body<'a> {
+    conditions: &'a [String],
+    actions: &'a [Action],
+    uses: &'a Arc<Uses>,
+}
+
+fn statement(rule: &Rule, id: &str, force: Force, body: &Body<'_>, draft: &mut Draft) {
     let mut text = String::from("@id(");
     quote::text(&mut text, id.chars());
     text.push_str(")\n");
-    if let Force::Ask(audience) = &force {
+    if let Force::Ask(demand) = &force {
         text.push_str("@ask(");
-        quote::text(&mut text, audience.to_string().chars());
+        quote::text(&mut text, demand.audience.to_string().chars());
         text.push_str(")\n");
+        if demand.count > 1 {
+            text.push_str("@count(");
+            quote::text(&mut text, demand.count.to_string().chars());
+            text.push_str(")\n");
+        }
+    }
+    if rule.shadow {
+        text.push_str("@shadow\n");
     }
     if let Some(because) = &rule.because {
         text.push_str("@because(");
@@ -229,22 +297,22 @@ fn statement(rule: &Rule, id: &str, force: Force, conditions: &[String], draft: 
         Force::Forbid | Force::Ask(_) => "forbid",
     });
     text.push_str(" (\n    principal,\n    action in [");
-    for (at, action) in Action::SHORTHAND.into_iter().enumerate() {
+    for (at, action) in body.actions.iter().enumerate() {
         text.push_str(if at > 0 { ", " } else { "" });
         text.push_str("Action::");
         quote::text(&mut text, action.as_str().chars());
     }
     text.push_str("],\n    resource\n)");
-    for condition in conditions {
+    for condition in body.conditions {
         text.push_str("\nwhen { ");
         text.push_str(condition);
         text.push_str(" }");
     }
     text.push_str(";\n");
-    parsed(rule, &text, force, Set::of(&Action::SHORTHAND), draft);
+    parsed(rule, &text, force, Set::of(body.actions), body.uses, draft);
 }
 
-fn parsed(rule: &Rule, text: &str, force: Force, actions: Set, draft: &mut Draft) {
+fn parsed(rule: &Rule, text: &str, force: Force, actions: Set, uses: &Arc<Uses>, draft: &mut Draft) {
     let weight = room::pieces(text).iter().map(|piece| piece.weight).max().unwrap_or_default();
     if weight > WEIGHT_MAX {
         draft.problems.push(Problem {
@@ -274,7 +342,9 @@ fn parsed(rule: &Rule, text: &str, force: Force, actions: Set, draft: &mut Draft
         id: rule.id.as_str().into(),
         because: rule.because.as_deref().filter(|text| !text.is_empty()).map(Arc::from),
         force,
-        reads: Reads::of(&policy),
+        shadow: rule.shadow,
+        reads: Looked::at(&policy).reads,
+        uses: Arc::clone(uses),
         policy,
         scope: Scope {
             actions,

@@ -1,7 +1,7 @@
 use cedar_policy::{PolicySet, Schema};
 
 use super::include::place;
-use super::{Attribute, Reads, SCHEMA, compile};
+use super::{Attribute, Looked, Part, SCHEMA, compile};
 use crate::{Effect, Include, Rule, Source};
 
 #[test]
@@ -18,7 +18,7 @@ fn the_schema_is_valid_and_has_exactly_our_attributes() {
 
 #[test]
 fn reads_are_never_too_few() {
-    let reads = |text: &str| Reads::of(&cedar_policy::Policy::parse(None, text).unwrap());
+    let reads = |text: &str| Looked::at(&cedar_policy::Policy::parse(None, text).unwrap()).reads;
     let read = |text: &str| -> Vec<&str> {
         let reads = reads(text);
         Attribute::ALL.into_iter().filter(|known| reads.has(*known)).map(Attribute::as_str).collect()
@@ -43,6 +43,32 @@ fn reads_are_never_too_few() {
 }
 
 #[test]
+fn parts_of_the_context_are_found() {
+    let looked = |when: &str| {
+        let text = format!("permit (principal, action, resource) when {{ {when} }};");
+        let looked = Looked::at(&cedar_policy::Policy::parse(None, text).unwrap());
+        let parts: Vec<&str> =
+            Part::ALL.into_iter().filter(|part| looked.reads.part(*part)).map(Part::as_str).collect();
+        (parts.join(" "), looked.args.map(|args| args.join(" ")))
+    };
+    let args = |names: &str| Some(names.to_owned());
+    for (when, parts, names) in [
+        ("resource.name == \"time\"", "", args("")),
+        ("context.args has path && context.args.path like \"x\"", "args", args("path path")),
+        ("context.args has filter.owner", "args", args("filter")),
+        ("context.args[\"a b\"].c == 1", "args", args("a b")),
+        ("context.args == {a: 1}", "args", None),
+        ("context has args", "args", None),
+        ("context.facts.contains(\"x\") || context.time.hour < 5", "facts time", args("")),
+        ("if context.tests[\"args.a > 1\"] then context has reason else true", "tests reason", args("")),
+        ("context == {}", "args tests facts reason findings session client time", None),
+        ("context.other == 1", "args tests facts reason findings session client time", None),
+    ] {
+        assert_eq!(looked(when), (parts.to_owned(), names), "{when}");
+    }
+}
+
+#[test]
 fn a_place_is_a_line_and_a_character() {
     let text = "é;\n\nab";
     for (offset, expected) in [(0, (1, 1)), (2, (1, 2)), (3, (1, 3)), (4, (2, 1)), (6, (3, 2)), (99, (3, 3))]
@@ -59,6 +85,7 @@ fn policies_of_a_file_are_found_by_line() {
         default: Effect::Deny,
         rules: vec![],
         include: vec![Include { name: "a.cedar".into(), text: text.into() }],
+        facts: vec![],
     };
     let ids: Vec<String> =
         compile(&source).unwrap().statements.iter().map(|statement| statement.id.to_string()).collect();
@@ -74,6 +101,7 @@ fn what_is_shown_is_what_runs() {
             name: "f\n.cedar".into(),
             text: "@id(\"c\") permit (principal, action, resource is Tool);".into(),
         }],
+        facts: vec![],
     };
     let compiled = compile(&source).unwrap();
     let shown: PolicySet = compiled.shown.parse().unwrap();

@@ -1,5 +1,7 @@
 //! Text to tokens, each with its column. *Never* backtracks.
 
+use std::cmp::Ordering;
+
 use super::Mistake;
 
 /// A token.
@@ -7,6 +9,10 @@ use super::Mistake;
 pub(crate) enum Token {
     /// Identifiers joined by dots: `tool.labels.contains`.
     Name(String),
+    /// The same with a quoted part: `args["x-y"].z`.
+    Path(Vec<String>),
+    /// A decimal number.
+    Number(String),
     /// `"…"`.
     Text(Quoted),
     /// `!`
@@ -21,8 +27,44 @@ pub(crate) enum Token {
     Close,
     /// `==`
     Is,
+    /// `<`, `<=`, `>` or `>=`
+    Order(Order),
     /// The end.
     End,
+}
+
+/// How two numbers are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Order {
+    Less,
+    AtMost,
+    More,
+    AtLeast,
+    Same,
+}
+
+impl Order {
+    /// As written, also in Cedar.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Less => "<",
+            Self::AtMost => "<=",
+            Self::More => ">",
+            Self::AtLeast => ">=",
+            Self::Same => "==",
+        }
+    }
+
+    /// Whether it is that.
+    pub(crate) const fn holds(self, ordering: Ordering) -> bool {
+        match self {
+            Self::Less => ordering.is_lt(),
+            Self::AtMost => ordering.is_le(),
+            Self::More => ordering.is_gt(),
+            Self::AtLeast => ordering.is_ge(),
+            Self::Same => ordering.is_eq(),
+        }
+    }
 }
 
 /// A token and where it begins.
@@ -105,16 +147,64 @@ impl Reader<'_> {
                 Err(mistake(format!("unknown operator `{c}`"), Some(&format!("did you mean `{c}{c}`?"))))
             }
             '\'' => Err(mistake("text stands in double quotes".into(), None)),
-            c if c.is_alphabetic() || c == '_' => {
-                let mut name = String::from(c);
-                while let Some(c) = self.rest.next_if(|c| c.is_alphanumeric() || matches!(c, '_' | '.')) {
-                    self.column += 1;
-                    name.push(c);
+            '<' | '>' => {
+                let or_same = self.rest.peek() == Some(&'=');
+                if or_same {
+                    self.next();
                 }
-                Ok(Token::Name(name))
+                Ok(Token::Order(match (c, or_same) {
+                    ('<', false) => Order::Less,
+                    ('<', true) => Order::AtMost,
+                    (_, false) => Order::More,
+                    (_, true) => Order::AtLeast,
+                }))
             }
+            c if c.is_ascii_digit() || c == '-' => {
+                let mut number = String::from(c);
+                while let Some(c) = self.rest.next_if(|c| c.is_ascii_digit() || *c == '.') {
+                    self.column += 1;
+                    number.push(c);
+                }
+                if crate::json::compare(&number, "0").is_none() || number.ends_with('.') {
+                    return Err(mistake(format!("`{number}` is not a number"), None));
+                }
+                Ok(Token::Number(number))
+            }
+            c if c.is_alphabetic() || c == '_' => self.name(c),
             c => Err(mistake(format!("unexpected `{}`", c.escape_debug()), None)),
         }
+    }
+
+    /// A name that begins with `first`, and the quoted parts after it.
+    fn name(&mut self, first: char) -> Result<Token, Mistake> {
+        let mut parts = Vec::new();
+        let mut name = String::from(first);
+        loop {
+            while let Some(c) = self.rest.next_if(|c| c.is_alphanumeric() || matches!(c, '_' | '.')) {
+                self.column += 1;
+                name.push(c);
+            }
+            if self.rest.next_if_eq(&'[').is_none() {
+                break;
+            }
+            self.column += 1;
+            parts.extend(name.split('.').filter(|part| !part.is_empty()).map(str::to_owned));
+            name.clear();
+            let column = self.column;
+            if self.next() != Some('"') {
+                let hint = Some("write `args[\"the name\"]`".into());
+                return Err(Mistake { column, message: "expected a text in double quotes".into(), hint });
+            }
+            parts.push(self.quoted(column)?.chars().collect());
+            if self.next() != Some(']') {
+                return Err(Mistake { column: self.column - 1, message: "expected `]`".into(), hint: None });
+            }
+        }
+        if parts.is_empty() {
+            return Ok(Token::Name(name));
+        }
+        parts.extend(name.split('.').filter(|part| !part.is_empty()).map(str::to_owned));
+        Ok(Token::Path(parts))
     }
 
     /// After the opening quote at `column`.

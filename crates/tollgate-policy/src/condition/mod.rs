@@ -1,22 +1,33 @@
-//! The shorthand's `when`: a small language over what is known of caller and tool, compiled to a Cedar expression. *Never* guesses:
-//! what it doesn't know, or can't do yet, is a mistake with its column.
+//! The shorthand's `when`: a small language over what is known of caller, tool and call, compiled to a Cedar expression.
+//! *Never* guesses: what it doesn't know, or can't do yet, is a mistake with its column.
 //!
 //! ```text
-//! or   := and ("||" and)*
-//! and  := not ("&&" not)*
-//! not  := "!" not | "(" or ")" | test
-//! test := tool.FLAG | TEXT ("==" | "like") STRING | (tool.labels | groups).contains(STRING)
-//! FLAG := destructive | read_only | idempotent | open_world | hinted
-//! TEXT := tool.name | tool.server | agent | user | tenant
+//! or    := and ("||" and)*
+//! and   := not ("&&" not)*
+//! not   := "!" not | "(" or ")" | test
+//! test  := tool.FLAG | TEXT ("==" | "like") STRING | SET.contains(STRING) | COUNT ORDER NUMBER | ARG
+//! FLAG  := destructive | read_only | idempotent | open_world | hinted
+//! TEXT  := tool.name | tool.server | agent | user | tenant | reason | client | time.weekday | time.date
+//! SET   := tool.labels | groups | facts | findings | session.labels
+//! COUNT := session.calls | session.counters.NAME | time.hour | time.minute
+//! ARG   := args.PATH | args.PATH "==" ("true" | "false") | args.PATH ("==" | "like") STRING | args.PATH ORDER NUMBER
+//!        | args.PATH.contains(STRING) | args has PATH
+//! ORDER := "==" | "<" | "<=" | ">" | ">="
+//! PATH  := NAME ("." NAME | "[" STRING "]")*
 //! ```
 
 use crate::compile::quote;
 
 mod lex;
+pub(crate) use lex::Order;
 use lex::{Quoted, Token, Word};
 
 mod parse;
 pub(crate) use parse::parse;
+
+mod cedar;
+#[cfg(test)]
+mod tests;
 
 /// A mistake in a condition's text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,10 +49,12 @@ pub(crate) enum Condition {
     Is(Text, Quoted),
     /// Some text matches this; an unescaped `*` is any run of characters.
     Like(Text, Quoted),
-    /// The tool has this label.
-    Label(Quoted),
-    /// The caller is in this group.
-    Group(Quoted),
+    /// A set of texts has this one.
+    Contains(Texts, Quoted),
+    /// A count is so large.
+    Count(Count, Order, String),
+    /// Something of an argument.
+    Arg(Arg),
     /// Not.
     Not(Box<Self>),
     /// All of these, at least two.
@@ -63,75 +76,144 @@ pub(crate) enum Text {
     User,
     /// `tenant`: likewise.
     Tenant,
+    /// `reason`: likewise.
+    Reason,
+    /// `client`: likewise.
+    Client,
+    /// `time.weekday`: `mon` to `sun`, in UTC.
+    Weekday,
+    /// `time.date`: `2026-12-31`, in UTC.
+    Date,
+}
+
+/// A set of texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Texts {
+    /// `tool.labels`.
+    Labels,
+    /// `groups`.
+    Groups,
+    /// `facts`.
+    Facts,
+    /// `findings`.
+    Findings,
+    /// `session.labels`.
+    Touched,
+}
+
+/// A count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Count {
+    /// `session.calls`.
+    Calls,
+    /// `session.counters.NAME`.
+    Counter(String),
+    /// `time.hour`, in UTC.
+    Hour,
+    /// `time.minute`.
+    Minute,
+}
+
+/// A test of an argument. Absent (also: null) makes it false; another type is an error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Arg {
+    /// Its names, outermost first; at least one.
+    pub(crate) path: Vec<String>,
+    /// Where it stands: the character, from 1.
+    pub(crate) column: usize,
+    /// What must hold of it.
+    pub(crate) test: Test,
+}
+
+/// What must hold of an argument.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Test {
+    /// It is there.
+    There,
+    /// It is this truth.
+    Truth(bool),
+    /// It is this text.
+    Is(Quoted),
+    /// It matches this.
+    Like(Quoted),
+    /// It is a list with this text in it.
+    Contains(Quoted),
+    /// It is a number of this size.
+    Number(Order, String),
+}
+
+/// A comparison of an argument with a number. Cedar has no fractions, so it is made beforehand, exactly.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Comparison {
+    /// The argument.
+    pub(crate) path: Vec<String>,
+    /// How.
+    pub(crate) order: Order,
+    /// With what.
+    pub(crate) number: String,
+}
+
+impl Comparison {
+    /// How it is called: `args.amount > 1000`.
+    pub(crate) fn name(&self) -> String {
+        format!("{} {} {}", written(&self.path), self.order.as_str(), self.number)
+    }
+}
+
+/// `args.a.b`, as a rule has it.
+pub(crate) fn written(path: &[String]) -> String {
+    let mut text = String::from("args");
+    for name in path {
+        let plain = name.starts_with(|c: char| c.is_alphabetic() || c == '_')
+            && name.chars().all(|c| c.is_alphanumeric() || c == '_');
+        if plain {
+            text.push('.');
+            text.push_str(name);
+        } else {
+            text.push('[');
+            quote::text(&mut text, name.chars());
+            text.push(']');
+        }
+    }
+    text
 }
 
 impl Condition {
-    /// Writes it as a Cedar expression that may stand anywhere.
-    pub(crate) fn cedar(&self, out: &mut String) {
+    /// Every test of an argument in it.
+    pub(crate) fn args(&self) -> Vec<&Arg> {
         match self {
-            Self::Flag(attribute) => {
-                out.push_str("resource.");
-                out.push_str(attribute);
+            Self::Arg(arg) => vec![arg],
+            Self::Not(inner) => inner.args(),
+            Self::All(parts) | Self::Any(parts) => parts.iter().flat_map(Self::args).collect(),
+            Self::Flag(_) | Self::Is(..) | Self::Like(..) | Self::Contains(..) | Self::Count(..) => {
+                Vec::new()
             }
-            Self::Is(text, value) => text.cedar(out, |out| {
-                out.push_str(" == ");
-                quote::text(out, value.chars());
-            }),
-            Self::Like(text, value) => text.cedar(out, |out| {
-                out.push_str(" like ");
-                quote::pattern(out, value.pieces());
-            }),
-            Self::Label(label) => contains(out, "resource.labels", label),
-            Self::Group(group) => contains(out, "principal.groups", group),
-            Self::Not(inner) => {
-                out.push_str("!(");
-                inner.cedar(out);
-                out.push(')');
-            }
-            Self::All(parts) => joined(out, parts, " && "),
-            Self::Any(parts) => joined(out, parts, " || "),
         }
     }
-}
 
-impl Text {
-    /// Writes the comparison of this text that `compare` ends.
-    fn cedar(self, out: &mut String, compare: impl FnOnce(&mut String)) {
-        let (optional, path) = match self {
-            Self::Name => (None, "resource.name"),
-            Self::Server => (None, "resource.server"),
-            Self::Agent => (None, "principal.name"),
-            Self::User => (Some("principal has user"), "principal.user"),
-            Self::Tenant => (Some("principal has tenant"), "principal.tenant"),
+    /// Every comparison of an argument with a number in it.
+    pub(crate) fn comparisons(&self) -> Vec<Comparison> {
+        let number = |arg: &Arg| match &arg.test {
+            Test::Number(order, number) => {
+                Some(Comparison { path: arg.path.clone(), order: *order, number: number.clone() })
+            }
+            Test::There | Test::Truth(_) | Test::Is(_) | Test::Like(_) | Test::Contains(_) => None,
         };
-        out.push('(');
-        if let Some(present) = optional {
-            out.push_str(present);
-            out.push_str(" && ");
+        self.args().into_iter().filter_map(number).collect()
+    }
+
+    /// The facts it names.
+    pub(crate) fn facts(&self) -> Vec<String> {
+        match self {
+            Self::Contains(Texts::Facts, name) => vec![name.chars().collect()],
+            Self::Not(inner) => inner.facts(),
+            Self::All(parts) | Self::Any(parts) => parts.iter().flat_map(Self::facts).collect(),
+            Self::Flag(_)
+            | Self::Is(..)
+            | Self::Like(..)
+            | Self::Contains(..)
+            | Self::Count(..)
+            | Self::Arg(_) => Vec::new(),
         }
-        out.push_str(path);
-        compare(out);
-        out.push(')');
     }
 }
-
-fn contains(out: &mut String, set: &str, value: &Quoted) {
-    out.push_str(set);
-    out.push_str(".contains(");
-    quote::text(out, value.chars());
-    out.push(')');
-}
-
-fn joined(out: &mut String, parts: &[Condition], between: &str) {
-    out.push('(');
-    for (at, part) in parts.iter().enumerate() {
-        if at > 0 {
-            out.push_str(between);
-        }
-        part.cedar(out);
-    }
-    out.push(')');
-}
-
-#[cfg(test)]
-mod tests;

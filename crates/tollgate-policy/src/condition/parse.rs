@@ -1,13 +1,16 @@
 //! Tokens to a condition. *Never* nests deeper than it may, so that no text can exhaust the stack, here or in Cedar.
 
-use super::{Condition, Mistake, Quoted, Text, Token, Word, lex};
+use super::{Arg, Condition, Count, Mistake, Order, Quoted, Test, Text, Texts, Token, Word, lex};
 use crate::problem::meant;
 
 /// The deepest nesting of `!` and parentheses. (Long chains are refused by their Cedar text.)
 const DEPTH_MAX: usize = 32;
 
+/// The deepest argument that a rule can name.
+const PATH_MAX: usize = 16;
+
 /// Everything that can be tested, for "did you mean".
-const KNOWN: [&str; 12] = [
+const KNOWN: [&str; 23] = [
     "tool.destructive",
     "tool.read_only",
     "tool.idempotent",
@@ -20,10 +23,18 @@ const KNOWN: [&str; 12] = [
     "user",
     "tenant",
     "groups.contains",
+    "reason",
+    "client",
+    "time.weekday",
+    "time.date",
+    "time.hour",
+    "time.minute",
+    "facts.contains",
+    "findings.contains",
+    "session.labels.contains",
+    "session.calls",
+    "session.counters",
 ];
-
-/// What a later version will know.
-const LATER: [&str; 8] = ["args", "reason", "session", "facts", "findings", "time", "client", "context"];
 
 /// Reads a condition, or says where the first mistake is.
 pub(crate) fn parse(text: &str) -> Result<Condition, Mistake> {
@@ -47,9 +58,14 @@ pub(crate) fn parse(text: &str) -> Result<Condition, Mistake> {
             Some("it stands alone: `tool.destructive` or `!tool.destructive`"),
         )),
         Token::Close => Err(mistake(word.column, "this `)` closes nothing".into(), None)),
-        Token::Text(_) | Token::Not | Token::And | Token::Or | Token::Open => {
-            Err(mistake(word.column, "expected `&&`, `||` or the end".into(), None))
-        }
+        Token::Text(_)
+        | Token::Path(_)
+        | Token::Number(_)
+        | Token::Order(_)
+        | Token::Not
+        | Token::And
+        | Token::Or
+        | Token::Open => Err(mistake(word.column, "expected `&&`, `||` or the end".into(), None)),
     }
 }
 
@@ -112,13 +128,25 @@ impl Parser {
                 }
                 inner
             }
+            Token::Name(name) if name == "args" || name.starts_with("args.") => {
+                let path: Vec<String> = name.split('.').skip(1).map(str::to_owned).collect();
+                self.arg(word.column, path)?
+            }
+            Token::Path(parts) if parts.first().is_some_and(|first| first == "args") => {
+                self.arg(word.column, parts.into_iter().skip(1).collect())?
+            }
+            Token::Path(parts) => return Err(unknown(word.column, &parts.join("."))),
             Token::Name(name) => self.test(word.column, &name)?,
             Token::End => return Err(mistake(word.column, "expected a condition".into(), None)),
             Token::Text(_) => {
                 let hint = Some("the name stands on the left: `agent == \"x\"`");
                 return Err(mistake(word.column, "a text is not a condition".into(), hint));
             }
-            Token::And | Token::Or | Token::Close | Token::Is => {
+            Token::Number(_) => {
+                let hint = Some("the name stands on the left: `args.amount > 1000`");
+                return Err(mistake(word.column, "a number is not a condition".into(), hint));
+            }
+            Token::And | Token::Or | Token::Close | Token::Is | Token::Order(_) => {
                 return Err(mistake(word.column, "expected a condition here".into(), None));
             }
         };
@@ -139,17 +167,170 @@ impl Parser {
             "agent" => self.compare(Text::Agent, name)?,
             "user" => self.compare(Text::User, name)?,
             "tenant" => self.compare(Text::Tenant, name)?,
-            "tool.labels.contains" => Condition::Label(self.argument()?),
-            "groups.contains" => Condition::Group(self.argument()?),
-            "tool.labels" | "groups" => {
+            "reason" => self.compare(Text::Reason, name)?,
+            "client" => self.compare(Text::Client, name)?,
+            "time.weekday" => self.weekday(name)?,
+            "time.date" => self.compare(Text::Date, name)?,
+            "time.hour" => self.count(Count::Hour, name)?,
+            "time.minute" => self.count(Count::Minute, name)?,
+            "session.calls" => self.count(Count::Calls, name)?,
+            "tool.labels.contains" => Condition::Contains(Texts::Labels, self.argument()?),
+            "groups.contains" => Condition::Contains(Texts::Groups, self.argument()?),
+            "facts.contains" => Condition::Contains(Texts::Facts, self.argument()?),
+            "findings.contains" => Condition::Contains(Texts::Findings, self.argument()?),
+            "session.labels.contains" => Condition::Contains(Texts::Touched, self.argument()?),
+            "tool.labels" | "groups" | "facts" | "findings" | "session.labels" => {
                 return Err(mistake(
                     column,
                     format!("`{name}` is a set"),
                     Some(&format!("write `{name}.contains(\"x\")`")),
                 ));
             }
-            _ => return Err(unknown(column, name)),
+            _ => match name.strip_prefix("session.counters.") {
+                Some(counter) if !counter.is_empty() => {
+                    self.count(Count::Counter(counter.to_owned()), name)?
+                }
+                Some(_) | None => return Err(unknown(column, name)),
+            },
         })
+    }
+
+    /// After `args` and what follows it.
+    fn arg(&mut self, column: usize, mut path: Vec<String>) -> Result<Condition, Mistake> {
+        let word = self.next();
+        if path.is_empty() {
+            if word.token != Token::Name("has".into()) {
+                let hint = Some("write `args.NAME == \"x\"`, `args.NAME > 5` or `args has NAME`");
+                return Err(mistake(column, "`args` needs the name of an argument".into(), hint));
+            }
+            let name = self.next();
+            let path = match name.token {
+                Token::Name(name) => name.split('.').map(str::to_owned).collect(),
+                Token::Path(parts) => parts,
+                Token::Text(text) => vec![text.chars().collect()],
+                Token::Number(_)
+                | Token::Not
+                | Token::And
+                | Token::Or
+                | Token::Open
+                | Token::Close
+                | Token::Is
+                | Token::Order(_)
+                | Token::End => {
+                    return Err(mistake(name.column, "expected the name of an argument".into(), None));
+                }
+            };
+            return arg(path, name.column, Test::There);
+        }
+        let test = match word.token {
+            Token::Is => {
+                let value = self.next();
+                match value.token {
+                    Token::Text(text) => Test::Is(text),
+                    Token::Number(number) => Test::Number(Order::Same, number),
+                    Token::Name(name) if name == "true" => Test::Truth(true),
+                    Token::Name(name) if name == "false" => Test::Truth(false),
+                    Token::Name(_)
+                    | Token::Path(_)
+                    | Token::Not
+                    | Token::And
+                    | Token::Or
+                    | Token::Open
+                    | Token::Close
+                    | Token::Is
+                    | Token::Order(_)
+                    | Token::End => {
+                        let message = "expected a text in double quotes, a number, `true` or `false`".into();
+                        return Err(mistake(value.column, message, None));
+                    }
+                }
+            }
+            Token::Order(order) => Test::Number(order, self.number()?.1),
+            Token::Name(name) if name == "like" => Test::Like(self.text()?),
+            Token::Open if path.len() > 1 && path.last().is_some_and(|last| last == "contains") => {
+                path.pop();
+                self.ahead = Some(word);
+                Test::Contains(self.argument()?)
+            }
+            Token::Name(_)
+            | Token::Path(_)
+            | Token::Text(_)
+            | Token::Number(_)
+            | Token::Not
+            | Token::And
+            | Token::Or
+            | Token::Open
+            | Token::Close
+            | Token::End => {
+                self.ahead = Some(word);
+                Test::Truth(true)
+            }
+        };
+        arg(path, column, test)
+    }
+
+    /// `> 5` and the like.
+    fn count(&mut self, count: Count, name: &str) -> Result<Condition, Mistake> {
+        let word = self.next();
+        let order = match word.token {
+            Token::Is => Order::Same,
+            Token::Order(order) => order,
+            Token::Name(_)
+            | Token::Path(_)
+            | Token::Text(_)
+            | Token::Number(_)
+            | Token::Not
+            | Token::And
+            | Token::Or
+            | Token::Open
+            | Token::Close
+            | Token::End => {
+                let hint = format!("`{name} >= 5`");
+                return Err(mistake(word.column, format!("`{name}` must be compared"), Some(&hint)));
+            }
+        };
+        let (column, number) = self.number()?;
+        match crate::json::whole(&number) {
+            Some(whole) => Ok(Condition::Count(count, order, whole.to_string())),
+            None => Err(mistake(column, format!("`{name}` is a whole number, `{number}` is not"), None)),
+        }
+    }
+
+    fn weekday(&mut self, name: &str) -> Result<Condition, Mistake> {
+        let column = self.ahead.as_ref().map_or(1, |word| word.column);
+        let condition = self.compare(Text::Weekday, name)?;
+        if let Condition::Is(_, day) = &condition {
+            let day: String = day.chars().collect();
+            if !crate::time::WEEKDAYS.contains(&day.as_str()) {
+                let hint =
+                    format!("one of {}", crate::time::WEEKDAYS.map(|day| format!("`{day}`")).join(", "));
+                return Err(mistake(column, format!("`{}` is not a day", day.escape_debug()), Some(&hint)));
+            }
+        }
+        Ok(condition)
+    }
+
+    /// A number and its column.
+    fn number(&mut self) -> Result<(usize, String), Mistake> {
+        let word = self.next();
+        match word.token {
+            Token::Number(number) => Ok((word.column, number)),
+            Token::Text(_) => Err(mistake(
+                word.column,
+                "expected a number".into(),
+                Some("texts are compared by `==` or `like`"),
+            )),
+            Token::Name(_)
+            | Token::Path(_)
+            | Token::Not
+            | Token::And
+            | Token::Or
+            | Token::Open
+            | Token::Close
+            | Token::Is
+            | Token::Order(_)
+            | Token::End => Err(mistake(word.column, "expected a number".into(), None)),
+        }
     }
 
     /// `== "…"` or `like "…"`.
@@ -159,7 +340,10 @@ impl Parser {
             Token::Is => false,
             Token::Name(operator) if operator == "like" => true,
             Token::Name(_)
+            | Token::Path(_)
             | Token::Text(_)
+            | Token::Number(_)
+            | Token::Order(_)
             | Token::Not
             | Token::And
             | Token::Or
@@ -193,6 +377,9 @@ impl Parser {
         match word.token {
             Token::Text(value) => Ok(value),
             Token::Name(_)
+            | Token::Path(_)
+            | Token::Number(_)
+            | Token::Order(_)
             | Token::Not
             | Token::And
             | Token::Or
@@ -202,6 +389,16 @@ impl Parser {
             | Token::End => Err(mistake(word.column, "expected a text in double quotes".into(), None)),
         }
     }
+}
+
+fn arg(path: Vec<String>, column: usize, test: Test) -> Result<Condition, Mistake> {
+    if path.iter().any(String::is_empty) {
+        return Err(mistake(column, "a name is missing beside a `.`".into(), None));
+    }
+    if path.len() > PATH_MAX {
+        return Err(mistake(column, format!("an argument more than {PATH_MAX} deep"), Some("use a fact")));
+    }
+    Ok(Condition::Arg(Arg { path, column, test }))
 }
 
 /// `first` alone, or joined with the rest.
@@ -215,8 +412,7 @@ fn one_or(first: Condition, rest: Vec<Condition>, join: fn(Vec<Condition>) -> Co
 }
 
 fn unknown(column: usize, name: &str) -> Mistake {
-    let first = name.split('.').next().unwrap_or_default();
-    if LATER.contains(&first) || name == "tool.pinned" {
+    if name == "tool.pinned" {
         return mistake(column, format!("`{name}` is not available in this version"), None);
     }
     if name == "not" {
@@ -224,7 +420,8 @@ fn unknown(column: usize, name: &str) -> Mistake {
     }
     let hint = match meant(name, &KNOWN).or_else(|| meant(&format!("tool.{name}"), &KNOWN)) {
         Some(known) => format!("did you mean `{known}`?"),
-        None => format!("known here: {}", KNOWN.map(|known| format!("`{known}`")).join(", ")),
+        None if name.starts_with("context.") => "write `args.x`, `reason`, …: without `context.`".into(),
+        None => format!("known here: `args.NAME`, {}", KNOWN.map(|known| format!("`{known}`")).join(", ")),
     };
     mistake(column, format!("unknown name `{name}`"), Some(&hint))
 }

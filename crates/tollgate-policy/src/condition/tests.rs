@@ -32,6 +32,31 @@ fn compiled() {
         ("tenant like \"ac*\"", "(principal has tenant && principal.tenant like \"ac*\")"),
         ("tool.labels.contains(\"reads-private\")", "resource.labels.contains(\"reads-private\")"),
         ("groups.contains(\"eng\")", "principal.groups.contains(\"eng\")"),
+        ("reason like \"*ticket*\"", "(context has reason && context.reason like \"*ticket*\")"),
+        ("session.calls >= 10", "(context.session.calls >= 10)"),
+        (
+            "session.counters.spent > 5",
+            "(context.session.counters has spent && context.session.counters.spent > 5)",
+        ),
+        (
+            "time.hour < 6 || time.weekday == \"sun\"",
+            "((context.time.hour < 6) || (context.time.weekday == \"sun\"))",
+        ),
+        ("facts.contains(\"x\")", "context.facts.contains(\"x\")"),
+        ("args.path like \"/etc/*\"", "(context.args has path && context.args.path like \"/etc/*\")"),
+        ("args.path == \"a*\"", "(context.args has path && context.args.path like \"a\\*\")"),
+        ("args.force", "(context.args has force && context.args.force)"),
+        ("args.force == false", "(context.args has force && !context.args.force)"),
+        ("args.amount > 10.50", "(context.tests[\"args.amount > 10.50\"])"),
+        ("args.n == -3", "(context.tests[\"args.n == -3\"])"),
+        ("args has path", "(context.args has path)"),
+        ("args.a.b == \"x\"", "(context.args has a && context.args.a has b && context.args.a.b like \"x\")"),
+        (
+            "args[\"x-y\"].in == \"x\"",
+            "(context.args has \"x-y\" && context.args[\"x-y\"] has \"in\" && context.args[\"x-y\"][\"in\"] like \"x\")",
+        ),
+        ("args.tags.contains(\"x\")", "(context.args has tags && context.args.tags.contains(\"x\"))"),
+        ("args.contains == \"x\"", "(context.args has contains && context.args.contains like \"x\")"),
         ("agent == \"é\u{202e}\n\"", "(principal.name == \"é\\u{202e}\\u{a}\")"),
     ] {
         assert_eq!(cedar(text), expected, "{text}");
@@ -45,10 +70,32 @@ fn mistakes() {
         ("tool.destuctive", 1, "unknown name `tool.destuctive`", "did you mean `tool.destructive`?"),
         ("!tool.readOnly", 2, "unknown name `tool.readOnly`", "did you mean `tool.read_only`?"),
         ("destructive", 1, "unknown name `destructive`", "did you mean `tool.destructive`?"),
-        ("args.path like \"/etc/*\"", 1, "`args.path` is not available in this version", ""),
-        ("reason == \"x\"", 1, "`reason` is not available in this version", ""),
-        ("session.calls", 1, "`session.calls` is not available in this version", ""),
-        ("tool.hinted && facts.contains(\"x\")", 16, "`facts.contains` is not available in this version", ""),
+        (
+            "args == \"x\"",
+            1,
+            "`args` needs the name of an argument",
+            "write `args.NAME == \"x\"`, `args.NAME > 5` or `args has NAME`",
+        ),
+        ("args.a > \"5\"", 10, "expected a number", "texts are compared by `==` or `like`"),
+        ("args.a..b", 1, "a name is missing beside a `.`", ""),
+        ("args[x]", 6, "expected a text in double quotes", "write `args[\"the name\"]`"),
+        ("args.a == agent", 11, "expected a text in double quotes, a number, `true` or `false`", ""),
+        ("args.a > 1.2.3", 10, "`1.2.3` is not a number", ""),
+        ("5 < args.a", 1, "a number is not a condition", "the name stands on the left: `args.amount > 1000`"),
+        ("session.calls", 14, "`session.calls` must be compared", "`session.calls >= 5`"),
+        ("session.calls > 1.5", 17, "`session.calls` is a whole number, `1.5` is not", ""),
+        (
+            "time.weekday == \"sunday\"",
+            1,
+            "`sunday` is not a day",
+            "one of `mon`, `tue`, `wed`, `thu`, `fri`, `sat`, `sun`",
+        ),
+        (
+            "context.args.x == \"x\"",
+            1,
+            "unknown name `context.args.x`",
+            "write `args.x`, `reason`, …: without `context.`",
+        ),
         ("tool.pinned", 1, "`tool.pinned` is not available in this version", ""),
         ("tool.name", 10, "`tool.name` must be compared", "`tool.name == \"x\"` or `tool.name like \"x*\"`"),
         ("tool.name == agent", 14, "expected a text in double quotes", ""),
@@ -88,7 +135,7 @@ fn mistakes() {
         assert_eq!(got, (column, message, hint), "{text}");
     }
     let all = parse("zebra").expect_err("unknown").hint.unwrap();
-    assert!(all.starts_with("known here: `tool.destructive`, "), "{all}");
+    assert!(all.starts_with("known here: `args.NAME`, `tool.destructive`, "), "{all}");
 }
 
 #[test]
@@ -110,7 +157,7 @@ proptest! {
 
     #[test]
     fn near_misses_do_not_panic(
-        text in "(tool\\.destructive|agent|groups\\.contains|like|==|&&|\\|\\||!|\\(|\\)|\"a\\*\"| ){0,12}"
+        text in "(tool\\.destructive|agent|groups\\.contains|args|args\\.a|args\\[\"x\"\\]|has|<=|>|1\\.5|like|==|&&|\\|\\||!|\\(|\\)|\"a\\*\"| ){0,12}"
     ) {
         if let Err(mistake) = parse(&text) {
             prop_assert!((1..=text.chars().count() + 1).contains(&mistake.column));

@@ -25,12 +25,21 @@ pub(super) struct Cedar {
     actions: Vec<EntityUid>,
 }
 
+/// Who, what and with which thing, as Cedar takes it: all of a question but its context.
+#[derive(Clone, Debug)]
+pub(super) struct Frame {
+    principal: EntityUid,
+    action: EntityUid,
+    resource: EntityUid,
+    entities: Entities,
+}
+
 /// A question as Cedar takes it.
 #[derive(Debug)]
 pub(super) struct Question<'a> {
     authorizer: &'a Authorizer,
     request: Request,
-    entities: Entities,
+    entities: &'a Entities,
 }
 
 impl Cedar {
@@ -49,15 +58,15 @@ impl Cedar {
         })
     }
 
-    /// Puts a question together. The error is Cedar's text.
-    pub(super) fn question(
+    /// Puts together what is the same for every call. The error is Cedar's text.
+    pub(super) fn frame(
         &self,
         reads: Reads,
         caller: &Caller<'_>,
         action: Action,
         target: &Target<'_>,
         path: &str,
-    ) -> Result<Question<'_>, String> {
+    ) -> Result<Frame, String> {
         let unknown = || "an action or kind has no name".to_owned();
         let action = self.actions.get(action as usize).ok_or_else(unknown)?;
         let kind = self.kinds.get(target.kind as usize).ok_or_else(unknown)?;
@@ -71,16 +80,27 @@ impl Cedar {
         let entities = Entities::empty()
             .add_entities(agent.into_iter().chain(thing), None)
             .map_err(|error| error.to_string())?;
-        let request = Request::new(principal, action.clone(), resource, Context::empty(), None)
-            .map_err(|error| error.to_string())?;
-        Ok(Question { authorizer: &self.authorizer, request, entities })
+        Ok(Frame { principal, action: action.clone(), resource, entities })
+    }
+
+    /// Puts a question together. The error is Cedar's text.
+    pub(super) fn question<'a>(&'a self, frame: &'a Frame, context: Context) -> Result<Question<'a>, String> {
+        let request = Request::new(
+            frame.principal.clone(),
+            frame.action.clone(),
+            frame.resource.clone(),
+            context,
+            None,
+        )
+        .map_err(|error| error.to_string())?;
+        Ok(Question { authorizer: &self.authorizer, request, entities: &frame.entities })
     }
 }
 
 impl Question<'_> {
     /// Cedar's answer over these policies.
     pub(super) fn ask(&self, policies: &PolicySet) -> Response {
-        self.authorizer.is_authorized(&self.request, policies, &self.entities)
+        self.authorizer.is_authorized(&self.request, policies, self.entities)
     }
 }
 
@@ -131,10 +151,12 @@ fn target_attributes(reads: Reads, target: &Target<'_>, path: &str) -> Attribute
     attributes
 }
 
-fn text(text: &str) -> Value {
+/// A string, never a reference.
+pub(super) fn text(text: &str) -> Value {
     Value::new_string(text.into())
 }
 
-fn set(texts: &[Arc<str>]) -> Value {
+/// A set of strings.
+pub(super) fn set(texts: &[Arc<str>]) -> Value {
     Value::new_set(texts.iter().map(|item| text(item)))
 }

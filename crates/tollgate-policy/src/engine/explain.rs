@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use super::weigh::Weighed;
-use super::{Policy, Verdict};
+use super::outlook::Settled;
+use super::{Outlook, Policy, Verdict};
 use crate::compile::{Force, Statement};
+use crate::evidence::{Evidence, Needs};
 use crate::request::{Action, Caller, Target};
+use crate::shape::Shape;
 use crate::source::{Audience, DEFAULT, Effect};
 
 /// A verdict and its reasons.
@@ -15,6 +17,14 @@ pub struct Explanation {
     pub verdict: Verdict,
     /// The rules that determined it, in the order of the source. Empty if only the default did.
     pub rules: Vec<Reason>,
+    /// The shadow rules that apply, or could not be evaluated.
+    pub shadow: Vec<Reason>,
+    /// The facts that were looked at: name, what it tests, and whether it holds; the error says why that can't be told.
+    pub facts: Vec<(String, String, Result<bool, String>)>,
+    /// Whether every call of the target gets this verdict, whatever it carries.
+    pub regardless: bool,
+    /// What the verdict depends on.
+    pub reads: Needs,
     /// For a denial or a question: what would change it, as short phrases. Empty for what is allowed.
     pub change: Vec<String>,
 }
@@ -26,6 +36,8 @@ pub struct Reason {
     pub id: Arc<str>,
     /// What it does.
     pub effect: Effect,
+    /// Its condition.
+    pub when: Option<String>,
     /// Its reason.
     pub because: Option<Arc<str>>,
     /// The included file it is in; `None` = the configuration.
@@ -43,49 +55,83 @@ impl Policy {
         caller: &Caller<'_>,
         action: Action,
         target: &Target<'_>,
+        shape: Option<&Arc<Shape>>,
+        evidence: &Evidence<'_>,
         approved: &[Audience],
     ) -> Explanation {
-        let verdict = self.decide(caller, action, target, approved);
-        let path = target.path();
-        let look = |action: Action| {
-            let matching =
-                |caller| self.slices.matching(&self.statements, action, target.kind, &path, caller);
-            (self.weigh(&matching(Some(caller)), caller, action, target, &path, approved), matching(None))
+        let used = if action.follows() { target.kind.used_by() } else { action };
+        let outlook = self.outlook(caller, used, target, shape);
+        let settled = self.settled(&outlook, evidence);
+        let verdict = if action.follows() {
+            self.follow(caller, &[action], target)
+        } else {
+            self.settle(&outlook, evidence, approved).verdict
         };
-        let (mut weighed, mut indices) = look(action);
-        if action.follows() && self.refused(&weighed).is_none() {
-            (weighed, indices) = look(target.kind.used_by());
-        }
-        let near: Vec<&Statement> = indices.iter().filter_map(|index| self.statement(*index)).collect();
-        let rules = self.reasons(&verdict, &weighed);
+        let path = target.path();
+        let near = self.slices.matching(&self.statements, used, target.kind, &path, None);
+        let near: Vec<&Statement> = near.iter().filter_map(|index| self.statement(*index)).collect();
+        let named = |rules: &[Arc<str>]| self.reasons(rules, &settled);
+        let rules = match &verdict {
+            Verdict::Allow { rules } | Verdict::Ask { rules, .. } | Verdict::Deny { rules, .. } => {
+                named(rules)
+            }
+            Verdict::Invalid { .. } => Vec::new(),
+        };
         let change = match &verdict {
             Verdict::Allow { .. } => Vec::new(),
-            Verdict::Ask { audience, .. } => {
-                let mut change = vec![format!("an approval by {}", person(audience))];
-                change.extend(self.unless(&weighed.asks));
+            Verdict::Ask { demands, .. } => {
+                let mut change: Vec<String> = demands
+                    .iter()
+                    .map(|demand| match demand.count {
+                        0 | 1 => format!("an approval by {}", person(&demand.audience)),
+                        count => format!("approvals by {count} people: {}", person(&demand.audience)),
+                    })
+                    .collect();
+                change.extend(self.unless(&settled.weighed.asks));
                 change
             }
             Verdict::Deny { error: true, .. } => {
                 rules.iter().map(|reason| format!("rule `{}` repaired", reason.id)).collect()
             }
             Verdict::Deny { rule, .. } if **rule == *DEFAULT => permits_nearby(&near, &path),
-            Verdict::Deny { .. } => self.unless(&weighed.forbids),
+            Verdict::Deny { rules, .. } if action.follows() => self.unless(&self.indices(rules)),
+            Verdict::Deny { .. } => self.unless(&settled.weighed.forbids),
+            Verdict::Invalid { .. } => vec!["arguments that fit the tool's schema".into()],
         };
-        Explanation { verdict, rules, change }
+        let shadow = named(&self.ids(settled.shadows.iter().copied()));
+        let facts = settled.facts.iter().filter_map(|(index, held)| {
+            let matcher = self.facts.get(usize::try_from(*index).ok()?)?;
+            Some((matcher.name.clone(), matcher.written.clone(), held.clone()))
+        });
+        Explanation {
+            facts: facts.collect(),
+            regardless: Outlook::is_settled(&outlook),
+            reads: outlook.reads(),
+            verdict,
+            rules,
+            shadow,
+            change,
+        }
     }
 
-    fn reasons(&self, verdict: &Verdict, weighed: &Weighed) -> Vec<Reason> {
-        let (Verdict::Allow { rules } | Verdict::Ask { rules, .. } | Verdict::Deny { rules, .. }) = verdict;
+    fn indices(&self, rules: &[Arc<str>]) -> Vec<u32> {
+        let all = (0..).zip(&self.statements);
+        all.filter(|(_, statement)| rules.contains(&statement.id)).map(|(index, _)| index).collect()
+    }
+
+    fn reasons(&self, rules: &[Arc<str>], settled: &Settled) -> Vec<Reason> {
         let mut reasons: Vec<Reason> = Vec::new();
         for (index, statement) in (0..).zip(&self.statements) {
             let told = reasons.iter().any(|reason| reason.id == statement.id);
             if told || !rules.contains(&statement.id) || *statement.id == *DEFAULT {
                 continue;
             }
-            let error = weighed.errors.iter().find(|(at, _)| *at == index).map(|(_, error)| error.clone());
+            let errors = &settled.weighed.errors;
+            let error = errors.iter().find(|(at, _)| *at == index).map(|(_, error)| error.clone());
             reasons.push(Reason {
                 id: Arc::clone(&statement.id),
                 effect: statement.words.effect,
+                when: statement.words.when.clone(),
                 because: statement.because.clone(),
                 file: statement.words.file.clone(),
                 line: statement.words.line,
@@ -122,6 +168,7 @@ impl Policy {
 fn permits_nearby(near: &[&Statement], path: &str) -> Vec<String> {
     let mut change: Vec<String> = near
         .iter()
+        .filter(|statement| !statement.shadow)
         .filter(|statement| match statement.force {
             Force::Permit => true,
             Force::Forbid => false,

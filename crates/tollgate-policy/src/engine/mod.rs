@@ -5,18 +5,26 @@ use std::fmt;
 use smallvec::SmallVec;
 
 use crate::compile::{self, Compiled, SCHEMA, Statement};
-use crate::problem::Problems;
+use crate::condition::Comparison;
+use crate::evidence::{Evidence, Needs};
+use crate::facts::Matcher;
+use crate::problem::{Problem, Problems};
 use crate::request::{Action, Caller, Target};
 use crate::source::{Audience, Effect, Source};
 
 mod cedar;
+mod context;
 mod explain;
+mod outlook;
 mod slice;
+mod typed;
 mod verdict;
 mod weigh;
 
 pub use explain::{Explanation, Reason};
-pub use verdict::{Rules, Verdict};
+pub use outlook::Outlook;
+pub use typed::{Checked, Tool};
+pub use verdict::{Decision, Rules, Verdict};
 
 /// Statements by index, ascending.
 type Indices = SmallVec<[u32; 16]>;
@@ -26,20 +34,26 @@ pub struct Policy {
     statements: Vec<Statement>,
     default: Effect,
     shown: String,
+    facts: Vec<Matcher>,
+    tests: Vec<Comparison>,
     slices: slice::Slices,
     cedar: cedar::Cedar,
+    typed: typed::Known,
 }
 
 impl Policy {
     /// Compiles a source, or tells everything that is wrong with it.
     pub fn compile(source: &Source) -> Result<Self, Problems> {
-        let Compiled { statements, shown } = compile::compile(source)?;
+        let Compiled { statements, shown, facts, tests } = compile::compile(source)?;
         Ok(Self {
             slices: slice::Slices::new(&statements),
             cedar: cedar::Cedar::new()?,
+            typed: typed::Known::of(source),
             statements,
             default: source.default,
             shown,
+            facts,
+            tests,
         })
     }
 
@@ -53,55 +67,56 @@ impl Policy {
         SCHEMA
     }
 
-    /// Whether `caller` may do `action` with `target`, given who approved this very call already.
+    /// Whether `caller` may do `action` with `target`, given what the call carries and who approved it already: an outlook, settled.
     ///
-    /// The verdict depends on nothing else, so it may be kept for equal caller, action, target and approvals.
-    /// `list`, `subscribe` and `see` are allowed if using the target (call, get,
-    /// read) is allowed or asked, and no policy forbids them; they are never asked about.
+    /// `list`, `subscribe` and `see` are allowed if using the target (call, get, read) could be allowed or asked, and no policy
+    /// forbids them; they are never asked about.
     pub fn decide(
         &self,
         caller: &Caller<'_>,
         action: Action,
         target: &Target<'_>,
+        evidence: &Evidence<'_>,
         approved: &[Audience],
     ) -> Verdict {
-        let path = target.path();
-        if !action.follows() {
-            let indices = self.slices.matching(&self.statements, action, target.kind, &path, Some(caller));
-            return self.conclude(&self.weigh(&indices, caller, action, target, &path, approved), approved);
+        if action.follows() {
+            return self.follow(caller, &[action], target);
         }
-        let used_by = target.kind.used_by();
-        let indices = self.slices.matching(&self.statements, used_by, target.kind, &path, Some(caller));
-        match self.conclude(&self.weigh(&indices, caller, used_by, target, &path, &[]), &[]) {
-            verdict @ Verdict::Deny { .. } => verdict,
-            Verdict::Allow { rules } | Verdict::Ask { rules, .. } => {
-                let mut indices =
-                    self.slices.matching(&self.statements, action, target.kind, &path, Some(caller));
-                indices.retain(|index| self.forbids(*index));
-                self.refused(&self.weigh(&indices, caller, action, target, &path, &[]))
-                    .unwrap_or(Verdict::Allow { rules })
-            }
-        }
+        self.settle(&self.outlook(caller, action, target, None), evidence, approved).verdict
     }
 
     /// Whether any arguments could make using `target` allowed or asked: if not, it is not listed to `caller`. Hiding never replaces
     /// deciding.
     pub fn visible(&self, caller: &Caller<'_>, target: &Target<'_>) -> bool {
-        match self.decide(caller, Action::See, target, &[]) {
+        match self.follow(caller, &[Action::See, Action::List], target) {
             Verdict::Allow { .. } | Verdict::Ask { .. } => true,
-            Verdict::Deny { .. } => false,
+            Verdict::Deny { .. } | Verdict::Invalid { .. } => false,
         }
+    }
+
+    /// The rules that read this part of the evidence: id, file and line.
+    pub fn readers(&self, part: Needs) -> Vec<Problem> {
+        let reads = |statement: &&Statement| {
+            let task = statement.uses.facts.iter().any(|fact| {
+                usize::try_from(*fact)
+                    .ok()
+                    .and_then(|fact| self.facts.get(fact))
+                    .is_some_and(Matcher::reads_task)
+            });
+            let task = if task { Needs::TASK } else { Needs::NONE };
+            !statement.implied && statement.reads.needs().and(task).has(part)
+        };
+        let told = |statement: &Statement| Problem {
+            rule: Some(statement.id.to_string()),
+            file: statement.words.file.as_deref().map(Into::into),
+            line: statement.words.line,
+            ..Problem::default()
+        };
+        self.statements.iter().filter(reads).map(told).collect()
     }
 
     fn statement(&self, index: u32) -> Option<&Statement> {
         self.statements.get(usize::try_from(index).ok()?)
-    }
-
-    fn forbids(&self, index: u32) -> bool {
-        self.statement(index).is_some_and(|statement| match statement.force {
-            compile::Force::Forbid => true,
-            compile::Force::Permit | compile::Force::Ask(_) => false,
-        })
     }
 }
 

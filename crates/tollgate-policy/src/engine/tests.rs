@@ -5,8 +5,8 @@ use proptest::sample::select;
 
 use super::slice::Slice;
 use super::{Policy, Verdict};
-use crate::compile::{Force, Reads};
-use crate::{Action, Audience, Caller, Effect, Flags, Include, Kind, Rule, Source, Target, Who};
+use crate::compile::Force;
+use crate::{Action, Audience, Caller, Effect, Evidence, Flags, Include, Kind, Rule, Source, Target, Who};
 
 /// The same policy with nothing left out: every statement is evaluated by Cedar, with every attribute.
 fn whole(source: &Source) -> Policy {
@@ -15,7 +15,7 @@ fn whole(source: &Source) -> Policy {
         statement.certain = false;
         statement.permit = None;
         statement.implied = false;
-        statement.reads = Reads::ALL;
+        statement.reads = statement.reads.with_every_attribute();
     }
     policy
 }
@@ -27,21 +27,21 @@ fn unsliced(
     target: &Target<'_>,
     approved: &[Audience],
 ) -> Verdict {
-    let weigh = |action: Action, forbids_only: bool, approved: &[Audience]| {
+    let weigh = |action: Action, forbids_only: bool| {
         let members = (0..)
             .zip(&policy.statements)
             .filter(|(_, statement)| !forbids_only || statement.force == Force::Forbid);
         let slice = Slice::of(members).unwrap();
         assert!(slice.certain.is_empty());
-        policy.weigh_slice(&slice, caller, action, target, &target.path(), approved)
+        policy.weigh_slice(&slice, caller, action, target, &target.path())
     };
     if !action.follows() {
-        return policy.conclude(&weigh(action, false, approved), approved);
+        return policy.conclude(&weigh(action, false), approved);
     }
-    match policy.conclude(&weigh(target.kind.used_by(), false, &[]), &[]) {
-        verdict @ Verdict::Deny { .. } => verdict,
+    match policy.conclude(&weigh(target.kind.used_by(), false), &[]) {
+        verdict @ (Verdict::Deny { .. } | Verdict::Invalid { .. }) => verdict,
         Verdict::Allow { rules } | Verdict::Ask { rules, .. } => {
-            policy.refused(&weigh(action, true, &[])).unwrap_or(Verdict::Allow { rules })
+            policy.refused(&weigh(action, true)).unwrap_or(Verdict::Allow { rules })
         }
     }
 }
@@ -109,7 +109,7 @@ fn source() -> impl Strategy<Value = Source> {
             .zip(files)
             .map(|(n, text): (usize, _)| Include { name: format!("{n}.cedar"), text: text.into() })
             .collect();
-        Source { default, rules, include }
+        Source { default, rules, include, facts: vec![] }
     })
 }
 
@@ -174,13 +174,13 @@ proptest! {
                 labels: &case.labels,
             };
             let approved: &[Audience] = if case.approved { &[Audience::Agent] } else { &[] };
-            let sliced = policy.decide(&caller, case.action, &target, approved);
+            let sliced = policy.decide(&caller, case.action, &target, &Evidence::default(), approved);
             prop_assert_eq!(
                 &sliced,
                 &unsliced(&whole, &caller, case.action, &target, approved),
                 "{:?}\n{}", case, policy.show()
             );
-            let explained = policy.explain(&caller, case.action, &target, approved);
+            let explained = policy.explain(&caller, case.action, &target, None, &Evidence::default(), approved);
             prop_assert_eq!(&explained.verdict, &sliced);
             prop_assert_eq!(explained.change.is_empty(), matches!(sliced, Verdict::Allow { .. }));
         }
@@ -198,10 +198,11 @@ fn slices_are_bounded_and_right_beyond_the_bound() {
     let rules = (0..13)
         .map(|n| Rule::new(format!("rule-{n}"), Effect::Deny, format!("*{}*", char::from(b'a' + n))))
         .collect();
-    let policy = Policy::compile(&Source { default: Effect::Allow, rules, include: vec![] }).unwrap();
+    let policy =
+        Policy::compile(&Source { default: Effect::Allow, rules, include: vec![], facts: vec![] }).unwrap();
     for bits in 0..1_u32 << 13 {
         let name: String = (0..13).filter(|n| bits & (1 << n) != 0).map(|n| char::from(b'a' + n)).collect();
-        let verdict = policy.decide(&NOBODY, Action::Call, &tool("Z", &name), &[]);
+        let verdict = policy.decide(&NOBODY, Action::Call, &tool("Z", &name), &Evidence::default(), &[]);
         assert_eq!(matches!(verdict, Verdict::Allow { .. }), bits == 0, "{name}");
     }
     assert_eq!(policy.slices.kept(), 4096);
@@ -216,6 +217,7 @@ fn nothing_left_to_evaluate_needs_no_cedar() {
             Rule { when: Some("tool.destructive".into()), ..Rule::new("b", Effect::Deny, "files/*") },
         ],
         include: vec![],
+        facts: vec![],
     };
     let policy = Policy::compile(&source).unwrap();
     let open = |server| {

@@ -4,10 +4,19 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::source::Audience;
+use crate::source::{Audience, Demand};
 
 /// The ids of the rules that determined a verdict, in the order of the source, each once. `default` stands for the default.
 pub type Rules = SmallVec<[Arc<str>; 2]>;
+
+/// What policy says of a call, and what it would have said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// What counts.
+    pub verdict: Verdict,
+    /// The rules marked `shadow` that apply to the call, or could not be evaluated: told, not enforced.
+    pub shadow: Rules,
+}
 
 /// What policy says of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,10 +26,12 @@ pub enum Verdict {
         /// The rules that permit it, and the asks that approvals lifted.
         rules: Rules,
     },
-    /// It may pass once `audience` approved. Decide again with that approval: another audience may be next.
+    /// It may pass once everyone in `demands` approved. Decide again with those approvals.
     Ask {
-        /// Who is to be asked.
+        /// Who is to be asked first.
         audience: Audience,
+        /// Everyone who is to be asked, `audience` first, each audience once, with the largest count that a rule demands.
+        demands: SmallVec<[Demand; 1]>,
         /// The first rule that asks that audience.
         rule: Arc<str>,
         /// Its reason.
@@ -38,5 +49,10 @@ pub enum Verdict {
         rules: Rules,
         /// The rules could not be evaluated (code `policy.error`); [`crate::Policy::explain`] tells why.
         error: bool,
+    },
+    /// It may not pass: rules read its arguments, and those are not what the tool's schema wants (code `arguments.invalid`).
+    Invalid {
+        /// What is wrong with them, in words for a model.
+        because: Arc<str>,
     },
 }

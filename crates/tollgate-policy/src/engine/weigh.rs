@@ -3,17 +3,19 @@
 
 use std::sync::Arc;
 
-use cedar_policy::{AuthorizationError, Decision, PolicyId, Response};
+use cedar_policy::{AuthorizationError, Context, Decision, PolicyId, Response};
+use smallvec::SmallVec;
 
+use super::cedar::Question;
 use super::slice::Slice;
 use super::{Indices, Policy, Rules, Verdict};
 use crate::compile::Force;
 use crate::request::{Action, Caller, Target};
 use crate::room::with_room;
-use crate::source::{Audience, DEFAULT, Effect};
+use crate::source::{Audience, DEFAULT, Demand, Effect};
 
 /// What applies to a call.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Weighed {
     /// What could not be evaluated, and why.
     pub(super) errors: Vec<(u32, String)>,
@@ -25,8 +27,38 @@ pub(super) struct Weighed {
     pub(super) permits: Indices,
 }
 
+impl Weighed {
+    /// Whether something stands against the call that no approval lifts.
+    pub(super) fn stands(&self) -> bool {
+        !self.errors.is_empty() || !self.forbids.is_empty()
+    }
+
+    /// Everything that applies, and what could not be evaluated.
+    pub(super) fn all(self) -> Indices {
+        let errors = self.errors.into_iter().map(|(index, _)| index);
+        errors.chain(self.forbids).chain(self.asks).chain(self.permits).collect()
+    }
+
+    /// What applies beside this.
+    pub(super) fn add(&mut self, other: Self) {
+        self.errors.extend(other.errors);
+        self.forbids.extend(other.forbids);
+        self.asks.extend(other.asks);
+        self.permits.extend(other.permits);
+        self.sort();
+    }
+
+    fn sort(&mut self) {
+        self.forbids.sort_unstable();
+        self.asks.sort_unstable();
+        self.permits.sort_unstable();
+        self.errors.sort_by_key(|(index, _)| *index);
+        self.errors.dedup_by_key(|(index, _)| *index);
+    }
+}
+
 impl Policy {
-    /// Finds out what applies among these statements.
+    /// Finds out what applies among these statements, which read nothing of a call.
     pub(super) fn weigh(
         &self,
         indices: &Indices,
@@ -34,13 +66,12 @@ impl Policy {
         action: Action,
         target: &Target<'_>,
         path: &str,
-        approved: &[Audience],
     ) -> Weighed {
         let Some(slice) = self.slices.slice(&self.statements, indices) else {
             let broken = |index: &u32| (*index, "Cedar refuses the policies together".to_owned());
             return Weighed { errors: indices.iter().map(broken).collect(), ..Weighed::default() };
         };
-        self.weigh_slice(&slice, caller, action, target, path, approved)
+        self.weigh_slice(&slice, caller, action, target, path)
     }
 
     /// Finds out what applies in a slice.
@@ -51,39 +82,42 @@ impl Policy {
         action: Action,
         target: &Target<'_>,
         path: &str,
-        approved: &[Audience],
     ) -> Weighed {
         let mut weighed = Weighed::default();
         for index in &slice.certain {
             self.applies(*index, &mut weighed);
         }
         if !slice.open.is_empty() {
-            match self.cedar.question(slice.reads, caller, action, target, path) {
+            let frame = self.cedar.frame(slice.reads, caller, action, target, path);
+            match frame
+                .as_ref()
+                .map_err(Clone::clone)
+                .and_then(|frame| self.cedar.question(frame, Context::empty()))
+            {
                 Err(error) => {
                     weighed.errors.extend(slice.open.iter().map(|index| (*index, error.clone())));
                 }
-                Ok(question) => {
-                    let response = with_room(slice.weight, || question.ask(&slice.policies));
-                    self.read(&response, &mut weighed);
-                    // Asks hide the permits beneath them: Cedar names those only where it denies nothing.
-                    let denied = response.decision() == Decision::Deny;
-                    let hidden = denied && response.diagnostics().reason().next().is_some();
-                    let lifted = weighed.asks.iter().all(|ask| self.lifted(*ask, approved));
-                    let wanted = weighed.errors.is_empty()
-                        && weighed.forbids.is_empty()
-                        && (lifted || weighed.permits.is_empty());
-                    if hidden && wanted {
-                        let response = with_room(slice.weight, || question.ask(&slice.permits));
-                        self.read(&response, &mut weighed);
-                    }
-                }
+                Ok(question) => self.put(slice, &question, &mut weighed),
             }
         }
-        weighed.forbids.sort_unstable();
-        weighed.asks.sort_unstable();
-        weighed.permits.sort_unstable();
-        weighed.errors.sort_unstable_by_key(|(index, _)| *index);
+        weighed.sort();
         weighed
+    }
+
+    /// Puts a question to Cedar, about the statements of a slice that have to be evaluated.
+    pub(super) fn put(&self, slice: &Slice, question: &Question<'_>, weighed: &mut Weighed) {
+        if slice.open.is_empty() {
+            return;
+        }
+        let response = with_room(slice.weight, || question.ask(&slice.policies));
+        self.read(&response, weighed);
+        // Asks hide the permits beneath them: Cedar names those only where it denies nothing.
+        let denied = response.decision() == Decision::Deny;
+        let hidden = denied && response.diagnostics().reason().next().is_some();
+        if hidden && !weighed.stands() {
+            let response = with_room(slice.weight, || question.ask(&slice.permits));
+            self.read(&response, weighed);
+        }
     }
 
     fn read(&self, response: &Response, weighed: &mut Weighed) {
@@ -114,12 +148,12 @@ impl Policy {
     }
 
     fn lifted(&self, ask: u32, approved: &[Audience]) -> bool {
-        self.audience(ask).is_some_and(|audience| approved.contains(audience))
+        self.demand(ask).is_some_and(|demand| approved.contains(&demand.audience))
     }
 
-    fn audience(&self, index: u32) -> Option<&Audience> {
+    fn demand(&self, index: u32) -> Option<&Demand> {
         match &self.statement(index)?.force {
-            Force::Ask(audience) => Some(audience),
+            Force::Ask(demand) => Some(demand),
             Force::Permit | Force::Forbid => None,
         }
     }
@@ -141,13 +175,16 @@ impl Policy {
         }
         let default_lifted = approved.contains(&Audience::Agent);
         let outstanding = || weighed.asks.iter().copied().filter(|ask| !self.lifted(*ask, approved));
-        if let Some((first, audience)) = outstanding().find_map(|ask| Some((ask, self.audience(ask)?))) {
+        if let Some((first, demand)) = outstanding().find_map(|ask| Some((ask, self.demand(ask)?))) {
             let mut rules = self.ids(outstanding());
+            let mut demands = distinct(outstanding().filter_map(|ask| self.demand(ask)));
             if asks_by_default && !default_lifted {
                 rules.push(DEFAULT.into());
+                demands = distinct(demands.iter().chain([&BY_DEFAULT]));
             }
             return Verdict::Ask {
-                audience: audience.clone(),
+                audience: demand.audience.clone(),
+                demands,
                 rule: self.id(first),
                 because: self.because(first),
                 rules,
@@ -156,6 +193,7 @@ impl Policy {
         if asks_by_default && !default_lifted {
             return Verdict::Ask {
                 audience: Audience::Agent,
+                demands: distinct([&BY_DEFAULT].into_iter()),
                 rule: DEFAULT.into(),
                 because: Some("no rule permits it unasked".into()),
                 rules: Rules::from_iter([DEFAULT.into()]),
@@ -199,7 +237,7 @@ impl Policy {
     }
 
     /// The ids of these statements, each once, in the order of the source.
-    fn ids(&self, indices: impl Iterator<Item = u32>) -> Rules {
+    pub(super) fn ids(&self, indices: impl Iterator<Item = u32>) -> Rules {
         let mut indices: Indices = indices.collect();
         indices.sort_unstable();
         let mut rules = Rules::new();
@@ -211,6 +249,21 @@ impl Policy {
         }
         rules
     }
+}
+
+/// Whom `default: ask` asks.
+const BY_DEFAULT: Demand = Demand { audience: Audience::Agent, count: 1 };
+
+/// Each audience once, in order, with the largest count.
+fn distinct<'a>(demands: impl Iterator<Item = &'a Demand>) -> SmallVec<[Demand; 1]> {
+    let mut distinct: SmallVec<[Demand; 1]> = SmallVec::new();
+    for demand in demands {
+        match distinct.iter_mut().find(|known| known.audience == demand.audience) {
+            Some(known) => known.count = known.count.max(demand.count),
+            None => distinct.push(demand.clone()),
+        }
+    }
+    distinct
 }
 
 /// What has no index is none of ours.

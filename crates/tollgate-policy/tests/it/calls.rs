@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use tollgate_policy::{
-    Action, Audience, Caller, Effect, Kind, Policy, Rule, Rules, Source, Target, Verdict, Who,
+    Action, Audience, Caller, Demand, Effect, Evidence, Kind, Policy, Rule, Rules, Source, Target, Verdict,
+    Who,
 };
 
 use crate::{CODER, cedar, destructive, policy, tool};
@@ -19,6 +20,7 @@ fn said(verdict: &Verdict) -> String {
         Verdict::Deny { rules, error, .. } => {
             format!("deny{} {}", if *error { " error" } else { "" }, rules.join(" "))
         }
+        Verdict::Invalid { because } => format!("invalid {because}"),
     }
 }
 
@@ -63,7 +65,7 @@ fn ten_calls() {
         (engineer, Action::Get, prompt, "allow eng-jira"),
         (engineer, Action::Sample, tool("jira", "get_issue"), "deny default"),
     ] {
-        let verdict = policy.decide(&caller, action, &target, &[]);
+        let verdict = policy.decide(&caller, action, &target, &Evidence::default(), &[]);
         assert_eq!(said(&verdict), expected, "{} {action:?} {}/{}", caller.agent, target.server, target.name);
     }
 }
@@ -74,7 +76,7 @@ fn a_denial_says_its_rule_and_reason() {
         Rule { because: Some("deletes need a human".into()), ..Rule::new("no-deletes", Effect::Deny, "f/*") };
     let policy = policy(Effect::Allow, vec![rule]);
     assert_eq!(
-        policy.decide(&CODER, Action::Call, &tool("f", "x"), &[]),
+        policy.decide(&CODER, Action::Call, &tool("f", "x"), &Evidence::default(), &[]),
         Verdict::Deny {
             rule: "no-deletes".into(),
             because: Some("deletes need a human".into()),
@@ -87,10 +89,18 @@ fn a_denial_says_its_rule_and_reason() {
 #[test]
 fn an_approval_lifts_an_ask_and_the_ask_permits() {
     let policy = policy(Effect::Deny, vec![Rule::new("ask", Effect::Ask, "f/*")]);
-    let decide = |approved: &[Audience]| policy.decide(&CODER, Action::Call, &tool("f", "x"), approved);
+    let decide = |approved: &[Audience]| {
+        policy.decide(&CODER, Action::Call, &tool("f", "x"), &Evidence::default(), approved)
+    };
     assert_eq!(
         decide(&[]),
-        Verdict::Ask { audience: Audience::Agent, rule: "ask".into(), because: None, rules: rules(&["ask"]) }
+        Verdict::Ask {
+            audience: Audience::Agent,
+            demands: [Demand { audience: Audience::Agent, count: 1 }].into_iter().collect(),
+            rule: "ask".into(),
+            because: None,
+            rules: rules(&["ask"])
+        }
     );
     assert_eq!(decide(&[Audience::Agent]), Verdict::Allow { rules: rules(&["ask"]) });
     // of somebody else: no
@@ -104,7 +114,7 @@ fn nobody_is_asked_about_what_would_be_denied() {
     // an ask in Cedar permits nothing by itself
     let text = "@id(\"ask\") @ask(\"agent\") forbid (principal, action, resource);";
     let call = |policy: &Policy, approved: &[Audience]| {
-        said(&policy.decide(&CODER, Action::Call, &tool("f", "x"), approved))
+        said(&policy.decide(&CODER, Action::Call, &tool("f", "x"), &Evidence::default(), approved))
     };
     let denying = cedar(Effect::Deny, text);
     assert_eq!(call(&denying, &[]), "deny default");
@@ -129,7 +139,7 @@ fn the_default_speaks_where_no_rule_does() {
             vec![Rule::new("yes", Effect::Allow, "f/yes"), Rule::new("no", Effect::Deny, "f/no")],
         );
         let call = |name, approved: &[Audience]| {
-            said(&policy.decide(&CODER, Action::Call, &tool("f", name), approved))
+            said(&policy.decide(&CODER, Action::Call, &tool("f", name), &Evidence::default(), approved))
         };
         assert_eq!(call("other", &[]), before);
         assert_eq!(call("other", &[Audience::Agent]), after);
@@ -138,7 +148,10 @@ fn the_default_speaks_where_no_rule_does() {
         assert_eq!(call("no", &[Audience::Agent]), "deny no");
         // shorthand rules say nothing of sampling
         for action in [Action::Sample, Action::Elicit] {
-            assert_eq!(said(&policy.decide(&CODER, action, &tool("f", "no"), &[])), before);
+            assert_eq!(
+                said(&policy.decide(&CODER, action, &tool("f", "no"), &Evidence::default(), &[])),
+                before
+            );
         }
     }
 }
@@ -157,7 +170,11 @@ fn the_starter_asks_about_destructive_tools_only() {
         (Action::Sample, destructive(tool("sample", "note_delete")), "allow default"),
         (Action::Elicit, tool("sample", "echo"), "allow default"),
     ] {
-        assert_eq!(said(&policy.decide(&CODER, action, &target, &[])), expected, "{action:?}");
+        assert_eq!(
+            said(&policy.decide(&CODER, action, &target, &Evidence::default(), &[])),
+            expected,
+            "{action:?}"
+        );
     }
     assert!(policy.visible(&CODER, &destructive(tool("sample", "note_delete"))));
 }
@@ -178,7 +195,10 @@ fn what_can_only_be_denied_is_not_visible() {
         let target = tool(server, name);
         assert_eq!(policy.visible(&CODER, &target), expected, "{server}/{name}");
         for action in [Action::List, Action::Subscribe, Action::See] {
-            let allowed = matches!(policy.decide(&CODER, action, &target, &[]), Verdict::Allow { .. });
+            let allowed = matches!(
+                policy.decide(&CODER, action, &target, &Evidence::default(), &[]),
+                Verdict::Allow { .. }
+            );
             assert_eq!(allowed, expected, "{action:?} {server}/{name}");
         }
     }
@@ -200,10 +220,13 @@ fn an_absent_user_or_tenant_matches_nothing() {
     let ana = Caller { user: Some("ana"), tenant: Some("acme"), ..CODER };
     for server in ["t", "u", "f"] {
         assert!(matches!(
-            policy.decide(&CODER, Action::Call, &tool(server, "x"), &[]),
+            policy.decide(&CODER, Action::Call, &tool(server, "x"), &Evidence::default(), &[]),
             Verdict::Deny { error: false, .. }
         ));
-        assert!(matches!(policy.decide(&ana, Action::Call, &tool(server, "x"), &[]), Verdict::Allow { .. }));
+        assert!(matches!(
+            policy.decide(&ana, Action::Call, &tool(server, "x"), &Evidence::default(), &[]),
+            Verdict::Allow { .. }
+        ));
     }
 }
 
@@ -224,9 +247,9 @@ fn the_longest_rule_decides() {
         ],
     );
     let mut target = tool("f", "x");
-    assert_eq!(said(&policy.decide(&CODER, Action::Call, &target, &[])), "deny deep");
+    assert_eq!(said(&policy.decide(&CODER, Action::Call, &target, &Evidence::default(), &[])), "deny deep");
     target.flags.read_only = true;
-    assert_eq!(said(&policy.decide(&CODER, Action::Call, &target, &[])), "allow long");
+    assert_eq!(said(&policy.decide(&CODER, Action::Call, &target, &Evidence::default(), &[])), "allow long");
 }
 
 #[test]
@@ -253,7 +276,8 @@ fn explanations() {
             Rule { line: 7, ..Rule::new("never", Effect::Deny, "g/never") },
         ],
     );
-    let explain = |target: Target<'_>| policy.explain(&CODER, Action::Call, &target, &[]);
+    let explain =
+        |target: Target<'_>| policy.explain(&CODER, Action::Call, &target, None, &Evidence::default(), &[]);
 
     let nothing_permits = explain(tool("f", "x"));
     assert!(nothing_permits.rules.is_empty());
@@ -282,7 +306,7 @@ fn explanations() {
         Effect::Allow,
         "@id(\"sum\") permit (principal, action, resource) when { 9223372036854775807 + 1 > 0 };",
     );
-    let broken = broken.explain(&CODER, Action::Call, &tool("f", "x"), &[]);
+    let broken = broken.explain(&CODER, Action::Call, &tool("f", "x"), None, &Evidence::default(), &[]);
     assert_eq!(broken.change, ["rule `sum` repaired"]);
     assert!(broken.rules[0].error.as_deref().is_some_and(|text| text.contains("overflow")), "{broken:?}");
     assert_eq!((broken.rules[0].file.as_deref(), broken.rules[0].line), (Some("a.cedar"), 1));

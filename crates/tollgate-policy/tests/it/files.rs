@@ -1,7 +1,9 @@
 //! Cedar files beside shorthand, and what `tollgate policy show` prints.
 
 use cedar_policy::PolicySet;
-use tollgate_policy::{Action, Audience, Effect, Include, Kind, Policy, Rule, Source, Target, Verdict, Who};
+use tollgate_policy::{
+    Action, Audience, Effect, Evidence, Include, Kind, Policy, Rule, Source, Target, Verdict, Who,
+};
 
 use crate::{CODER, cedar, tool};
 
@@ -29,6 +31,7 @@ fn shown() {
             name: "policies/a.cedar".into(),
             text: "permit (principal, action == Action::\"read\", resource);\n".into(),
         }],
+        facts: vec![],
     };
     let policy = Policy::compile(&source).unwrap();
     let expected = r#"// default: ask. What no policy permits or forbids asks the agent's human; no policy says so, because none can.
@@ -80,7 +83,7 @@ permit (principal, action == Action::"read", resource);
 #[test]
 fn a_file_without_ids_is_named_by_file_and_line() {
     let policy = cedar(Effect::Allow, "\n\nforbid (principal, action == Action::\"call\", resource);");
-    let verdict = policy.decide(&CODER, Action::Call, &tool("f", "x"), &[]);
+    let verdict = policy.decide(&CODER, Action::Call, &tool("f", "x"), &Evidence::default(), &[]);
     assert!(matches!(&verdict, Verdict::Deny { rule, .. } if &**rule == "a.cedar:3"), "{verdict:?}");
 }
 
@@ -92,7 +95,8 @@ fn seeing_and_subscribing_can_be_forbidden_by_themselves() {
          @id(\"deaf\") forbid (principal, action == Action::\"subscribe\", resource);\n\
          @id(\"ask\") @ask(\"agent\") forbid (principal, action, resource) when { resource.name == \"asked\" };",
     );
-    let decide = |action, target: Target<'_>| policy.decide(&CODER, action, &target, &[]);
+    let decide =
+        |action, target: Target<'_>| policy.decide(&CODER, action, &target, &Evidence::default(), &[]);
     assert!(!policy.visible(&CODER, &tool("f", "x")));
     assert!(matches!(decide(Action::Call, tool("f", "x")), Verdict::Allow { .. }), "hiding is not deciding");
     assert!(policy.visible(&CODER, &tool("f", "y")));
@@ -103,7 +107,7 @@ fn seeing_and_subscribing_can_be_forbidden_by_themselves() {
     // an ask covers what follows, without a question
     assert!(matches!(decide(Action::See, tool("f", "asked")), Verdict::Allow { .. }));
     assert!(matches!(decide(Action::Sample, tool("f", "asked")), Verdict::Ask { .. }));
-    let blind = policy.explain(&CODER, Action::See, &tool("f", "x"), &[]);
+    let blind = policy.explain(&CODER, Action::See, &tool("f", "x"), None, &Evidence::default(), &[]);
     assert_eq!(blind.change, ["a change of rule `blind` (a.cedar:1)"]);
 }
 
@@ -111,9 +115,10 @@ fn seeing_and_subscribing_can_be_forbidden_by_themselves() {
 fn a_file_asks_beside_the_default() {
     let policy =
         cedar(Effect::Ask, "@id(\"a\") @ask(\"agent\") forbid (principal, action, resource is Tool);");
-    let verdict = policy.decide(&CODER, Action::Call, &tool("f", "x"), &[]);
+    let verdict = policy.decide(&CODER, Action::Call, &tool("f", "x"), &Evidence::default(), &[]);
     let Verdict::Ask { rule, rules, .. } = &verdict else { panic!("{verdict:?}") };
     assert_eq!((&**rule, rules.join(" ").as_str()), ("a", "a default"));
-    let verdict = policy.decide(&CODER, Action::Call, &tool("f", "x"), &[Audience::Agent]);
+    let verdict =
+        policy.decide(&CODER, Action::Call, &tool("f", "x"), &Evidence::default(), &[Audience::Agent]);
     assert!(matches!(verdict, Verdict::Allow { .. }));
 }

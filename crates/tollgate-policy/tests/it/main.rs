@@ -13,6 +13,7 @@ mod files;
 mod reference;
 mod rejects;
 mod traps;
+mod typed;
 
 use tollgate_policy::{Caller, Effect, Flags, Include, Kind, Policy, Rule, Source, Target};
 
@@ -27,12 +28,12 @@ fn destructive(target: Target<'_>) -> Target<'_> {
 }
 
 fn policy(default: Effect, rules: Vec<Rule>) -> Policy {
-    Policy::compile(&Source { default, rules, include: vec![] })
+    Policy::compile(&Source { default, rules, include: vec![], facts: vec![] })
         .unwrap_or_else(|problems| panic!("{problems}"))
 }
 
 fn cedar(default: Effect, text: &str) -> Policy {
     let include = vec![Include { name: "a.cedar".into(), text: text.into() }];
-    Policy::compile(&Source { default, rules: vec![], include })
+    Policy::compile(&Source { default, rules: vec![], include, facts: vec![] })
         .unwrap_or_else(|problems| panic!("{problems}"))
 }

@@ -1,11 +1,11 @@
 //! Every bad policy and its exact message.
 
-use tollgate_policy::{Audience, Effect, Include, Policy, Rule, Source, Who};
+use tollgate_policy::{Action, Audience, Effect, Evidence, Include, Policy, Rule, Source, Who};
 
 fn told(rules: Vec<Rule>, files: &[(&str, &str)]) -> Vec<String> {
     let include =
         files.iter().map(|(name, text)| Include { name: (*name).into(), text: (*text).into() }).collect();
-    match Policy::compile(&Source { default: Effect::Deny, rules, include }) {
+    match Policy::compile(&Source { default: Effect::Deny, rules, include, facts: vec![] }) {
         Ok(policy) => panic!("accepted:\n{}", policy.show()),
         Err(problems) => problems.0.iter().map(ToString::to_string).collect(),
     }
@@ -28,9 +28,9 @@ fn all_problems_of_rules_at_once() {
             at(7, Rule::new("c", Effect::Deny, "")),
             at(8, Rule { only_for: Some(Who::default()), ..Rule::new("d", Effect::Deny, "*") }),
             at(9, Rule { when: when("tool.hinted && tool.destuctive"), ..Rule::new("e", Effect::Deny, "x") }),
-            at(10, Rule { when: when("args.path like \"/etc/*\""), ..Rule::new("f", Effect::Deny, "*") }),
-            at(11, Rule { of: Some(Audience::Operators), ..Rule::new("g", Effect::Ask, "*") }),
-            at(12, Rule { of: Audience::parse("group:platform"), ..Rule::new("h", Effect::Ask, "*") }),
+            at(10, Rule { when: when("facts.contains(\"large\")"), ..Rule::new("f", Effect::Deny, "*") }),
+            at(11, Rule { count: 2, ..Rule::new("g", Effect::Ask, "*") }),
+            at(12, Rule { on: Some(vec![Action::Sample]), ..Rule::new("h", Effect::Ask, "*") }),
             at(13, Rule { of: Some(Audience::Agent), ..Rule::new("i", Effect::Deny, "*") }),
             at(14, Rule::new("j", Effect::Ask, "*")),
             at(15, Rule::new("j.approved", Effect::Ask, "*")),
@@ -46,9 +46,9 @@ fn all_problems_of_rules_at_once() {
         "8: rule `d`: `for` names nobody\n  hint: name `agents`, `groups` or `tenants`; without `for` a rule is for everyone",
         "9: rule `e`: `x` matches nothing\n  hint: a target is a glob over `server/tool`: `x/*` or `*/x`",
         "9:16: rule `e`: unknown name `tool.destuctive`\n  hint: did you mean `tool.destructive`?",
-        "10:1: rule `f`: `args.path` is not available in this version",
-        "11: rule `g`: `of: operators` is not available in this version\n  hint: `of: agent` asks the human at the agent's client",
-        "12: rule `h`: `of: group:platform` is not available in this version\n  hint: `of: agent` asks the human at the agent's client",
+        "10: rule `f`: there is no fact `large`\n  hint: facts stand under `policy.facts`",
+        "11: rule `g`: the agent's human is one person\n  hint: `count` goes with `of: operators` or `of: group:NAME`",
+        "12: rule `h`: nobody can be asked about `sample`\n  hint: allow it or deny it",
         "13: rule `i`: `of` does not go with `deny`",
         "15: rule `j.approved`: the id `j.approved` is taken\n  hint: the rule in line 14 has it too",
     ];
@@ -69,19 +69,31 @@ fn problems_of_files() {
         ),
         (
             "@id(\"x\") @severity(\"high\") forbid (principal, action, resource);",
-            "a.cedar:1: rule `x`: unknown annotation `@severity`\n  hint: known: `@id`, `@ask`, `@because`",
+            "a.cedar:1: rule `x`: unknown annotation `@severity`\n  hint: known: `@id`, `@ask`, `@because`, `@count`, `@shadow`",
         ),
         (
             "@id forbid (principal, action, resource);",
             "a.cedar:1: rule `a.cedar:1`: `@id` is empty\n  hint: write `@id(\"name\")`",
         ),
         (
-            "@ask(\"operators\") forbid (principal, action, resource);",
-            "a.cedar:1: rule `a.cedar:1`: `@ask(\"operators\")` is not available in this version\n  hint: `@ask(\"agent\")` asks the human at the agent's client",
+            "@ask(\"agent\") @count(\"2\") forbid (principal, action, resource);",
+            "a.cedar:1: rule `a.cedar:1`: the agent's human is one person\n  hint: ask `operators` or a group",
+        ),
+        (
+            "@count(\"two\") @ask(\"operators\") forbid (principal, action, resource);",
+            "a.cedar:1: rule `a.cedar:1`: `@count` is not a number from 1 to 9\n  hint: write `@count(\"2\")`",
+        ),
+        (
+            "forbid (principal, action, resource) when { context.facts.contains(\"larg\") };",
+            "a.cedar:1: rule `a.cedar:1`: it reads `context.facts` and names none that there is\n  hint: facts stand under `policy.facts`",
+        ),
+        (
+            "forbid (principal, action, resource) when { context.tests[\"args.a > 1\"] };",
+            "a.cedar:1:45: rule `a.cedar:1`: attribute `tests` in context for Action::\"call\" not found",
         ),
         (
             "@ask forbid (principal, action, resource);",
-            "a.cedar:1: rule `a.cedar:1`: `@ask(\"\")` names nobody\n  hint: write `@ask(\"agent\")`",
+            "a.cedar:1: rule `a.cedar:1`: `@ask(\"\")` names nobody\n  hint: write `@ask(\"agent\")`, `@ask(\"operators\")` or `@ask(\"group:NAME\")`",
         ),
         (
             "@ask(\"agent\") permit (principal, action, resource);",
@@ -104,8 +116,12 @@ fn problems_of_files() {
             "a.cedar:3:8: rule `r`: attribute `destuctive` on entity type `Prompt` not found\n  hint: did you mean `destructive`?",
         ),
         (
-            "forbid (principal, action == Action::\"call\", resource) when { context.args.path == \"x\" };",
-            "a.cedar:1:63: rule `a.cedar:1`: attribute `args` in context for Action::\"call\" not found\n  hint: what a call carries (`context`) is not available in this version",
+            "forbid (principal, action == Action::\"call\", resource) when { context.arg.path == \"x\" };",
+            "a.cedar:1:63: rule `a.cedar:1`: attribute `arg` in context for Action::\"call\" not found\n  hint: did you mean `args`?",
+        ),
+        (
+            "forbid (principal, action == Action::\"call\", resource) when { context.time.hour == \"9\" };",
+            "a.cedar:1:63: rule `a.cedar:1`: the types Long and String are not compatible",
         ),
         (
             "permit (principal, action, resource) when { principal.tenant == \"acme\" };",
@@ -124,7 +140,7 @@ fn problems_of_files() {
             "a.cedar:1:1: rule `a.cedar:1`: policy is impossible: the policy expression evaluates to false for all valid requests",
         ),
         (
-            "forbid (principal, action, resource) when { resource.name == \"x\" && context has args };",
+            "forbid (principal, action, resource) when { resource.name == \"x\" && resource has args };",
             "a.cedar:1:1: rule `a.cedar:1`: policy is impossible: the policy expression evaluates to false for all valid requests",
         ),
     ] {
@@ -192,7 +208,8 @@ fn the_deepest_file_works() {
         let text = format!("permit (principal, action, resource) when {{ {deep}resource.hinted{close} }};");
         let policy = crate::cedar(Effect::Deny, &text);
         let target = crate::tool("f", "x");
-        let verdict = policy.decide(&crate::CODER, tollgate_policy::Action::Call, &target, &[]);
+        let verdict =
+            policy.decide(&crate::CODER, tollgate_policy::Action::Call, &target, &Evidence::default(), &[]);
         assert!(matches!(verdict, tollgate_policy::Verdict::Deny { error: false, .. }), "{verdict:?}");
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cedar_policy::{Authorizer, Context, Decision, Entities, PolicySet, Request};
-use tollgate_policy::{Action, Audience, Caller, Effect, Kind, Rule, Target, Verdict};
+use tollgate_policy::{Action, Audience, Caller, Effect, Evidence, Kind, Rule, Target, Verdict};
 
 use crate::{CODER, cedar, policy, tool};
 
@@ -27,7 +27,7 @@ fn an_error_denies_where_cedar_allows() {
 
     let policy = cedar(Effect::Allow, FAILING);
     for approved in [&[][..], &[Audience::Agent]] {
-        let verdict = policy.decide(&CODER, Action::Call, &tool("f", "x"), approved);
+        let verdict = policy.decide(&CODER, Action::Call, &tool("f", "x"), &Evidence::default(), approved);
         let Verdict::Deny { rule, because, rules, error: true } = verdict else { panic!("{verdict:?}") };
         assert_eq!((&*rule, because.as_deref()), ("sum", Some("this rule could not be evaluated")));
         assert_eq!(rules.len(), 1);
@@ -53,7 +53,7 @@ fn an_error_anywhere_denies() {
         ),
     ] {
         let policy = cedar(Effect::Allow, text);
-        let verdict = policy.decide(&CODER, Action::See, &tool("f", "x"), &[]);
+        let verdict = policy.decide(&CODER, Action::See, &tool("f", "x"), &Evidence::default(), &[]);
         assert!(matches!(verdict, Verdict::Deny { error: true, .. }), "{name}: {verdict:?}");
     }
 }
@@ -73,11 +73,17 @@ fn what_looks_like_an_entity_is_a_string() {
         let caller = Caller { agent: text, user: Some(text), tenant: Some(text), groups: &groups };
         for kind in [Kind::Tool, Kind::Prompt, Kind::Resource] {
             let target = Target { kind, labels: &groups, ..tool("f", text) };
-            let verdict = policy.decide(&caller, kind.used_by(), &target, &[]);
+            let verdict = policy.decide(&caller, kind.used_by(), &target, &Evidence::default(), &[]);
             assert!(matches!(verdict, Verdict::Allow { .. }), "{text}: {verdict:?}");
         }
     }
-    let verdict = policy.decide(&Caller { agent: "root", ..CODER }, Action::Call, &tool("f", "x"), &[]);
+    let verdict = policy.decide(
+        &Caller { agent: "root", ..CODER },
+        Action::Call,
+        &tool("f", "x"),
+        &Evidence::default(),
+        &[],
+    );
     assert!(matches!(&verdict, Verdict::Deny { rules, .. } if rules.len() == 3), "{verdict:?}");
 }
 
@@ -98,7 +104,7 @@ fn any_text_in_a_rule_stays_text() {
     assert_eq!(set.num_of_policies(), 1);
     assert!(!policy.show().contains('\u{202e}'));
     let caller = Caller { agent: hostile, ..CODER };
-    let verdict = policy.decide(&caller, Action::Call, &tool("f", hostile), &[]);
+    let verdict = policy.decide(&caller, Action::Call, &tool("f", hostile), &Evidence::default(), &[]);
     assert_eq!(
         verdict,
         Verdict::Deny {
@@ -111,11 +117,11 @@ fn any_text_in_a_rule_stays_text() {
 }
 
 #[test]
-fn a_context_is_always_empty() {
-    let asks = "forbid (principal, action, resource == Tool::\"f/x\") unless { context has args };";
+fn what_was_not_handed_in_is_not_there() {
+    let asks = "forbid (principal, action, resource == Tool::\"f/x\") unless { context has reason };";
     let policy = cedar(Effect::Allow, asks);
-    let verdict = policy.decide(&CODER, Action::Call, &tool("f", "x"), &[]);
+    let verdict = policy.decide(&CODER, Action::Call, &tool("f", "x"), &Evidence::default(), &[]);
     assert!(matches!(verdict, Verdict::Deny { error: false, .. }), "{verdict:?}");
-    let verdict = policy.decide(&CODER, Action::Call, &tool("f", "y"), &[]);
+    let verdict = policy.decide(&CODER, Action::Call, &tool("f", "y"), &Evidence::default(), &[]);
     assert!(matches!(verdict, Verdict::Allow { .. }), "{verdict:?}");
 }

@@ -211,6 +211,26 @@ impl Running {
         }
     }
 
+    /// A request of the admin API, with an operator's key or (`None`) the operator token: its status and text.
+    pub async fn admin(
+        &self,
+        key: Option<&str>,
+        method: hyper::Method,
+        path: &str,
+        body: String,
+    ) -> Result<(u16, String)> {
+        let token = match key {
+            Some(key) => key.to_owned(),
+            None => std::fs::read_to_string(self.state().join("operator.token"))?.trim().to_owned(),
+        };
+        let headers = [
+            ("authorization".to_owned(), format!("Bearer {token}")),
+            ("content-type".to_owned(), "application/json".to_owned()),
+        ];
+        let answer = http::send(method, &self.admin_url(path), &headers, body).await?;
+        Ok((answer.status(), answer.text().await?))
+    }
+
     /// SIGTERM; it must drain and exit with 0 within `patience`.
     pub async fn stop(&mut self, patience: Duration) -> Result<()> {
         if let Some(pid) = self.pid() {

@@ -23,6 +23,9 @@ mod told;
 /// The players of one run.
 mod seat;
 
+/// Its operators.
+mod desk;
+
 /// Plays a file.
 mod run;
 
@@ -30,7 +33,7 @@ mod run;
 mod tests;
 
 pub use over::{Speaks, Variant};
-pub use parse::{Block, Check, Request, Scenario, Step};
+pub use parse::{Act, Block, Check, Request, Scenario, Step};
 pub use run::play;
 
 /// What a run needs beside the file.

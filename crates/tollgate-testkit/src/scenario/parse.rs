@@ -61,6 +61,10 @@ pub enum Step {
     Returns(String),
     /// `yaml server NAME offers`: another script, and the news of it.
     Offers(String),
+    /// An operator acts.
+    Operates(Act, String),
+    /// `text operator runs`: commands of the binary, one a line; one after `!` must fail.
+    Runs,
     /// Compared with what came, or rewritten by bless.
     Checks(Check),
 }
@@ -82,6 +86,18 @@ pub enum Request {
     Sends,
 }
 
+/// What an operator does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// `json operator approves`: the admin API's body; `refused` is the status that is expected instead, `again` the question that was
+    /// answered last.
+    Approves,
+    /// `json operator denies`: likewise.
+    Denies,
+    /// `json operator revokes`: the newest grant that stands.
+    Revokes,
+}
+
 /// What is checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Check {
@@ -93,10 +109,16 @@ pub enum Check {
     Sees(String),
     /// `json server NAME receives`.
     Receives(String),
+    /// `json operator sees`: the questions that wait.
+    Inbox(String),
+    /// `json operator grants`: the grants that stand.
+    Grants(String),
     /// `json ledger`: the entries since the last such block.
     Ledger,
     /// `text metrics`: lines that must be there.
     Metrics,
+    /// `text operator reads`: lines that the last command prints, at once or soon when it is run again.
+    Reads,
 }
 
 impl Step {
@@ -120,11 +142,59 @@ impl Step {
             ["server", name, "crashes"] => Self::Crashes((*name).to_owned()),
             ["server", name, "returns"] => Self::Returns((*name).to_owned()),
             ["server", name, "offers"] => Self::Offers((*name).to_owned()),
-            ["operator", ..] => return Err(unavailable("operator")),
+            ["operator", "runs"] => Self::Runs,
+            ["operator", "reads"] => Self::Checks(Check::Reads),
+            ["operator", rest @ ..] => Self::of_operator(rest)?,
             ["clock", ..] => return Err(unavailable("clock")),
             ["agent", rest @ ..] => Self::of_agent(rest)?,
             _ => return Err(Failure::new(format!("no block is called `{}`", words.join(" ")))),
         })
+    }
+
+    fn of_operator(words: &[&str]) -> Result<Self> {
+        let (name, verb) = match words {
+            [verb] => (DEFAULT_OPERATOR, *verb),
+            [name, verb] => (*name, *verb),
+            _ => ("", ""),
+        };
+        let name = name.to_owned();
+        Ok(match verb {
+            "approves" => Self::Operates(Act::Approves, name),
+            "denies" => Self::Operates(Act::Denies, name),
+            "revokes" => Self::Operates(Act::Revokes, name),
+            "sees" => Self::Checks(Check::Inbox(name)),
+            "grants" => Self::Checks(Check::Grants(name)),
+            _ => return Err(Failure::new(format!("an operator can't `{}`", words.join(" ")))),
+        })
+    }
+
+    /// The operator it is about.
+    pub fn operator(&self) -> Option<&str> {
+        match self {
+            Self::Operates(_, name) | Self::Checks(Check::Inbox(name) | Check::Grants(name)) => Some(name),
+            Self::Gateway
+            | Self::Reloads
+            | Self::Refuses
+            | Self::Restarts
+            | Self::Killed
+            | Self::Agent(_)
+            | Self::Requests(..)
+            | Self::Answers(_)
+            | Self::Cancels(_)
+            | Self::Crashes(_)
+            | Self::Returns(_)
+            | Self::Offers(_)
+            | Self::Runs
+            | Self::Checks(
+                Check::Gets(_)
+                | Check::Asked(_)
+                | Check::Sees(_)
+                | Check::Receives(_)
+                | Check::Ledger
+                | Check::Metrics
+                | Check::Reads,
+            ) => None,
+        }
     }
 
     fn of_agent(words: &[&str]) -> Result<Self> {
@@ -167,13 +237,25 @@ impl Step {
             | Self::Crashes(_)
             | Self::Returns(_)
             | Self::Offers(_)
-            | Self::Checks(Check::Receives(_) | Check::Ledger | Check::Metrics) => None,
+            | Self::Operates(..)
+            | Self::Runs
+            | Self::Checks(
+                Check::Receives(_)
+                | Check::Inbox(_)
+                | Check::Grants(_)
+                | Check::Ledger
+                | Check::Metrics
+                | Check::Reads,
+            ) => None,
         }
     }
 }
 
 /// The agent of a block that names none.
 pub(super) const DEFAULT_AGENT: &str = "alice";
+
+/// The operator of a block that names none: the holder of the operator token.
+pub(super) const DEFAULT_OPERATOR: &str = "operator";
 
 impl Scenario {
     /// Reads a file.
@@ -254,6 +336,17 @@ impl Scenario {
             return Err("nothing is checked".into());
         }
         Ok(())
+    }
+
+    /// The operators it speaks of who have keys of their own, in order of appearance.
+    pub fn operators(&self) -> Vec<&str> {
+        let mut names = Vec::new();
+        for name in self.blocks.iter().filter_map(|block| block.step.operator()) {
+            if name != DEFAULT_OPERATOR && !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
     }
 
     /// The agents it speaks of, in order of appearance.

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::compare::{Mode, blessed, difference};
+use super::desk::{self, Desk};
 use super::over::Variant;
 use super::parse::{Block, Check, DEFAULT_AGENT, Request, Scenario, Step};
 use super::seat::{Place, Seat, key, key_variable};
@@ -24,6 +25,8 @@ struct Run<'a> {
     servers: BTreeMap<String, Server>,
     seats: BTreeMap<String, Seat>,
     entries_seen: usize,
+    desk: Desk,
+    ran: Vec<String>,
     rewritten: Vec<(std::ops::Range<usize>, String)>,
 }
 
@@ -40,6 +43,8 @@ pub async fn play(scenario: &Scenario, variant: &Variant, options: &Options) -> 
         servers: BTreeMap::new(),
         seats: BTreeMap::new(),
         entries_seen: 0,
+        desk: Desk::default(),
+        ran: Vec::new(),
         rewritten: Vec::new(),
     };
     for block in &scenario.blocks {
@@ -92,6 +97,24 @@ impl Run<'_> {
                 self.seat(name).answer(answer).await
             }
             Step::Cancels(name) => self.seat(name).cancel().await,
+            Step::Operates(act, name) => {
+                let gateway = self.gateway.as_ref().ok_or("there is no gateway in this run")?;
+                self.desk.act(gateway, *act, name, &Json::parse(&block.body)?).await
+            }
+            Step::Runs => {
+                for line in block.body.lines().filter(|line| !line.trim().is_empty()) {
+                    let (line, fails) = match line.strip_prefix('!') {
+                        Some(rest) => (rest, true),
+                        None => (line, false),
+                    };
+                    self.ran = line.split_whitespace().map(ToOwned::to_owned).collect();
+                    let (failed, told) = self.command().await?;
+                    if failed != fails {
+                        return Err(Failure::new(format!("`{line}` told:\n{told}")));
+                    }
+                }
+                Ok(())
+            }
             Step::Checks(check) => self.check(check, block).await,
         }
     }
@@ -100,7 +123,9 @@ impl Run<'_> {
         let config = self.config(body).await?;
         if let Some(binary) = &self.options.binary {
             let names = self.scenario.agents();
-            let env: Vec<_> = names.iter().map(|name| (key_variable(name), key(name))).collect();
+            let operators = self.scenario.operators().into_iter().map(desk::seat);
+            let seats = names.into_iter().map(ToOwned::to_owned).chain(operators);
+            let env: Vec<_> = seats.map(|name| (key_variable(&name), key(&name))).collect();
             self.gateway = Some(Running::start(binary, config, &env).await?);
         }
         Ok(())
@@ -143,6 +168,15 @@ impl Run<'_> {
                 let key = Json::from(format!("${{env:{}}}", key_variable(name)));
                 agents.set(name, agent.with("keys", vec![key]));
             }
+        }
+        let mut operators = config.get("operators").cloned().unwrap_or_default();
+        for name in self.scenario.operators() {
+            let key = Json::from(format!("${{env:{}}}", key_variable(&desk::seat(name))));
+            let operator = operators.get(name).cloned().unwrap_or_default();
+            operators.set(name, operator.with("keys", vec![key]));
+        }
+        if !operators.members().is_empty() {
+            config.set("operators", operators);
         }
         Ok(config.with("agents", agents))
     }
@@ -215,16 +249,17 @@ impl Run<'_> {
 
     /// Compares a checked block, or rewrites it.
     async fn check(&mut self, check: &Check, block: &Block) -> Result<()> {
-        let expected = if block.is_nothing() || *check == Check::Metrics {
+        let expected = if block.is_nothing() || matches!(check, Check::Metrics | Check::Reads) {
             Vec::new()
         } else {
             Json::parse_many(&block.body)?
         };
         // A list of values may be written as an array or one after another.
         let expected = match (check, expected.as_slice()) {
-            (Check::Receives(_) | Check::Sees(_) | Check::Ledger, [Json::Array(elements)]) => {
-                elements.clone()
-            }
+            (
+                Check::Receives(_) | Check::Sees(_) | Check::Inbox(_) | Check::Grants(_) | Check::Ledger,
+                [Json::Array(elements)],
+            ) => elements.clone(),
             _ => expected,
         };
         let patience =
@@ -244,14 +279,32 @@ impl Run<'_> {
                 let calls = self.server(name)?.take_calls(expected.len(), patience).await;
                 (Mode::Exact, calls.iter().map(crate::fake::Received::summary).collect())
             }
+            Check::Inbox(name) => (Mode::Partial, self.waiting(name, expected.len(), patience).await?),
+            Check::Grants(name) => {
+                (Mode::Partial, Desk::list(self.gateway()?, name, "/api/v1/grants").await?)
+            }
             Check::Ledger => (Mode::Partial, self.entries(&expected, patience).await?),
             Check::Metrics => return self.metrics(block).await,
+            Check::Reads => return self.reads(block).await,
         };
         if self.options.bless {
             self.bless(block, &expected, &actual, mode);
             return Ok(());
         }
         compare(&expected, &actual, mode)
+    }
+
+    /// The questions that wait, as soon as `count` do.
+    async fn waiting(&mut self, name: &str, count: usize, patience: Duration) -> Result<Vec<Json>> {
+        let deadline = tokio::time::Instant::now() + patience;
+        loop {
+            let waiting = Desk::list(self.gateway()?, name, "/api/v1/approvals").await?;
+            let enough = count > 0 && waiting.len() >= count;
+            if enough || tokio::time::Instant::now() >= deadline {
+                return Ok(waiting);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// The notifications of an agent's calls, as soon as `count` are there.
@@ -280,6 +333,36 @@ impl Run<'_> {
                 return Ok(fresh);
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// The last command's output: whether it failed, and what it printed.
+    async fn command(&mut self) -> Result<(bool, String)> {
+        let words = self.ran.clone();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let (code, out, err) = self.gateway()?.run(&words).await?;
+        Ok((code != Some(0), out + &err))
+    }
+
+    /// Every line must be part of the output, at once or within five seconds of looking again; `nothing`: there is none.
+    async fn reads(&mut self, block: &Block) -> Result<()> {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(5);
+        loop {
+            let (_, told) = self.command().await?;
+            let wanted: Vec<&str> =
+                block.body.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+            let holds = if block.is_nothing() {
+                told.trim().is_empty()
+            } else {
+                wanted.iter().all(|line| told.contains(line))
+            };
+            if holds {
+                return Ok(());
+            }
+            if tokio::time::Instant::now() >= deadline {
+                return Err(Failure::new(format!("the command prints:\n{told}")));
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
 

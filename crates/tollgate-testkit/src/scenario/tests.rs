@@ -138,7 +138,7 @@ fn a_file_says_what_why_and_checks_something() {
     let wrong = [
         ("", "no `yaml gateway` block"),
         (GATEWAY, "nothing is checked"),
-        ("```text operator\napprove\n```\n", "`operator` is not available in this version"),
+        ("```text operator dances\n{}\n```\n", "an operator can't `dances`"),
         ("```text clock +10m\n```\n", "`clock` is not available in this version"),
         ("```json agent bob flies\n```\n", "an agent can't `bob flies`"),
         ("```yaml gateway\n", "the block does not end"),

@@ -19,7 +19,10 @@ use crate::call::{Credential, Endpoint};
 use crate::path::Gate;
 use crate::secret::Secret;
 
+mod approvals;
 mod metrics;
+mod pins;
+mod reply;
 #[cfg(test)]
 mod tests;
 
@@ -38,12 +41,17 @@ pub async fn serve(
 ) -> std::io::Result<SocketAddr> {
     let listener = TcpListener::bind(listen).await?;
     let bound = listener.local_addr()?;
-    let open = Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz));
+    let open =
+        Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz)).merge(reply::routes());
     let closed = Router::new()
         .route("/metrics", get(metrics::page))
         .route("/api/v1/servers", get(servers))
         .route("/api/v1/tools", get(tools))
         .route("/api/v1/call", post(call))
+        .merge(approvals::routes())
+        .route("/api/v1/pins", get(pins::list))
+        .route("/api/v1/pins/accept", post(pins::accept))
+        .route("/api/v1/explain", post(explain))
         .route("/api/v1/openapi.json", get(openapi))
         .route_layer(middleware::from_fn_with_state(admin.clone(), guarded));
     let app =
@@ -63,14 +71,26 @@ pub async fn serve(
 /// Another site's page must not reach an operator's loopback port under a name of its own (DNS rebinding): the `Host` is an address,
 /// `localhost`, or the configured public name, and no browser's cross-origin request passes.
 async fn own_host(State(admin): State<Admin>, request: Request, next: Next) -> Response {
-    if request.headers().contains_key(header::ORIGIN) {
+    let host = request.headers().get(header::HOST).and_then(|h| h.to_str().ok()).unwrap_or_default();
+    let config = admin.gate.config.load_full();
+    let public = config.admin_url.as_deref().and_then(|url| url.split_once("://")).map(|(_, rest)| rest);
+    let public = public.map(|rest| rest.split_once('/').map_or(rest, |(authority, _)| authority));
+    // Our own pages' forms name their origin: the address they were served at.
+    let own_origin = |origin: &str| {
+        let authority = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+        authority.is_some_and(|a| {
+            a.eq_ignore_ascii_case(host) || public.is_some_and(|p| a.eq_ignore_ascii_case(p))
+        })
+    };
+    let mut origins = request.headers().get_all(header::ORIGIN).iter();
+    if !origins.all(|origin| origin.to_str().is_ok_and(own_origin)) {
         return refusal(StatusCode::FORBIDDEN, "cross-origin requests are refused");
     }
-    let host = request.headers().get(header::HOST).and_then(|h| h.to_str().ok()).unwrap_or_default();
     let name =
         host.rsplit_once(':').map_or(host, |(name, port)| if port.ends_with(']') { host } else { name });
     let bare = name.trim_start_matches('[').trim_end_matches(']');
-    let ours = admin.gate.config.load().hosts.iter().any(|h| h.eq_ignore_ascii_case(name));
+    let ours = config.hosts.iter().any(|h| h.eq_ignore_ascii_case(name))
+        || public.is_some_and(|p| p.eq_ignore_ascii_case(host));
     if !(ours || name.eq_ignore_ascii_case("localhost") || bare.parse::<std::net::IpAddr>().is_ok()) {
         return refusal(
             StatusCode::MISDIRECTED_REQUEST,
@@ -80,7 +100,7 @@ async fn own_host(State(admin): State<Admin>, request: Request, next: Next) -> R
     next.run(request).await
 }
 
-async fn guarded(State(admin): State<Admin>, request: Request, next: Next) -> Response {
+async fn guarded(State(admin): State<Admin>, mut request: Request, next: Next) -> Response {
     let mut presented = request.headers().get_all(header::AUTHORIZATION).iter();
     let credential = match (presented.next(), presented.next()) {
         (None, _) => Credential::None,
@@ -91,7 +111,10 @@ async fn guarded(State(admin): State<Admin>, request: Request, next: Next) -> Re
         (Some(_), Some(_)) => Credential::Unreadable,
     };
     match authenticate::operator(&admin.gate.keys.load(), &credential) {
-        Ok(_) => next.run(request).await,
+        Ok(operator) => {
+            request.extensions_mut().insert(operator);
+            next.run(request).await
+        }
         Err(_) => {
             refusal(StatusCode::UNAUTHORIZED, "an operator's token is needed; see STATE/operator.token")
         }
@@ -149,6 +172,26 @@ async fn call(State(admin): State<Admin>, Json(request): Json<CallRequest>) -> R
     };
     match admin.gate.call_once(caller, &request.tool, &request.args).await {
         Ok(outcome) => Json(outcome).into_response(),
+        Err(why) => refusal(StatusCode::BAD_REQUEST, &why),
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct ExplainRequest {
+    tool: String,
+    args: Box<RawValue>,
+    #[serde(rename = "as")]
+    agent: Option<String>,
+    reason: Option<String>,
+}
+
+async fn explain(State(admin): State<Admin>, Json(request): Json<ExplainRequest>) -> Response {
+    let agent = request.agent.as_deref().unwrap_or("local");
+    let Some(caller) = admin.gate.keys.load().named(agent) else {
+        return refusal(StatusCode::NOT_FOUND, &format!("there is no agent `{agent}`"));
+    };
+    match admin.gate.explain(&caller, &request.tool, &request.args, request.reason.as_deref()).await {
+        Ok(explained) => Json(explained).into_response(),
         Err(why) => refusal(StatusCode::BAD_REQUEST, &why),
     }
 }

@@ -1,28 +1,45 @@
-//! Gets a question answered: by the agent's own human, through form elicitation.
-//! *Never* forwards, and never takes an answer for other arguments, another caller or another policy than it was asked for.
+//! Gets a question answered: by the agent's own human, through form elicitation; by operators, through the inbox; or by a grant that
+//! stands. *Never* forwards, and never takes an answer for other arguments, another caller, another tool's definition or another
+//! policy than it was asked for.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use bytes::Bytes;
-use tollgate_mcp::object::{Object, quote};
-use tollgate_mcp::translate::{Answer, InputRequest, input_required};
-use uuid::Uuid;
+use sha2::{Digest as _, Sha256};
+use tokio::sync::{mpsc, watch};
+use tollgate_mcp::object::quote;
+use tollgate_mcp::translate::Answer;
+use tollgate_policy::Audience;
 
-use crate::call::{Code, Refused};
+use crate::call::{Code, Part, Refused};
 use crate::clock::Clock;
+use crate::config::Config;
 use crate::decide::Question;
-use crate::resolve::{Approved, Waiting};
+use crate::resolve::{Approved, Target, Waiting};
 use crate::seal::Sealer;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
+use crate::transform::Prepared;
 
+mod form;
+pub mod grant;
+mod hold;
+pub mod inbox;
+mod page;
 mod shown;
+mod terms;
 #[cfg(test)]
 mod tests;
 
+pub use inbox::{Given, Inbox};
+pub use page::escape;
 pub use shown::visible;
+pub use terms::Terms;
 
 pub use crate::transform::APPROVAL as KEY;
+
+/// The audience that is all operators, as questions name it.
+pub const OPERATORS: &str = "operators";
 
 /// Asks and takes answers.
 #[derive(Debug)]
@@ -30,6 +47,25 @@ pub struct Approver {
     sealer: Arc<Sealer>,
     store: Store,
     clock: Clock,
+    /// The questions that wait for operators, and the grants that stand.
+    pub inbox: Arc<Inbox>,
+    /// Where agents' people reach the status page: a URL without a path.
+    page: ArcSwapOption<String>,
+}
+
+/// What a question is asked in.
+#[derive(Clone, Copy, Debug)]
+pub struct Around<'a> {
+    /// The policy's version.
+    pub policy: &'a str,
+    /// The configuration in force.
+    pub config: &'a Config,
+    /// Where a held call's progress goes.
+    pub out: &'a mpsc::Sender<Box<Part>>,
+    /// True once the gateway drains.
+    pub draining: &'a watch::Sender<bool>,
+    /// The labels of what the conversation has touched.
+    pub touched: &'a [Arc<str>],
 }
 
 /// An approval for exactly this call: `decide` turns it into a `Permit`.
@@ -39,6 +75,8 @@ pub struct Answered {
     pub question: Question,
     /// By whom and when.
     pub approved: Approved,
+    /// The arguments that the approver put in place of the agent's: the call is prepared and decided again with them.
+    pub edited: Option<String>,
 }
 
 /// There is no approval (yet).
@@ -46,116 +84,77 @@ pub struct Answered {
 pub enum Unanswered {
     /// The agent is asked: this is its answer for now.
     Asked(Answer),
-    /// It won't be.
-    Refused(Refused),
+    /// It won't be; and the no, where an operator said it.
+    Refused(Refused, Option<Given>),
 }
 
 impl Approver {
-    /// An approver.
-    pub fn new(sealer: Arc<Sealer>, store: Store, clock: Clock) -> Self {
-        Self { sealer, store, clock }
+    /// An approver on this state. Blocks for a moment (a read of the database).
+    pub fn new(sealer: Arc<Sealer>, store: Store, clock: Clock) -> Result<Self, StoreError> {
+        let inbox = Inbox::open(store.clone(), clock.clone())?;
+        Ok(Self { sealer, store, clock, inbox, page: ArcSwapOption::empty() })
     }
 
-    /// Takes the answer that this round carries, or asks.
-    pub async fn ask(&self, question: Question, policy: &str) -> Result<Answered, Unanswered> {
+    /// Says where the status page is served.
+    pub fn set_page(&self, url: String) {
+        self.page.store(Some(Arc::new(url)));
+    }
+
+    /// Uses the approval that a call brings from an earlier round, by its `requestState`: `false` if another call has used it, or it
+    /// cannot be recorded. On the medium when it returns.
+    pub async fn first_use(&self, request_state: &str) -> bool {
+        let (store, now) = (self.store.clone(), self.clock.now_ms());
+        let nonce: [u8; 32] = Sha256::digest(request_state).into();
+        let used = tokio::task::spawn_blocking(move || store.use_once(&nonce, now + KEEP_USED_MS, now)).await;
+        matches!(used, Ok(Ok(true)))
+    }
+
+    /// The status page of a question; `None` = there is none with this id.
+    pub fn status_page(&self, id: &str) -> Option<String> {
+        self.inbox.slip(id).map(|slip| page::page(&slip, self.clock.now_ms()))
+    }
+
+    /// Takes the answer that this round carries, uses a grant that stands, or asks.
+    pub async fn ask(&self, question: Question, around: &Around<'_>) -> Result<Answered, Unanswered> {
+        let terms = Terms::of(&question, around.config, around.policy);
         let prepared = question.prepared();
         let state = prepared.call.state.as_ref();
-        if let Some(Waiting::Approval { nonce, policy: asked_under }) = state.map(|s| &s.waiting) {
-            let same = state.is_some_and(|s| s.digest == prepared.digest) && asked_under == policy;
+        if *question.audience() == Audience::Agent
+            && let Some(Waiting::Approval { nonce, policy: asked_under }) = state.map(|s| &s.waiting)
+        {
+            let same = state.is_some_and(|s| s.digest == prepared.digest) && *asked_under == terms.policy;
             // Other arguments or another policy: the old answer says nothing about them, so it is asked again.
             if same && let Some(response) = prepared.responses.as_ref().and_then(|r| r.object(KEY)) {
                 let nonce = nonce.clone();
-                return self.take(question, &response, nonce, policy).await;
+                return self.take(question, &response, nonce, terms).await;
             }
         }
-        Err(self.put(question, policy))
-    }
-
-    async fn take(
-        &self,
-        question: Question,
-        response: &Object,
-        nonce: String,
-        policy: &str,
-    ) -> Result<Answered, Unanswered> {
-        let content = response.object("content");
-        let decision = content.as_ref().and_then(|c| c.string("decision"));
-        let accepted = response.string("action").as_deref() == Some("accept")
-            && matches!(decision.as_deref(), None | Some("once"));
-        if !accepted {
-            let note = content.as_ref().and_then(|c| c.string("note")).map(|n| visible(&n, 500));
-            return Err(refuse(question, Code::ApprovalDeclined, note));
-        }
-        let now = self.clock.now_ms();
-        let store = self.store.clone();
-        let fresh =
-            tokio::task::spawn_blocking(move || store.use_once(nonce.as_bytes(), now + KEEP_USED_MS, now))
-                .await;
-        match fresh {
-            Ok(Ok(true)) => Ok(Answered {
-                question,
-                approved: Approved { by: "agent".to_owned(), at: now, policy: policy.to_owned() },
-            }),
-            Ok(Ok(false)) => {
-                let why = "this approval was already used".to_owned();
-                Err(refuse(question, Code::ApprovalExpired, Some(why)))
-            }
-            Ok(Err(_)) | Err(_) => {
-                let why = "the approval could not be recorded".to_owned();
-                Err(refuse(question, Code::LedgerUnavailable, Some(why)))
-            }
-        }
-    }
-
-    fn put(&self, question: Question, policy: &str) -> Unanswered {
-        let prepared = question.prepared();
-        let method = prepared.call.arrival.method;
-        if !method.may_ask() || !prepared.call.arrival.client.capabilities.form {
-            return refuse(question, Code::ApprovalNobody, None);
-        }
-        let waiting = Waiting::Approval { nonce: Uuid::new_v4().to_string(), policy: policy.to_owned() };
-        let token = prepared.seal_state(&self.sealer, self.clock.now_ms(), None, waiting);
-        let params = format!(
-            "{{\"mode\":\"form\",\"message\":{},\"requestedSchema\":{SCHEMA}}}",
-            quote(&message(&question))
-        );
-        let request = InputRequest {
-            key: KEY.to_owned(),
-            method: "elicitation/create".to_owned(),
-            params: Object::scan(Bytes::from(params)).unwrap_or_else(|_| Object::empty()),
+        let question = match self.standing(question, &terms, around.config).await? {
+            Ok(answered) => return Ok(answered),
+            Err(question) => question,
         };
-        let answer = input_required(&[request], Some(&token));
-        Unanswered::Asked(answer)
+        match question.audience() {
+            Audience::Agent => Err(self.put(question, &terms, around).await),
+            Audience::Operators | Audience::Group(_) => self.hold(question, terms, around).await,
+        }
     }
 }
 
 /// Used approvals are remembered for longer than their sealed states can live.
 const KEEP_USED_MS: u64 = 24 * 3600 * 1000;
 
-const SCHEMA: &str = r#"{"type":"object","properties":{"decision":{"type":"string","title":"Decision","description":"once = run exactly this call, one time","enum":["once","deny"],"default":"once"},"note":{"type":"string","title":"Note","description":"Optional: goes back to the agent if you deny"}}}"#;
-
 fn refuse(question: Question, code: Code, because: Option<String>) -> Unanswered {
-    Unanswered::Refused(question.refuse(code, because))
+    Unanswered::Refused(question.refuse(code, because), None)
 }
 
-/// What the human sees: exactly what will run, with hidden characters made visible.
-fn message(question: &Question) -> String {
-    let prepared = question.prepared();
-    let call = &prepared.call;
-    let arguments = call.arrival.params.slice("arguments").unwrap_or(b"{}");
-    let arguments = visible(&String::from_utf8_lossy(arguments), 4_000);
-    let mut text = format!(
-        "Agent `{}` wants to run {} with {arguments}.",
-        visible(&call.arrival.caller.agent, 100),
-        visible(call.target.label(), 200)
-    );
-    if let Some(reason) = &prepared.reason {
-        write!(text, " Its reason: {}.", visible(reason, 500)).unwrap_or_default();
+/// The arguments as approvers see them: an object's text, whatever the method.
+fn arguments(prepared: &Prepared) -> Bytes {
+    let params = &prepared.call.arrival.params;
+    let empty = || Bytes::from_static(b"{}");
+    match &prepared.call.target {
+        Target::Tool(..) | Target::Prompt(..) => params.get("arguments").unwrap_or_else(empty),
+        Target::Resource { uri, .. } => Bytes::from(format!("{{\"uri\":{}}}", quote(uri))),
+        Target::Completion { .. } => params.get("argument").unwrap_or_else(empty),
+        Target::Task { .. } => empty(),
     }
-    write!(text, " Rule `{}`", question.rule()).unwrap_or_default();
-    if let Some(because) = question.because() {
-        write!(text, ": {because}").unwrap_or_default();
-    }
-    text.push_str(". Allow it?");
-    text
 }

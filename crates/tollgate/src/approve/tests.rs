@@ -1,11 +1,16 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
+use tokio::sync::{mpsc, watch};
 use tollgate_mcp::method::Method;
 use tollgate_mcp::translate::input_requests;
 use tollgate_policy::{Effect, Policy, Rule, Source};
 use uuid::Uuid;
 
-use super::{Answered, Approver, KEY, Unanswered, visible};
+use super::grant::{Condition, Grant, Scope, marks};
+use super::inbox::Change;
+use super::{Answered, Approver, Around, KEY, Terms, Unanswered, shown, visible};
 use crate::call::{Arrival, Code, Endpoint};
 use crate::clock::Clock;
 use crate::decide::{Decider, Question, Verdict};
@@ -27,7 +32,8 @@ impl Bench {
     fn new() -> Self {
         let state = tempfile::tempdir().unwrap();
         let (sealer, clock) = (Arc::new(Sealer::new([7; 32])), Clock::adjustable());
-        let approver = Approver::new(Arc::clone(&sealer), Store::open(state.path()).unwrap(), clock.clone());
+        let store = Store::open(state.path()).unwrap();
+        let approver = Approver::new(Arc::clone(&sealer), store, clock.clone()).unwrap();
         Self { approver, sealer, clock, _state: state }
     }
 
@@ -40,9 +46,10 @@ impl Bench {
             default: Effect::Allow,
             rules: vec![Rule::new("asks", Effect::Ask, "*/*")],
             include: Vec::new(),
+            facts: Vec::new(),
         };
         let decider = Decider::new(Arc::new(Policy::compile(&source).unwrap()), Arc::from("v1"));
-        match decider.verdict(transform::arguments(call).unwrap()) {
+        match decider.verdict(transform::arguments(call).unwrap(), 0) {
             Verdict::Ask(question, _) => Ok(question),
             Verdict::Allow(..) | Verdict::Deny(..) => panic!("not asked"),
         }
@@ -50,7 +57,19 @@ impl Bench {
 
     async fn ask(&self, params: &str, policy: &str) -> Result<Answered, Unanswered> {
         let question = self.question(arrival(Method::ToolsCall, Endpoint::Whole, params)).unwrap();
-        self.approver.ask(question, policy).await
+        self.put(question, policy).await
+    }
+
+    async fn put(&self, question: Question, policy: &str) -> Result<Answered, Unanswered> {
+        let (out, _parts) = mpsc::channel(1);
+        let around = Around {
+            policy,
+            config: &two_servers(),
+            out: &out,
+            draining: &watch::Sender::new(false),
+            touched: &[],
+        };
+        self.approver.ask(question, &around).await
     }
 
     /// Asks for a call with these arguments and gives back the state.
@@ -71,7 +90,7 @@ fn retry(arguments: &str, state: &str, response: &str) -> String {
 fn code(outcome: Result<Answered, Unanswered>) -> Option<Code> {
     match outcome {
         Ok(_) => None,
-        Err(Unanswered::Refused(refused)) => Some(refused.code),
+        Err(Unanswered::Refused(refused, _)) => Some(refused.code),
         Err(Unanswered::Asked(..)) => panic!("asked again"),
     }
 }
@@ -140,9 +159,127 @@ async fn nobody_can_be_asked_where_the_client_cannot() {
         let mut arrival = arrival(Method::ToolsCall, Endpoint::Whole, "{\"name\":\"files_delete_file\"}");
         arrival.client = client(capabilities);
         let question = bench.question(arrival).unwrap();
-        let outcome = bench.approver.ask(question, "v1").await;
+        let outcome = bench.put(question, "v1").await;
         assert_eq!(code(outcome), Some(Code::ApprovalNobody), "{capabilities}");
     }
+}
+
+fn terms() -> Terms {
+    Terms {
+        of: "operators".into(),
+        principal: "alice".into(),
+        tool: "files/delete_file".into(),
+        method: "tools/call".into(),
+        digest: "d".into(),
+        definition: "t".into(),
+        policy: "v1".into(),
+        conversation: "c".into(),
+    }
+}
+
+fn grant(scope: Scope) -> Grant {
+    let Terms { of, principal, tool, method, definition, policy, .. } = terms();
+    Grant {
+        id: "g".into(),
+        agent: principal.clone(),
+        user: None,
+        of,
+        principal,
+        tool,
+        method,
+        definition,
+        policy,
+        scope,
+        by: "ana".into(),
+        via: "api".into(),
+        at: 0,
+        until: u64::MAX,
+        question: None,
+        edited: None,
+    }
+}
+
+#[test]
+fn a_grant_is_void_when_anything_it_was_given_for_changes() {
+    let empty = Bytes::from_static(b"{}");
+    let scopes = [
+        Scope::Once { digest: "d".into() },
+        Scope::Arguments { digest: "d".into() },
+        Scope::Conversation { conversation: "c".into() },
+        Scope::Pattern { pattern: Vec::new(), same: BTreeMap::new() },
+    ];
+    for scope in scopes {
+        let grant = grant(scope);
+        assert!(grant.permits(&terms(), &empty), "{grant:?}");
+        let other = || "other".to_owned();
+        for changed in [
+            Terms { of: other(), ..terms() },
+            Terms { principal: other(), ..terms() },
+            Terms { tool: other(), ..terms() },
+            Terms { method: other(), ..terms() },
+            Terms { definition: other(), ..terms() },
+            Terms { policy: other(), ..terms() },
+        ] {
+            assert!(!grant.permits(&changed, &empty), "{grant:?} {changed:?}");
+            assert_ne!(changed.binding(), terms().binding());
+        }
+    }
+    assert!(!grant(Scope::Once { digest: "x".into() }).permits(&terms(), &empty));
+    assert!(!grant(Scope::Arguments { digest: "x".into() }).permits(&terms(), &empty));
+    assert!(!grant(Scope::Conversation { conversation: "x".into() }).permits(&terms(), &empty));
+}
+
+#[test]
+fn a_pattern_covers_what_it_says_and_nothing_that_climbs_out_of_it() {
+    let asked = Bytes::from_static(br#"{"path":"/srv/a","mode":"w","n":7}"#);
+    let mut same = marks(&asked);
+    same.retain(|name, _| name == "mode");
+    let pattern = vec![
+        Condition::parse("path like \"/srv/*\"").unwrap(),
+        Condition::parse(" args.n like 7* ").unwrap(),
+    ];
+    let grant = grant(Scope::Pattern { pattern, same });
+    for (arguments, wanted) in [
+        (r#"{"path":"/srv/a","mode":"w","n":7}"#, true),
+        (r#"{"n":71,"mode":"w","path":"/srv/b/c"}"#, true),
+        (r#"{"path":"/srv/a","mode":"r","n":7}"#, false),
+        (r#"{"path":"/srv/a","n":7}"#, false),
+        (r#"{"path":"/srv/a","mode":"w","n":7,"force":true}"#, false),
+        (r#"{"path":"/srv/a","path":"/etc","mode":"w","n":7}"#, false),
+        (r#"{"path":"/etc/a","mode":"w","n":7}"#, false),
+        (r#"{"path":"/srv/../etc","mode":"w","n":7}"#, false),
+        (r#"{"path":"/srv/%2e%2E/etc","mode":"w","n":7}"#, false),
+        (r#"{"path":"/srv/x\\..\\etc","mode":"w","n":7}"#, false),
+        (r#"{"path":["/srv/a"],"mode":"w","n":7}"#, false),
+        (r#"{"path":"/srv/..a","mode":"w","n":7}"#, true),
+        ("[]", false),
+    ] {
+        assert_eq!(grant.permits(&terms(), &Bytes::from_static(arguments.as_bytes())), wanted, "{arguments}");
+    }
+    for bad in ["path", "path like ", " like x", "path is x", "a b like c"] {
+        assert_eq!(Condition::parse(bad), None, "{bad}");
+    }
+}
+
+#[test]
+fn each_argument_is_shown_on_its_own_and_marked_where_it_differs() {
+    let before = marks(&Bytes::from_static(br#"{"path":"/a","mode":"w","gone":1}"#));
+    let long =
+        format!(r#"{{"path":"/b","mode":"w","text":"{}","k\u202e":"\u0061\u200b"}}"#, "x".repeat(1000));
+    let shown = shown::arguments(&Bytes::from(long), Some(&before));
+    let told: Vec<_> = shown.iter().map(|one| (one.name.as_str(), one.change.unwrap())).collect();
+    assert_eq!(
+        told,
+        [
+            ("path", Change::Changed),
+            ("mode", Change::Same),
+            ("text", Change::New),
+            ("\"k\\u{202e}\"", Change::New),
+            ("gone", Change::Gone)
+        ]
+    );
+    assert!(shown[2].value.ends_with("… (602 more characters)"), "{}", shown[2].value);
+    assert_eq!(shown[3].value, "\"a\\u{200b}\"");
 }
 
 #[test]

@@ -257,6 +257,9 @@ pub trait Handle: Send + Sync + 'static {
     /// Our `serverInfo` object's text.
     fn server_info(&self) -> Bytes;
 
+    /// The status page of a question that waits for operators, as HTML; `None` = no such question.
+    fn status_page(&self, question: &str) -> Option<String>;
+
     /// Counts a request that never became a call (`initialize`, `ping`, bad framing): `label` is a method's name or a reason.
     fn count(&self, label: &'static str);
 }

@@ -19,11 +19,14 @@ pub enum Code {
     PolicyError,
     ApprovalDeclined,
     ApprovalExpired,
+    ApprovalPending,
     ApprovalNobody,
+    ArgumentsInvalid,
     ServerTimeout,
     ServerUnavailable,
     ResultTooLarge,
     LedgerUnavailable,
+    ToolQuarantined,
 }
 
 impl Code {
@@ -34,11 +37,14 @@ impl Code {
             Self::PolicyError => "policy.error",
             Self::ApprovalDeclined => "approval.declined",
             Self::ApprovalExpired => "approval.expired",
+            Self::ApprovalPending => "approval.pending",
             Self::ApprovalNobody => "approval.nobody",
+            Self::ArgumentsInvalid => "arguments.invalid",
             Self::ServerTimeout => "server.timeout",
             Self::ServerUnavailable => "server.unavailable",
             Self::ResultTooLarge => "result.too_large",
             Self::LedgerUnavailable => "ledger.unavailable",
+            Self::ToolQuarantined => "tool.quarantined",
         }
     }
 }
@@ -54,14 +60,26 @@ pub struct Refused {
     pub rule: Option<Arc<str>>,
     /// The rule's or the failure's reason, in words for a model.
     pub because: Option<Arc<str>>,
+    /// What would have to be otherwise, in words for a model.
+    pub change: Option<Arc<str>>,
     /// When a retry could help.
     pub retry_after_ms: Option<u64>,
+    /// The question that waits, where one does.
+    pub approval: Option<Arc<str>>,
 }
 
 impl Refused {
     /// A refusal without a rule.
     pub fn new(code: Code, what: Arc<str>, because: impl Into<Arc<str>>) -> Self {
-        Self { code, what, rule: None, because: Some(because.into()), retry_after_ms: None }
+        Self {
+            code,
+            what,
+            rule: None,
+            because: Some(because.into()),
+            change: None,
+            retry_after_ms: None,
+            approval: None,
+        }
     }
 
     /// One or two sentences that a model can act on.
@@ -70,9 +88,17 @@ impl Refused {
         let rule = self.rule.as_deref().map(|r| format!(" by rule `{r}`")).unwrap_or_default();
         let because = self.because.as_deref().map(|b| format!(": {b}")).unwrap_or_default();
         let (verb, advice) = match self.code {
+            Code::RuleDenied if self.change.is_some() => (
+                format!("is blocked{rule} with these arguments"),
+                "Do not retry it like this; other arguments may be allowed, or tell the user.",
+            ),
             Code::RuleDenied => {
                 (format!("is blocked{rule}"), "Do not retry it; choose another way or tell the user.")
             }
+            Code::ArgumentsInvalid => (
+                "was not called: its arguments are not what its schema wants".to_owned(),
+                "Correct them and call it again.",
+            ),
             Code::PolicyError => (
                 format!("is blocked{rule}, which could not be evaluated"),
                 "Do not retry it; the operator has to correct the policy.",
@@ -82,14 +108,22 @@ impl Refused {
                 "Do not retry it unless the user asks for it again.",
             ),
             Code::ApprovalExpired => (format!("needs a new approval{rule}"), "Call it again to ask again."),
+            Code::ApprovalPending => (
+                format!("waits for a human's approval{rule}"),
+                "Ask again with the same call: same tool, same arguments.",
+            ),
             Code::ApprovalNobody => (
-                format!("needs a human's approval{rule}, and this client cannot ask one"),
+                format!("needs a human's approval{rule}, and nobody can be asked"),
                 "Use a client that supports elicitation, or ask the operator for a rule that allows it.",
             ),
             Code::ServerTimeout => {
                 ("got no answer in time".to_owned(), "It may have run: check before calling it again.")
             }
             Code::ServerUnavailable => ("could not be completed".to_owned(), "Try again later."),
+            Code::ToolQuarantined => (
+                "changed its definition and waits for an operator to accept it".to_owned(),
+                "Do not retry it; tell the user, or choose another way.",
+            ),
             Code::ResultTooLarge => (
                 "returned more than is passed on".to_owned(),
                 "It ran; ask for less, for example by filtering or paging.",
@@ -99,7 +133,8 @@ impl Refused {
                 "Try again later; the operator has to look at the ledger.",
             ),
         };
-        format!("{what} {verb}{because}. {advice} [{}]", self.code.as_str())
+        let change = self.change.as_deref().map(|c| format!(" ({c})")).unwrap_or_default();
+        format!("{what} {verb}{because}{change}. {advice} [{}]", self.code.as_str())
     }
 }
 
@@ -123,6 +158,9 @@ impl Refused {
         }
         if let Some(after) = self.retry_after_ms {
             write!(object, ",\"retry_after_ms\":{after}").unwrap_or_default();
+        }
+        if let Some(approval) = &self.approval {
+            write!(object, ",\"approval\":{}", quote(approval)).unwrap_or_default();
         }
         object.push('}');
         object

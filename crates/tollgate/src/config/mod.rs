@@ -75,10 +75,18 @@ pub struct Config {
     pub policy: Option<Policy>,
     /// How long a question stands.
     pub ask_expire: Duration,
+    /// How long a call is held while operators are asked.
+    pub ask_hold: Duration,
+    /// Who is told of questions.
+    pub webhooks: Vec<Webhook>,
+    /// As operators reach the admin listener: for links in questions.
+    pub admin_url: Option<String>,
     /// A conversation's idle window.
     pub conversation_idle: Duration,
     /// The `_meta` key that names a conversation.
     pub conversation_meta: String,
+    /// Sums over arguments that a conversation keeps.
+    pub sums: Arc<[Sum]>,
     /// The ledger.
     pub ledger: Ledger,
     /// Where the vault's key is; `None` = `STATE/vault.key`.
@@ -122,6 +130,8 @@ pub struct Server {
     pub transport: Transport,
     /// Off = not started, not listed.
     pub enabled: bool,
+    /// What becomes of a tool whose definition changes.
+    pub trust: Trust,
     /// Labels of all its tools.
     pub labels: Vec<String>,
     /// The time limits.
@@ -130,6 +140,15 @@ pub struct Server {
     pub expose: Vec<String>,
     /// `tools.override` by original tool name.
     pub overrides: BTreeMap<String, Override>,
+}
+
+/// What becomes of a tool whose definition changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// It waits for an operator.
+    Pin,
+    /// It is accepted and recorded.
+    Auto,
 }
 
 /// How a server is reached.
@@ -296,6 +315,37 @@ pub struct Policy {
     pub rules: Vec<Rule>,
     /// The included files' Cedar text: `(path, text)`.
     pub include: Vec<(PathBuf, String)>,
+    /// The facts, by name.
+    pub facts: Vec<Fact>,
+}
+
+/// A named test over arguments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fact {
+    /// It.
+    pub fact: tollgate_policy::Fact,
+    /// Its path in the file, as in `policy.facts.external`, for [`Source::problem`].
+    pub path: String,
+}
+
+/// Who is told of questions that wait for operators.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Webhook {
+    /// Where to.
+    pub url: String,
+    /// What messages are signed with.
+    pub secret: Template,
+    /// How they are written.
+    pub shape: Shape,
+}
+
+/// How a webhook's messages are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// As the admin API writes a question.
+    Generic,
+    /// As Slack's incoming webhooks take it.
+    Slack,
 }
 
 /// What a rule does.
@@ -322,10 +372,29 @@ pub struct Rule {
     pub when: Option<String>,
     /// The reason.
     pub because: Option<String>,
+    /// Who is asked: `agent`, `operators` or `group:NAME`; `None` = the agent's human.
+    pub of: Option<String>,
+    /// How many of them have to say yes.
+    pub count: u32,
+    /// What it covers; `None` = call, read, get and complete.
+    pub on: Option<Vec<tollgate_policy::Action>>,
+    /// Decided and recorded, not enforced.
+    pub shadow: bool,
     /// Line in the file, for messages.
     pub line: usize,
     /// Its path in the file, as in `policy.rules[0]`, for [`Source::problem`].
     pub path: String,
+}
+
+/// A sum over an argument of a conversation's calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sum {
+    /// What rules call it: `session.counters.NAME`.
+    pub name: Arc<str>,
+    /// A glob over `server/tool`.
+    pub of: String,
+    /// The members that lead to the numbers; `None` = every element of an array.
+    pub path: Vec<Option<String>>,
 }
 
 /// The ledger.

@@ -7,9 +7,9 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::Template;
-use super::node::{Kind, Node};
-use super::read::{At, Read, Report, section, words};
-use super::values::{Named, OneOrMany, Time};
+use super::node::Node;
+use super::read::{At, Read, Report, section, short, words};
+use super::values::{Named, Number, OneOrMany, Time};
 
 /// The JSON Schema (draft 7, which editors know best) of `tollgate.yaml`, for completion and hints.
 pub fn schema() -> String {
@@ -75,8 +75,9 @@ section! {
     Admin {
         /// Address and port. Default 127.0.0.1:8751.
         listen: String,
+        /// As operators reach it: for links in questions.
+        public_url: String,
     }
-    absent { "public_url" => "remove it: questions carry no links", }
 }
 
 section! {
@@ -134,16 +135,27 @@ section! {
         enabled: bool,
         /// Its time limits.
         timeout: Timeout,
+        /// What becomes of a tool whose definition changes. Default pin.
+        trust: Trust,
         /// What policy may know about all its tools.
         labels: Vec<At<String>>,
         /// Which of its tools are shown, and how.
         tools: Tools,
     }
-    absent { "trust" => "remove it: tools' definitions are not pinned", }
     foreign {
         "args" => "the program and its arguments are one list: `command: [\"npx\", \"-y\", …]`",
         "type" => "a server with `command` speaks over stdio, one with `url` speaks http",
         "disabled" => "write `enabled: false`",
+    }
+}
+
+words! {
+    /// What becomes of a tool whose definition changes.
+    Trust {
+        /// It is hidden and refused until `tollgate servers accept`.
+        Pin = "pin",
+        /// It is accepted and recorded.
+        Auto = "auto",
     }
 }
 
@@ -320,8 +332,44 @@ section! {
         rules: Vec<At<Rule>>,
         /// Globs of files in the full language (Cedar).
         include: Vec<At<String>>,
+        /// Named tests over arguments, for `when: facts.contains("NAME")`.
+        facts: Named<Fact>,
     }
-    absent { "facts" => "write the condition in the rule's `when`", }
+}
+
+section! {
+    /// A test over the arguments of some tools. Everything given must hold; values that are not there fail all but `count`.
+    Fact {
+        /// A glob over `server/tool`.
+        of: String,
+        /// JSONPath to the values, as in `$.to[*]`.
+        path: String,
+        /// Some value matches this regular expression.
+        any: String,
+        /// Some value does not match this one.
+        any_not: String,
+        /// Every value matches this one.
+        all: String,
+        /// Some value is at least this number.
+        min: Number,
+        /// Some value is at most this number.
+        max: Number,
+        /// How many values there are.
+        count: Range,
+        /// `true`: every value stands in the user's own words. `false`: some value does not.
+        in_task: bool,
+    }
+    absent { "find" => "use a pattern: `any: \"…\"`", }
+}
+
+section! {
+    /// From a number to a number, both included.
+    Range {
+        /// At least.
+        min: usize,
+        /// At most.
+        max: usize,
+    }
 }
 
 words! {
@@ -346,26 +394,54 @@ section! {
         when: String,
         /// The reason, shown to agents and approvers.
         because: String,
-        /// Who is asked: `agent`, the human at the client.
+        /// Who is asked: `agent`, the human at the client (default); `operators`; `group:NAME`, the operators of a group.
         of: Of,
+        /// How many of them must say yes: 2 for four eyes. Default 1.
+        count: usize,
+        /// What it covers. Default call, read, get and complete.
+        on: Vec<At<On>>,
+        /// `true`: decided and recorded, not enforced.
+        shadow: bool,
     }
-    absent {
-        "on" => "remove it: a rule covers calls, reads, gets and completions",
-        "shadow" => "remove the rule, or let it count",
+}
+
+words! {
+    /// What an agent does, or a server asks of it.
+    On {
+        /// A tool's call.
+        Call = "call",
+        /// A resource's reading.
+        Read = "read",
+        /// A prompt's use.
+        Get = "get",
+        /// A completion.
+        Complete = "complete",
+        /// Standing in a list: only `deny`.
+        List = "list",
+        /// Being told of a resource's changes: only `deny`.
+        Subscribe = "subscribe",
+        /// A server that wants the agent's model.
+        Sample = "sample",
+        /// A server that asks the agent's human.
+        Elicit = "elicit",
     }
 }
 
 /// Who is asked.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Of;
+#[derive(Clone, Debug)]
+pub(super) struct Of(pub(super) String);
 
 impl Read for Of {
     fn read(node: &Node, report: &mut Report<'_>) -> Option<Self> {
-        if matches!(&node.kind, Kind::Text(text) if text == "agent") {
-            return Some(Self);
+        let text = String::read(node, report)?;
+        if text == "agent"
+            || text == "operators"
+            || text.strip_prefix("group:").is_some_and(|name| !name.is_empty())
+        {
+            return Some(Self(text));
         }
-        let hint = "`agent`, the human at the client, is the one who can be asked";
-        let message = "another approver than `agent` is not available in this version";
+        let hint = "write `agent`, `operators` or `group:NAME`";
+        let message = format!("`{}` names nobody who can be asked", short(&text));
         report.error(&node.mark, message, Some(hint.to_owned()));
         None
     }
@@ -381,20 +457,37 @@ impl JsonSchema for Of {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "enum": ["agent"] })
+        json_schema!({ "type": "string", "pattern": "^(agent|operators|group:.+)$" })
     }
 }
 
 section! {
     /// Questions to humans.
     Approvals {
-        /// How long a question stands. Default 10m.
+        /// How long a call is held while operators are asked, before its agent is told to ask again. Default 45s.
+        hold: Time,
+        /// How long a question stands; then it counts as denied. Default 10m.
         expire: Time,
+        /// Who is told of questions that wait for operators.
+        webhooks: Vec<At<Webhook>>,
     }
-    absent {
-        "hold" => "remove it: a pending question is asked again at once",
-        "webhooks" => "remove it: questions go to the human at the client",
+}
+
+section! {
+    /// Who is told of questions that wait for operators.
+    Webhook {
+        /// Where to: https, or http on this machine.
+        url: String,
+        /// What messages are signed with (HMAC-SHA-256): `${secret:NAME}` or `${env:NAME}`.
+        secret: Template,
+        /// How they are written. Default generic.
+        shape: Shape,
     }
+}
+
+words! {
+    /// How a webhook's messages are written.
+    Shape { Generic = "generic", Slack = "slack", }
 }
 
 section! {
@@ -404,6 +497,18 @@ section! {
         meta: String,
         /// Else a caller's calls within this window. Default 30m.
         idle: Time,
+        /// Sums over an argument, by name: rules read them as `session.counters.NAME`.
+        sums: Named<Sum>,
+    }
+}
+
+section! {
+    /// A sum over an argument of a conversation's calls.
+    Sum {
+        /// A glob over `server/tool`: whose argument.
+        of: String,
+        /// Which one, as in `$.amount` or `$.items[*].price`.
+        path: String,
     }
 }
 

@@ -73,6 +73,23 @@ impl Source {
         Problem::at(path, self.place(path), message)
     }
 
+    /// A problem at a character (from 1) of the text at `path`. Where that is not on the key's own line, at its beginning.
+    pub fn problem_within(&self, path: &str, character: usize, message: impl Into<String>) -> Problem {
+        let mut problem = self.problem(path, message);
+        let line = self.text.split('\n').nth(problem.line.saturating_sub(1)).unwrap_or_default();
+        let rest: Vec<char> = line.chars().skip(problem.column.saturating_sub(1)).collect();
+        let quoted = matches!(rest.first(), Some('"' | '\''));
+        let at = character.saturating_sub(usize::from(!quoted));
+        // In a quoted text, what is escaped before it takes more characters than it stands for.
+        let escapes = if rest.first() == Some(&'"') { escapes_before(&rest, at) } else { 0 };
+        if at + escapes < rest.len() {
+            let name = |c: &&char| c.is_alphanumeric() || matches!(**c, '_' | '.');
+            problem.column += at + escapes;
+            problem.len = rest.iter().skip(at + escapes).take_while(name).count().max(1);
+        }
+        problem
+    }
+
     /// Appends one problem to `out`, each line ended.
     pub(super) fn render(&self, problem: &Problem, color: bool, out: &mut String) {
         let paint = |code: &'static str| if color { code } else { "" };
@@ -131,6 +148,23 @@ impl Source {
         let carets = " ".repeat(caret - from) + &"^".repeat(problem.len.clamp(1, room));
         Some((text.trim_end().to_owned(), carets))
     }
+}
+
+/// How many backslashes stand before the `at`th character of a double-quoted text that begins with its quote.
+fn escapes_before(text: &[char], at: usize) -> usize {
+    let (mut seen, mut escapes, mut chars) = (0, 0, text.iter().skip(1));
+    while seen + 1 < at {
+        match chars.next() {
+            Some('\\') => {
+                chars.next();
+                escapes += 1;
+            }
+            Some(_) => {}
+            None => break,
+        }
+        seen += 1;
+    }
+    escapes
 }
 
 /// Text from the file, fit for a terminal: no control characters and none that reorder the line.

@@ -53,6 +53,36 @@ impl Read for usize {
     }
 }
 
+/// A decimal number, as written.
+#[derive(Clone, Debug)]
+pub(super) struct Number(pub(super) String);
+
+impl Read for Number {
+    fn read(node: &Node, report: &mut Report<'_>) -> Option<Self> {
+        match &node.kind {
+            Kind::Number(text) => Some(Self(text.clone())),
+            Kind::Null | Kind::Bool(..) | Kind::Text(_) | Kind::List(_) | Kind::Map(_) => {
+                report.expected(node, "a number", None);
+                None
+            }
+        }
+    }
+}
+
+impl JsonSchema for Number {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed("Number")
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "number" })
+    }
+}
+
 impl Read for Template {
     fn read(node: &Node, report: &mut Report<'_>) -> Option<Self> {
         let text = match &node.kind {

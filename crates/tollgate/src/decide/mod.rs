@@ -5,27 +5,32 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use arc_swap::ArcSwap;
-use tollgate_policy::{self as policy, Audience, Flags, Policy};
+use tollgate_policy::{self as policy, Audience, Demand, Evidence, Flags, Needs, Policy};
 
 use crate::call::{Caller, Code, Refused};
 use crate::catalog::{Item, Snapshot, digest_of};
-use crate::resolve::{Approved, Target};
+use crate::resolve::{Approved, Call, Target};
 use crate::servers::Listing;
 use crate::transform::Prepared;
 
+mod evidence;
 mod permit;
 mod question;
 #[cfg(test)]
 mod tests;
 
+use evidence::{evidence, touched};
+
 pub use permit::Permit;
 pub use question::Question;
 
 /// What policy said, for the ledger.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ruling {
     /// The determining rules.
     pub rules: Arc<[Arc<str>]>,
+    /// The shadow rules that would have been among them, or against them.
+    pub shadow: Arc<[Arc<str>]>,
 }
 
 /// Yes, ask, or no.
@@ -60,7 +65,7 @@ pub struct Decider {
 struct Rules {
     policy: Arc<Policy>,
     version: Arc<str>,
-    /// Verdicts by snapshot and caller: nothing in them depends on a call's arguments.
+    /// What can be said before a call is seen, by snapshot and caller.
     tables: RwLock<Tables>,
 }
 
@@ -72,8 +77,8 @@ struct Table {
     /// Whose verdicts these are, beside the principal.
     groups: Box<[Arc<str>]>,
     /// By place in the snapshot's lists.
-    tools: Box<[OnceLock<Arc<Judged>>]>,
-    prompts: Box<[OnceLock<Arc<Judged>>]>,
+    tools: Box<[OnceLock<Arc<Slot>>]>,
+    prompts: Box<[OnceLock<Arc<Slot>>]>,
     visible: [OnceLock<Visible>; 4],
 }
 
@@ -89,6 +94,14 @@ pub struct Visible {
     pub digest: [u8; 16],
 }
 
+/// A caller and a target, before any call.
+#[derive(Debug)]
+struct Slot {
+    outlook: policy::Outlook,
+    /// The verdict on every call, where rules read nothing of one.
+    always: Option<Arc<Judged>>,
+}
+
 #[derive(Debug)]
 struct Judged {
     outcome: Outcome,
@@ -98,8 +111,19 @@ struct Judged {
 #[derive(Debug)]
 enum Outcome {
     Allow,
-    Ask { rule: Arc<str>, because: Option<Arc<str>> },
-    Deny { code: Code, rule: Option<Arc<str>>, because: Option<Arc<str>> },
+    Ask { demands: Arc<[Demand]>, rule: Arc<str>, because: Option<Arc<str>> },
+    Deny(No),
+}
+
+#[derive(Clone, Debug)]
+struct No {
+    code: Code,
+    rule: Option<Arc<str>>,
+    because: Option<Arc<str>>,
+    /// What would have to be otherwise.
+    change: Option<Arc<str>>,
+    /// Every call is denied, whatever it carries.
+    always: bool,
 }
 
 impl Decider {
@@ -124,45 +148,55 @@ impl Decider {
     }
 
     /// Decides a call over the very bytes that will leave.
-    pub fn verdict(&self, prepared: Box<Prepared>) -> Verdict {
+    pub fn verdict(&self, prepared: Box<Prepared>, now_ms: u64) -> Verdict {
         let rules = self.rules.load();
-        let judged = rules.judge(&prepared);
+        // What its host left out of a conversation is not there for it, whatever rules say.
+        if prepared.call.here.as_ref().is_some_and(|here| !here.allows(prepared.call.target.label())) {
+            let what = Arc::clone(prepared.call.target.label());
+            let refused =
+                Refused::new(Code::RuleDenied, what, "its host has left it out of this conversation");
+            return Verdict::Deny(Denial { prepared, refused, hidden: true }, Ruling::default());
+        }
+        let slot = rules.slot(&prepared);
+        let judged = rules.judge(&slot, &prepared, now_ms, &[]);
         let ruling = judged.ruling.clone();
+        // Only who could call it learns that it is there.
+        let denied = matches!(judged.outcome, Outcome::Deny(No { code: Code::RuleDenied, .. }));
+        if let Target::Tool(_, item) = &prepared.call.target
+            && item.held
+            && !denied
+        {
+            let what = Arc::clone(&item.label);
+            let refused = Refused::new(Code::ToolQuarantined, what, "its definition is not the accepted one");
+            return Verdict::Deny(Denial { prepared, refused, hidden: false }, ruling);
+        }
         // An approval of an earlier round stands for later rounds of the same call, under the same policy.
         let standing = match &judged.outcome {
             Outcome::Ask { .. } => standing(&prepared, &rules.version),
-            Outcome::Allow | Outcome::Deny { .. } => None,
+            Outcome::Allow | Outcome::Deny(_) => None,
         };
-        match (&judged.outcome, standing) {
-            (Outcome::Allow, _) => Verdict::Allow(Permit::make(prepared, None), ruling),
-            (Outcome::Ask { .. }, Some(approved)) => {
-                Verdict::Allow(Permit::make(prepared, Some(approved)), ruling)
-            }
-            (Outcome::Ask { rule, because }, None) => {
-                Verdict::Ask(Question::make(prepared, Arc::clone(rule), because.clone()), ruling)
-            }
-            (Outcome::Deny { code, rule, because }, _) => {
-                let refused = Refused {
-                    code: *code,
-                    what: Arc::clone(prepared.call.target.label()),
-                    rule: rule.clone(),
-                    because: because.clone(),
-                    retry_after_ms: None,
-                };
-                let hidden = *code == Code::RuleDenied;
-                Verdict::Deny(Denial { prepared, refused, hidden }, ruling)
-            }
+        match standing {
+            // It lifts what it was given for, and nothing that has come to stand against the call since.
+            Some(approved) => match rules.judge_approved(&slot, prepared, approved, now_ms) {
+                // The ledger names the rules that asked.
+                Verdict::Allow(permit, _) => Verdict::Allow(permit, ruling),
+                stopped @ (Verdict::Ask(..) | Verdict::Deny(..)) => stopped,
+            },
+            None => concluded(prepared, &judged.outcome, ruling, None),
         }
     }
 
-    /// Turns an approval into a permit, if the policy it was given under still is in force.
-    pub fn again(&self, question: Question, approved: Approved) -> Result<Permit, Refused> {
-        if *approved.policy != *self.rules.load().version {
-            return Err(
-                question.refuse(Code::ApprovalExpired, Some("the policy changed meanwhile".to_owned()))
-            );
+    /// Decides a call anew with what was approved: it lifts only the asks of the audiences that have said yes. An approval given
+    /// under another policy permits nothing.
+    pub fn again(&self, prepared: Box<Prepared>, approved: Approved, now_ms: u64) -> Verdict {
+        let rules = self.rules.load();
+        if *approved.policy != *rules.version {
+            let what = Arc::clone(prepared.call.target.label());
+            let refused = Refused::new(Code::ApprovalExpired, what, "the policy changed meanwhile");
+            return Verdict::Deny(Denial { prepared, refused, hidden: false }, Ruling::default());
         }
-        Ok(Permit::make(question.into_prepared(), Some(approved)))
+        let slot = rules.slot(&prepared);
+        rules.judge_approved(&slot, prepared, approved, now_ms)
     }
 
     /// The places of a list's items that this caller could be allowed to use.
@@ -180,7 +214,7 @@ impl Decider {
             let who = who(caller);
             let items = snapshot.items(listing).iter().enumerate();
             let places: Arc<[usize]> = items
-                .filter(|(_, item)| rules.policy.visible(&who, &what(item)))
+                .filter(|(_, item)| !item.held && rules.policy.visible(&who, &what(item)))
                 .map(|(place, _)| place)
                 .collect();
             Visible { digest: digest_of(&places), places }
@@ -188,100 +222,164 @@ impl Decider {
         visible.clone()
     }
 
-    /// Whether a caller may read this resource, unasked: for subscriptions.
-    pub fn may_read(&self, caller: &Caller, server: &str, uri: &str) -> bool {
+    /// Whether a caller may subscribe to this resource: read it, unasked, and be told of it.
+    pub fn may_subscribe(&self, caller: &Caller, server: &str, uri: &str, now_ms: u64) -> bool {
         let what = plain(server, uri, policy::Kind::Resource);
-        let verdict = self.rules.load().policy.decide(&who(caller), policy::Action::Read, &what, &[]);
-        matches!(verdict, policy::Verdict::Allow { .. })
+        let evidence = Evidence { now_ms, ..Evidence::default() };
+        let rules = self.rules.load();
+        [policy::Action::Read, policy::Action::Subscribe].into_iter().all(|action| {
+            let verdict = rules.policy.decide(&who(caller), action, &what, &evidence, &[]);
+            matches!(verdict, policy::Verdict::Allow { .. })
+        })
     }
 
     /// What a call of this tool would get, and the determining rules: for operators.
     pub fn would(&self, caller: &Caller, item: &Item) -> (&'static str, Arc<[Arc<str>]>) {
-        let judged = self.rules.load().decide(caller, policy::Action::Call, &what(item));
+        let rules = self.rules.load();
+        let slot = rules.look(caller, policy::Action::Call, &what(item), Some(item));
+        let Some(judged) = &slot.always else {
+            let open = rules.policy.open_rules(&slot.outlook);
+            return ("depends", open.iter().map(Arc::clone).collect());
+        };
         let verdict = match judged.outcome {
             Outcome::Allow => "allow",
             Outcome::Ask { .. } => "ask",
-            Outcome::Deny { .. } => "deny",
+            Outcome::Deny(_) => "deny",
         };
-        (verdict, judged.ruling.rules)
+        (verdict, Arc::clone(&judged.ruling.rules))
+    }
+
+    /// Why a call of this tool would get its verdict, and what would change that: for operators.
+    pub fn explain(&self, caller: &Caller, item: &Item, evidence: &Evidence<'_>) -> policy::Explanation {
+        let rules = self.rules.load();
+        rules.policy.explain(&who(caller), policy::Action::Call, &what(item), item.shape(), evidence, &[])
     }
 
     /// Whether a server may put this question (`sampling/createMessage`, `elicitation/create`, `roots/list`) to the agent.
-    pub fn may_ask(&self, caller: &Caller, target: &Target, method: &str) -> bool {
+    pub fn may_ask(&self, caller: &Caller, target: &Target, method: &str, now_ms: u64) -> bool {
         let rules = self.rules.load();
         let action = match method {
             "sampling/createMessage" => policy::Action::Sample,
             "elicitation/create" => policy::Action::Elicit,
             _ => return true,
         };
+        let evidence = Evidence { now_ms, ..Evidence::default() };
         matches!(
-            rules.policy.decide(&who(caller), action, &what_of(target), &[]),
+            rules.policy.decide(&who(caller), action, &what_of(target), &evidence, &[]),
             policy::Verdict::Allow { .. }
         )
     }
 }
 
 impl Rules {
-    fn judge(&self, prepared: &Prepared) -> Arc<Judged> {
+    /// What can be said of a call's target before its evidence is looked at.
+    fn slot(&self, prepared: &Prepared) -> Arc<Slot> {
         let call = &prepared.call;
         let caller = &call.arrival.caller;
-        let fresh = |action| Arc::new(self.decide(caller, action, &what_of(&call.target)));
+        let fresh = |action, item| Arc::new(self.look(caller, action, &what_in(call), item));
         match &call.target {
-            Target::Tool(place, _) => {
+            Target::Tool(place, item) => {
                 let table = self.table(&call.snapshot, caller);
                 match table.tools.get(*place) {
-                    Some(slot) => Arc::clone(slot.get_or_init(|| fresh(policy::Action::Call))),
-                    None => fresh(policy::Action::Call),
+                    Some(slot) => {
+                        Arc::clone(slot.get_or_init(|| fresh(policy::Action::Call, Some(item.as_ref()))))
+                    }
+                    None => fresh(policy::Action::Call, Some(item.as_ref())),
                 }
             }
             Target::Prompt(place, _) => {
                 let table = self.table(&call.snapshot, caller);
                 match table.prompts.get(*place) {
-                    Some(slot) => Arc::clone(slot.get_or_init(|| fresh(policy::Action::Get))),
-                    None => fresh(policy::Action::Get),
+                    Some(slot) => Arc::clone(slot.get_or_init(|| fresh(policy::Action::Get, None))),
+                    None => fresh(policy::Action::Get, None),
                 }
             }
-            Target::Resource { .. } => fresh(policy::Action::Read),
-            Target::Completion { .. } => fresh(policy::Action::Complete),
+            Target::Resource { .. } => fresh(policy::Action::Read, None),
+            Target::Completion { .. } => fresh(policy::Action::Complete, None),
             // The call that made the task was decided, and asked about where a rule said so; its polls can only be denied.
             Target::Task { .. } => {
-                let judged = self.decide(caller, policy::Action::Call, &what_of(&call.target));
-                Arc::new(match judged.outcome {
-                    Outcome::Ask { .. } => Judged { outcome: Outcome::Allow, ..judged },
-                    Outcome::Allow | Outcome::Deny { .. } => judged,
-                })
+                let slot = self.look(caller, policy::Action::Call, &what_in(call), None);
+                let denied = slot.always.as_ref().is_some_and(|judged| match judged.outcome {
+                    Outcome::Deny(_) => true,
+                    Outcome::Allow | Outcome::Ask { .. } => false,
+                });
+                if denied {
+                    return Arc::new(slot);
+                }
+                let rules = slot.always.as_ref().map(|judged| judged.ruling.clone()).unwrap_or_default();
+                let always = Some(Arc::new(Judged { outcome: Outcome::Allow, ruling: rules }));
+                Arc::new(Slot { always, ..slot })
             }
         }
     }
 
-    fn decide(&self, caller: &Caller, action: policy::Action, what: &policy::Target<'_>) -> Judged {
-        let ids = |rules: policy::Rules| rules.iter().map(Arc::clone).collect::<Arc<[Arc<str>]>>();
-        match self.policy.decide(&who(caller), action, what, &[]) {
-            policy::Verdict::Allow { rules } => {
-                Judged { outcome: Outcome::Allow, ruling: Ruling { rules: ids(rules) } }
+    /// The verdict on one call: the kept one, unless rules read something of it.
+    fn judge(&self, slot: &Slot, prepared: &Prepared, now_ms: u64, approved: &[Audience]) -> Arc<Judged> {
+        match &slot.always {
+            Some(judged) if approved.is_empty() => Arc::clone(judged),
+            Some(_) | None => {
+                let touched = touched(prepared, slot.outlook.reads());
+                let evidence = evidence(prepared, &touched, slot.outlook.reads(), now_ms);
+                Arc::new(self.judged(&slot.outlook, &evidence, approved))
             }
-            policy::Verdict::Ask { audience: Audience::Agent, rule, because, rules } => {
-                Judged { outcome: Outcome::Ask { rule, because }, ruling: Ruling { rules: ids(rules) } }
-            }
-            // Policies that ask anyone else do not compile in this version; a question nobody can be put is a no.
-            policy::Verdict::Ask {
-                audience: Audience::Operators | Audience::Group(_),
-                rule,
-                because,
-                rules,
-            } => Judged {
-                outcome: Outcome::Deny { code: Code::ApprovalNobody, rule: Some(rule), because },
-                ruling: Ruling { rules: ids(rules) },
-            },
-            policy::Verdict::Deny { rule, because, rules, error } => Judged {
-                outcome: Outcome::Deny {
-                    code: if error { Code::PolicyError } else { Code::RuleDenied },
-                    rule: Some(rule),
-                    because,
-                },
-                ruling: Ruling { rules: ids(rules) },
-            },
         }
+    }
+
+    fn judge_approved(
+        &self,
+        slot: &Slot,
+        prepared: Box<Prepared>,
+        approved: Approved,
+        now_ms: u64,
+    ) -> Verdict {
+        let audiences: Vec<Audience> = approved.of.iter().filter_map(|of| Audience::parse(of)).collect();
+        let judged = self.judge(slot, &prepared, now_ms, &audiences);
+        let ruling = judged.ruling.clone();
+        concluded(prepared, &judged.outcome, ruling, Some(approved))
+    }
+
+    fn look(
+        &self,
+        caller: &Caller,
+        action: policy::Action,
+        what: &policy::Target<'_>,
+        item: Option<&Item>,
+    ) -> Slot {
+        let who = who(caller);
+        let mut outlook = self.policy.outlook(&who, action, what, None);
+        // A schema is read only where rules read arguments.
+        if let Some(shape) =
+            item.filter(|_| outlook.reads().has(Needs::ARGUMENTS)).and_then(|item| item.shape())
+        {
+            outlook = self.policy.outlook(&who, action, what, Some(shape));
+        }
+        let always = outlook.is_settled().then(|| Arc::new(self.judged(&outlook, &Evidence::default(), &[])));
+        Slot { outlook, always }
+    }
+
+    fn judged(&self, outlook: &policy::Outlook, evidence: &Evidence<'_>, approved: &[Audience]) -> Judged {
+        let ids = |rules: policy::Rules| rules.iter().map(Arc::clone).collect::<Arc<[Arc<str>]>>();
+        let decision = self.policy.settle(outlook, evidence, approved);
+        let shadow = ids(decision.shadow);
+        let (outcome, rules) = match decision.verdict {
+            policy::Verdict::Allow { rules } => (Outcome::Allow, rules),
+            policy::Verdict::Ask { demands, rule, because, rules, audience: _ } => {
+                (Outcome::Ask { demands: demands.into_iter().collect(), rule, because }, rules)
+            }
+            policy::Verdict::Deny { rule, because, rules, error } => {
+                let code = if error { Code::PolicyError } else { Code::RuleDenied };
+                let always = outlook.is_settled();
+                let when = self.policy.condition(&rule).filter(|_| !always && !error);
+                let change = when.map(|when| Arc::from(format!("the rule applies when `{when}`")));
+                (Outcome::Deny(No { code, rule: Some(rule), because, change, always }), rules)
+            }
+            policy::Verdict::Invalid { because } => {
+                let code = Code::ArgumentsInvalid;
+                let no = No { code, rule: None, because: Some(because), change: None, always: false };
+                (Outcome::Deny(no), policy::Rules::new())
+            }
+        };
+        Judged { outcome, ruling: Ruling { rules: ids(rules), shadow } }
     }
 
     fn table(&self, snapshot: &Snapshot, caller: &Caller) -> Arc<Table> {
@@ -325,6 +423,36 @@ impl Table {
     }
 }
 
+/// What follows for the call, with what was approved so far.
+fn concluded(
+    prepared: Box<Prepared>,
+    outcome: &Outcome,
+    ruling: Ruling,
+    approved: Option<Approved>,
+) -> Verdict {
+    match outcome {
+        Outcome::Allow => Verdict::Allow(Permit::make(prepared, approved), ruling),
+        Outcome::Ask { demands, rule, because } => {
+            let question = Question::make(prepared, demands, (Arc::clone(rule), because.clone()), approved);
+            Verdict::Ask(question, ruling)
+        }
+        Outcome::Deny(no) => {
+            let refused = Refused {
+                code: no.code,
+                what: Arc::clone(prepared.call.target.label()),
+                rule: no.rule.clone(),
+                because: no.because.clone(),
+                change: no.change.clone(),
+                retry_after_ms: None,
+                approval: None,
+            };
+            // What some arguments could get past is listed, so its refusal may say why.
+            let hidden = no.always && no.code == Code::RuleDenied;
+            Verdict::Deny(Denial { prepared, refused, hidden }, ruling)
+        }
+    }
+}
+
 fn standing(prepared: &Prepared, version: &str) -> Option<Approved> {
     let state = prepared.call.state.as_ref()?;
     let approved = state.approved.as_ref()?;
@@ -351,7 +479,17 @@ fn what(item: &Item) -> policy::Target<'_> {
         name: &item.original,
         kind,
         flags: item.flags,
-        labels: &item.labels,
+        labels: &item.marked,
+    }
+}
+
+/// The same with the labels of the server that a resource is of.
+fn what_in(call: &Call) -> policy::Target<'_> {
+    match &call.target {
+        Target::Resource { server, .. } | Target::Completion { server, .. } | Target::Task { server, .. } => {
+            policy::Target { labels: call.snapshot.labels_of(server), ..what_of(&call.target) }
+        }
+        Target::Tool(..) | Target::Prompt(..) => what_of(&call.target),
     }
 }
 

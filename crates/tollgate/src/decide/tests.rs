@@ -22,7 +22,7 @@ fn decider(version: &str) -> Decider {
         Rule { when: Some("tool.destructive".into()), ..Rule::new("deletes", Effect::Ask, "*/*") },
         Rule { because: Some("not yours".into()), ..Rule::new("secrets", Effect::Deny, "*/secret") },
     ];
-    let source = Source { default: Effect::Allow, rules, include: Vec::new() };
+    let source = Source { default: Effect::Allow, rules, include: Vec::new(), facts: Vec::new() };
     Decider::new(Arc::new(Policy::compile(&source).unwrap()), Arc::from(version))
 }
 
@@ -39,7 +39,7 @@ fn try_prepare(config: &Config, params: &str) -> Result<Box<Prepared>, RpcError>
 }
 
 fn verdict(decider: &Decider, params: &str) -> Verdict {
-    decider.verdict(prepare(&two_servers(), params))
+    decider.verdict(prepare(&two_servers(), params), 0)
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn rules_allow_ask_and_deny() {
 fn a_replaced_policy_decides_anew() {
     let decider = decider("v1");
     assert!(matches!(verdict(&decider, r#"{"name":"files_read"}"#), Verdict::Allow(..)));
-    let source = Source { default: Effect::Deny, rules: Vec::new(), include: Vec::new() };
+    let source = Source { default: Effect::Deny, rules: Vec::new(), include: Vec::new(), facts: Vec::new() };
     decider.replace(Arc::new(Policy::compile(&source).unwrap()), Arc::from("v2"));
     assert!(matches!(verdict(&decider, r#"{"name":"files_read"}"#), Verdict::Deny(..)));
 }
@@ -91,7 +91,15 @@ fn an_approval_stands_for_later_rounds_with_the_same_arguments_and_policy() {
         method: "tools/call".to_owned(),
         target: "files/delete_file".to_owned(),
         digest: first.digest,
-        approved: Some(Approved { by: "agent".to_owned(), at: 1, policy: policy.to_owned() }),
+        approved: Some(Approved {
+            by: "agent".to_owned(),
+            at: 1,
+            policy: policy.to_owned(),
+            via: "elicitation".to_owned(),
+            grant: None,
+            of: vec!["agent".to_owned()],
+            edited: None,
+        }),
         waiting: Waiting::Server { state: None },
     };
     let again = |argument: u8, policy: &str| {
@@ -100,7 +108,7 @@ fn an_approval_stands_for_later_rounds_with_the_same_arguments_and_policy() {
             "{{\"name\":\"files_delete_file\",\"arguments\":{{\"p\":{argument}}},\"requestState\":\"{token}\"}}"
         );
         let prepared = try_prepare(&config, &params)?;
-        let verdict = decider("v1").verdict(prepared);
+        let verdict = decider("v1").verdict(prepared, 0);
         Ok::<_, RpcError>(matches!(verdict, Verdict::Allow(permit, _) if permit.approved().is_some()))
     };
     assert_eq!(again(1, "v1"), Ok(true));
@@ -115,7 +123,7 @@ fn keys_of_one_agent_with_other_groups_get_their_own_verdicts() {
         only_for: Some(Who { groups: vec!["staff".into()], ..Who::default() }),
         ..Rule::new("staff", Effect::Allow, "*/*")
     }];
-    let source = Source { default: Effect::Deny, rules, include: Vec::new() };
+    let source = Source { default: Effect::Deny, rules, include: Vec::new(), facts: Vec::new() };
     let decider = Decider::new(Arc::new(Policy::compile(&source).unwrap()), Arc::from("v1"));
     let config = two_servers();
     let snapshot = snapshot(&config, &TOOLS);
@@ -135,7 +143,7 @@ fn keys_of_one_agent_with_other_groups_get_their_own_verdicts() {
         };
         let call =
             resolve::call(&Sealer::new([7; 32]), 0, &config, Arc::clone(&snapshot), arrival, Uuid::nil());
-        let verdict = decider.verdict(transform::arguments(call.unwrap()).unwrap());
+        let verdict = decider.verdict(transform::arguments(call.unwrap()).unwrap(), 0);
         let listed = decider.visible(&caller, &snapshot, Listing::Tools).places.len();
         (matches!(verdict, Verdict::Allow(..)), listed > 0)
     };

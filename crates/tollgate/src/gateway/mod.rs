@@ -15,6 +15,7 @@ use crate::authenticate::{Keys, operator_token};
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::{Config, Severity};
+use crate::conversation::Conversations;
 use crate::decide::Decider;
 use crate::forward::Forwarder;
 use crate::path::{EndedTasks, Gate};
@@ -24,15 +25,16 @@ use crate::record::index::Indexer;
 use crate::seal::Sealer;
 use crate::secret::Secret;
 use crate::servers::{Context, Servers, Vaulted};
-use crate::store::{Index, Store};
+use crate::store::{ConversationStore, Index, Store};
 use crate::vault::Vault;
 
 mod blobs;
+pub(crate) mod herald;
 mod keys;
 mod rules;
 
 pub use blobs::Blobs;
-pub use rules::{PolicyProblem, compile};
+pub use rules::{check, compile, remembered};
 
 use blobs::Remembered;
 
@@ -90,8 +92,8 @@ impl Gateway {
     pub async fn start(config: Config, options: Options) -> Result<Self, StartError> {
         let config = Arc::new(config);
         let policy = rules::compile(&config).map_err(|problems| {
-            let why = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-            StartError::new("the policy cannot be used", why).hint("`tollgate check` shows every problem")
+            StartError::new("the policy cannot be used", problems)
+                .hint("`tollgate check` shows every problem")
         })?;
         let state = &config.state;
         make_private(state).map_err(|e| {
@@ -123,17 +125,36 @@ impl Gateway {
         };
         let keys = load_keys(&config, &store, &vault, operator_token.as_ref(), &clock)?;
 
+        let kept = ConversationStore::open(state)
+            .map_err(|e| StartError::new("the conversations' file cannot be opened", e))?;
+        let recalled =
+            kept.load().map_err(|e| StartError::new("the conversations' file cannot be read", e))?;
+        let naming = Sealer::derive_for(state, "conversations")
+            .map_err(|e| StartError::new("the sealing key cannot be read", e))?;
+        let conversations = Conversations::new(
+            naming.expose(),
+            &config,
+            rules::reads_conversations(&policy),
+            recalled,
+            clock.now_ms(),
+        );
+
         let context = Context {
             clock: clock.clone(),
             vault: Vaulted::new(Arc::clone(&vault)),
             guard: options.guard.clone(),
         };
+        let approver = Approver::new(Arc::clone(&sealer), store.clone(), clock.clone())
+            .map_err(|e| StartError::new("the inbox cannot be read", e))?;
         let servers = Servers::start(&config, context);
-        let remembered = Box::new(Remembered { store: store.clone(), clock: clock.clone() });
+        let remembered =
+            Box::new(Remembered { store: store.clone(), clock: clock.clone(), ledger: ledger.clone() });
         let catalog = Catalog::start(Arc::clone(&config), Arc::clone(&servers), clock.clone(), remembered);
         let gate = Arc::new(Gate {
+            conversations: Arc::new(conversations),
+            kept,
             decider: Decider::new(Arc::new(policy), Arc::clone(&config.digest)),
-            approver: Approver::new(Arc::clone(&sealer), store.clone(), clock.clone()),
+            approver,
             forwarder: Forwarder::new(Arc::clone(&servers), Arc::clone(&sealer), clock.clone()),
             ended_tasks: EndedTasks::default(),
             counters: crate::metrics::Counters::default(),
@@ -190,6 +211,8 @@ impl Gateway {
             .await
             .map_err(in_use(config.admin, "admin.listen"))?;
         self.admin = Some(bound);
+        let page = config.public_url.clone().unwrap_or_else(|| format!("http://{}", listener.local_addr()));
+        self.gate.approver.set_page(page);
         let server = listener.serve(Arc::clone(&self.gate), self.gate.clock.clone());
         let about = serde_json::json!({
             "pid": std::process::id(),
@@ -233,14 +256,13 @@ impl Gateway {
             ledger: old.ledger,
             ..config
         });
-        let policy = rules::compile(&config).map_err(|problems| {
-            let why = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-            StartError::new("the policy cannot be used", why)
-        })?;
+        let policy = rules::compile(&config)
+            .map_err(|problems| StartError::new("the policy cannot be used", problems))?;
         let keys =
             load_keys(&config, &self.store, &self.vault, self.operator_token.as_deref(), &self.gate.clock)?;
         self.gate.keys.store(Arc::new(keys));
         self.gate.servers.apply(&config);
+        self.gate.conversations.apply(&config, rules::reads_conversations(&policy));
         self.gate.config.store(Arc::clone(&config));
         self.gate.decider.replace(Arc::new(policy), Arc::clone(&config.digest));
         self.gate.catalog.apply(config);
@@ -259,11 +281,31 @@ impl Gateway {
                 }
             }
         });
+        self.tasks.spawn(Arc::clone(&self.gate.approver.inbox).follow());
+        if let Some(admin) = self.admin {
+            self.tasks.spawn(herald::run(Arc::clone(&self.gate), Arc::clone(&self.vault), admin.to_string()));
+        }
+        let gate = Arc::clone(&self.gate);
+        self.tasks.spawn(async move {
+            // A new label is kept before its call leaves; counts are kept here.
+            let mut tick = tokio::time::interval(Duration::from_secs(1));
+            loop {
+                tick.tick().await;
+                gate.keep_conversations().await;
+            }
+        });
+        self.tasks.spawn(rules::watch(Arc::clone(&self.gate)));
         let (gate, store, vault) = (Arc::clone(&self.gate), self.store.clone(), Arc::clone(&self.vault));
         let token = self.operator_token.clone();
         let mut changes = self.store.changes();
         self.tasks.spawn(async move {
             while changes.changed().await.is_ok() {
+                // Another process may have accepted a tool.
+                let catalog = Arc::clone(&gate.catalog);
+                let repinned = tokio::task::spawn_blocking(move || catalog.repin()).await;
+                if let Err(error) = repinned {
+                    tracing::error!(%error, "the pins could not be read again; those known stay");
+                }
                 let config = gate.config.load_full();
                 let (store, vault, token, clock) =
                     (store.clone(), Arc::clone(&vault), token.clone(), gate.clock.clone());
@@ -308,6 +350,7 @@ impl Gateway {
             self.gate.abandon(parked);
         }
         self.gate.servers.shutdown().await;
+        self.gate.keep_conversations().await;
         self.stop_admin.send_replace(true);
         let ledger = self.gate.ledger.clone();
         match tokio::task::spawn_blocking(move || ledger.close()).await {

@@ -17,7 +17,7 @@ use crate::record::{Close, Outcome, Reply, Said};
 use crate::resolve::{Scope, locate};
 use crate::servers::{Listing, Notice, Server, Subscription};
 
-use super::{Gate, give_up, refuse};
+use super::{Gate, give_up, refuse, refused_with};
 
 /// How long the acknowledgement waits for servers to accept subscriptions: it cannot be amended later.
 const ACKNOWLEDGE: Duration = Duration::from_secs(2);
@@ -52,7 +52,10 @@ impl Gate {
         cancel: Cancel,
         out: mpsc::Sender<Box<Part>>,
     ) -> Reply {
-        let mut entry = self.begin(&arrival);
+        let (mut entry, here) = self.begin_in(&arrival);
+        if let Err(error) = here {
+            return Box::pin(entry.close(refused_with(&error), Ending::Error(error))).await;
+        }
         entry.facts_mut().verdict = Some(Said::Allow);
         let mut draining = self.draining.subscribe();
         let mut changes = self.catalog.changes();
@@ -161,7 +164,9 @@ impl Gate {
         let config = self.config.load();
         let scope = Scope::of(&config, &arrival.endpoint, &arrival.caller)?;
         let (server, original, _) = locate(&scope, &config, snapshot, shown)?;
-        self.decider.may_read(&arrival.caller, &server, &original).then_some((server, original))
+        let now = self.clock.now_ms();
+        let may = self.decider.may_subscribe(&arrival.caller, &server, &original, now);
+        may.then_some((server, original))
     }
 
     fn digests(&self, arrival: &Arrival, snapshot: &Arc<Snapshot>, listing: Listing) -> Vec<[u8; 16]> {
@@ -173,7 +178,9 @@ impl Gate {
         };
         listings
             .iter()
-            .filter_map(|l| self.written(&arrival.caller, &arrival.client, &arrival.endpoint, snapshot, *l))
+            .filter_map(|l| {
+                self.written(&arrival.caller, &arrival.client, &arrival.endpoint, snapshot, *l, None)
+            })
             .map(|list| list.digest)
             .collect()
     }
@@ -207,7 +214,7 @@ impl Gate {
         };
         let watched = honoured.resources.iter().find(|w| w.server == *server && within(&w.original));
         let Some(watched) = watched else { return Vec::new() };
-        if !self.decider.may_read(&arrival.caller, server, original) {
+        if !self.decider.may_subscribe(&arrival.caller, server, original, self.clock.now_ms()) {
             return Vec::new();
         }
         let shown = if *original == *watched.original {

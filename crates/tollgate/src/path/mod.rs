@@ -11,7 +11,7 @@ use tollgate_mcp::error::{INTERNAL_ERROR, METHOD_NOT_FOUND, RpcError};
 use tollgate_mcp::method::Method;
 use tollgate_mcp::translate::{self, Answer, ResultType};
 
-use crate::approve::{Approver, Unanswered};
+use crate::approve::Approver;
 use crate::authenticate::{self, Keys};
 use crate::call::{
     Arrival, Caller, Cancel, Code, Credential, Ending, Endpoint, Handle, NotAdmitted, Outgoing, Part, Peer,
@@ -20,16 +20,19 @@ use crate::call::{
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::decide::{Decider, Permit, Ruling, Verdict};
+use crate::conversation::{Conversations, Here};
+use crate::decide::{Decider, Denial, Permit, Ruling, Verdict};
 use crate::forward::{Flight, Forwarder, Landed, Parked, Step};
 use crate::record::{
     self, Approval, Close, Committed, Entry, Ledger, Outcome, ParkEnd, Reply, Said, Subject,
 };
-use crate::resolve::{self, Scope, Target, Waiting};
+use crate::resolve::{self, Call, Scope, Target, Waiting};
 use crate::seal::Sealer;
 use crate::servers::{Question, Servers};
+use crate::store::ConversationStore;
 use crate::transform::{self, Prepared};
 
+mod approval;
 mod discover;
 mod list;
 mod listen;
@@ -49,6 +52,10 @@ pub struct Gate {
     pub servers: Arc<Servers>,
     /// What they offer.
     pub catalog: Arc<Catalog>,
+    /// What conversations have touched.
+    pub conversations: Arc<Conversations>,
+    /// Where they outlive a restart.
+    pub kept: ConversationStore,
     /// The policy.
     pub decider: Decider,
     /// Questions and answers.
@@ -126,6 +133,10 @@ impl Handle for Gate {
         self.info.clone()
     }
 
+    fn status_page(&self, question: &str) -> Option<String> {
+        self.approver.status_page(question)
+    }
+
     fn count(&self, label: &'static str) {
         self.counters.request(label);
     }
@@ -166,7 +177,11 @@ impl Gate {
     /// A call: resolve → transform → decide → approve → commit → forward → close.
     async fn call(&self, arrival: Arrival, cancel: Cancel, out: mpsc::Sender<Box<Part>>) -> Reply {
         let method = arrival.method;
-        let mut entry = self.begin(&arrival);
+        let (mut entry, here) = self.begin_in(&arrival);
+        let here = match here {
+            Ok(here) => here,
+            Err(error) => return entry.close(refused_with(&error), Ending::Error(error)).await,
+        };
         let snapshot = self
             .catalog
             .snapshot(&arrival.client, &arrival.caller.principal, arrival.endpoint.server())
@@ -174,16 +189,19 @@ impl Gate {
         let config = self.config.load_full();
         let now = self.clock.now_ms();
         let call = match resolve::call(&self.sealer, now, &config, snapshot, arrival, entry.facts().id) {
-            Ok(call) => call,
+            Ok(call) => Call { here: Some(here), ..call },
             Err(error) => return entry.close(refused_with(&error), Ending::Error(error)).await,
         };
-        let prepared = match transform::arguments(call) {
+        let mut prepared = match transform::arguments(call) {
             Ok(prepared) => prepared,
             Err(error) => return entry.close(refused_with(&error), Ending::Error(error)).await,
         };
         describe(&mut entry, &prepared);
+        if prepared.call.state.as_ref().is_some_and(|state| state.approved.is_some()) {
+            Box::pin(approval::consume(self, &mut prepared)).await;
+        }
 
-        let permit = match self.decider.verdict(prepared) {
+        let permit = match self.decider.verdict(prepared, now) {
             Verdict::Allow(permit, ruling) => {
                 rule(&mut entry, Said::Allow, &ruling);
                 if permit.approved().is_some() {
@@ -193,30 +211,20 @@ impl Gate {
             }
             Verdict::Ask(question, ruling) => {
                 rule(&mut entry, Said::Ask, &ruling);
-                match Box::pin(self.approve(question)).await {
+                let asked = Box::pin(approval::permit(self, &mut entry, question, &config, &out));
+                let answered = tokio::select! {
+                    biased;
+                    answered = asked => answered,
+                    () = cancel.fired() => return give_up(entry).await,
+                };
+                match answered {
                     Ok(permit) => permit,
-                    Err(unanswered) => {
-                        return match unanswered {
-                            Unanswered::Asked(answer) => {
-                                entry.close(Close::of(Outcome::Asked), Ending::Answer(answer)).await
-                            }
-                            Unanswered::Refused(refused) => {
-                                refuse(entry, Outcome::Refused, &refused, method).await
-                            }
-                        };
-                    }
+                    Err(stopped) => return approval::stopped(entry, stopped, method).await,
                 }
             }
             Verdict::Deny(denial, ruling) => {
                 rule(&mut entry, Said::Deny, &ruling);
-                let close = close_refused(Outcome::Refused, &denial.refused);
-                let ending = if denial.hidden {
-                    let arrival = &denial.prepared.call.arrival;
-                    Ending::Error(resolve::missing(method, &arrival.params, arrival.client.revision))
-                } else {
-                    denial.refused.ending(method)
-                };
-                return entry.close(close, ending).await;
+                return deny(entry, denial, method).await;
             }
         };
         approved(&mut entry, &permit);
@@ -231,12 +239,58 @@ impl Gate {
                 return refuse(entry, Outcome::Refused, &refused, method).await;
             }
         };
+        if self.touch(permit.prepared()) {
+            // Boxed: once for a label and a conversation.
+            Box::pin(self.keep_conversations()).await;
+        }
         self.carry(entry, permit, committed, method, cancel, out).await
     }
 
-    async fn approve(&self, question: crate::decide::Question) -> Result<Permit, Unanswered> {
-        let answered = self.approver.ask(question, &self.decider.version()).await?;
-        self.decider.again(answered.question, answered.approved).map_err(Unanswered::Refused)
+    /// What a call touches is part of its conversation before anything of the answer is: a call beside it sees it.
+    fn touch(&self, prepared: &Prepared) -> bool {
+        let call = &prepared.call;
+        let Some(here) = call.here.as_ref().filter(|_| self.conversations.remembers()) else { return false };
+        let labels = match &call.target {
+            Target::Tool(_, item) | Target::Prompt(_, item) => item.labels.as_slice(),
+            Target::Resource { server, .. } | Target::Completion { server, .. } => {
+                call.snapshot.labels_of(server)
+            }
+            Target::Task { server, label, .. } => {
+                let tool = label.split_once('/').and_then(|(_, tool)| call.snapshot.own_tool(server, tool));
+                tool.map_or_else(|| call.snapshot.labels_of(server), |(_, item)| item.labels.as_slice())
+            }
+        };
+        // Later rounds of a call that its server has seen, and polls of what it made, are no new calls.
+        let again = matches!(
+            call.state.as_ref().map(|s| &s.waiting),
+            Some(Waiting::Server { .. } | Waiting::Parked { .. })
+        );
+        let first = !again && !matches!(call.target, Target::Task { .. } | Target::Completion { .. });
+        let sums = if first {
+            self.conversations.sums(call.target.label(), prepared.outbound.get("arguments").as_ref())
+        } else {
+            Vec::new()
+        };
+        self.conversations.touch(here, labels, first, &sums)
+    }
+
+    /// Writes what conversations have touched since the last time.
+    pub async fn keep_conversations(&self) {
+        let (conversations, kept) = (Arc::clone(&self.conversations), self.kept.clone());
+        let now = self.clock.now_ms();
+        let written = tokio::task::spawn_blocking(move || {
+            let changed = conversations.take_changed(now);
+            if changed.is_empty() {
+                return Ok(());
+            }
+            kept.save(&changed, now.saturating_sub(conversations.kept_ms()))
+        });
+        let told = match written.await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        tracing::error!(error = %told, "conversations could not be kept: a restart would forget their labels");
     }
 
     /// The call at its server, until its last part. It takes the proof that the begin record is written.
@@ -318,7 +372,8 @@ impl Gate {
         let room = self.forwarder.parking.has_room(&caller.principal);
         let (mut put, mut withdrawn) = (Vec::new(), Vec::new());
         for question in questions {
-            let allowed = room && self.decider.may_ask(&caller, &target, &question.method);
+            let allowed =
+                room && self.decider.may_ask(&caller, &target, &question.method, self.clock.now_ms());
             self.record_question(entry, &question.method, allowed).await;
             if allowed {
                 put.push(question);
@@ -342,6 +397,7 @@ impl Gate {
         let (outer, facts) = (within.facts(), entry.facts_mut());
         facts.interaction = Some(outer.interaction());
         facts.round = outer.round;
+        facts.session.clone_from(&outer.session);
         facts.caller.clone_from(&outer.caller);
         facts.client.clone_from(&outer.client);
         facts.revision = outer.revision;
@@ -439,7 +495,8 @@ impl Gate {
         };
         let mut refused = false;
         for request in &requests {
-            let allowed = self.decider.may_ask(&call.arrival.caller, &call.target, &request.method);
+            let now = self.clock.now_ms();
+            let allowed = self.decider.may_ask(&call.arrival.caller, &call.target, &request.method, now);
             self.record_question(&entry, &request.method, allowed).await;
             refused |= !allowed;
         }
@@ -464,10 +521,19 @@ impl Gate {
         self.end_park(&interaction, ParkEnd::Abandoned);
     }
 
+    /// Begins the entry of a request, with the conversation it is part of.
+    fn begin_in(&self, arrival: &Arrival) -> (Entry, Result<Here, RpcError>) {
+        let mut entry = self.begin(arrival);
+        let here = self.conversations.of(arrival, self.clock.now_ms());
+        if let Ok(here) = &here {
+            entry.facts_mut().session = Some(Arc::clone(here.name()));
+        }
+        (entry, here)
+    }
+
     fn begin(&self, arrival: &Arrival) -> Entry {
         let mut entry = record::begin(&self.ledger, Subject::Request(arrival.method));
         entry.arrived(arrival);
-        entry.facts_mut().session.clone_from(&arrival.session);
         entry
     }
 }
@@ -498,6 +564,7 @@ fn rule(entry: &mut Entry, said: Said, ruling: &Ruling) {
     let facts = entry.facts_mut();
     facts.verdict = Some(said);
     facts.rules = ruling.rules.iter().map(Arc::clone).collect();
+    facts.shadow = ruling.shadow.iter().map(Arc::clone).collect();
 }
 
 fn approved(entry: &mut Entry, permit: &Permit) {
@@ -505,10 +572,25 @@ fn approved(entry: &mut Entry, permit: &Permit) {
         entry.facts_mut().approval = Some(Box::new(Approval {
             by: Arc::from(approved.by.as_str()),
             at_ms: approved.at,
-            via: Arc::from("elicitation"),
-            grant: None,
+            via: Arc::from(approved.via.as_str()),
+            grant: approved.grant.as_deref().map(Arc::from),
+            edited: approved
+                .edited
+                .as_ref()
+                .map(|edited| (permit.prepared().digest, Bytes::from(edited.args.clone()))),
         }));
     }
+}
+
+async fn deny(entry: Entry, denial: Denial, method: Method) -> Reply {
+    let close = close_refused(Outcome::Refused, &denial.refused);
+    let ending = if denial.hidden {
+        let arrival = &denial.prepared.call.arrival;
+        Ending::Error(resolve::missing(method, &arrival.params, arrival.client.revision))
+    } else {
+        denial.refused.ending(method)
+    };
+    entry.close(close, ending).await
 }
 
 fn refused_with(error: &RpcError) -> Close {

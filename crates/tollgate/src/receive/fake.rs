@@ -150,6 +150,10 @@ impl Handle for Fake {
         Bytes::from_static(br#"{"name":"fake","version":"1"}"#)
     }
 
+    fn status_page(&self, question: &str) -> Option<String> {
+        (question == "known").then(|| "<!doctype html><p>it waits".to_owned())
+    }
+
     fn count(&self, _label: &'static str) {}
 }
 

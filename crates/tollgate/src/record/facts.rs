@@ -183,6 +183,8 @@ pub struct Approval {
     pub via: Arc<str>,
     /// The standing grant used or made.
     pub grant: Option<Arc<str>>,
+    /// What left in place of the agent's arguments: SHA-256 over target and arguments, and the arguments.
+    pub edited: Option<([u8; 32], Bytes)>,
 }
 
 /// Which side of a call.

@@ -38,6 +38,42 @@ pub struct Approved {
     pub at: u64,
     /// The policy it was given under.
     pub policy: String,
+    /// By which way: `elicitation`, `console`, `cli`, `api`, `webhook`, `grant`.
+    #[serde(rename = "v", default)]
+    pub via: String,
+    /// The grant used or made.
+    #[serde(rename = "g", default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<String>,
+    /// Who has said yes: audiences, as rules name them.
+    #[serde(rename = "o", default)]
+    pub of: Vec<String>,
+    /// What an approver put in place of the agent's arguments.
+    #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
+    pub edited: Option<Edited>,
+}
+
+/// Arguments that an approver changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edited {
+    /// The digest of what the agent asked for.
+    #[serde(rename = "d")]
+    pub original: [u8; 32],
+    /// The arguments that leave instead: an object's text.
+    #[serde(rename = "a")]
+    pub args: String,
+}
+
+impl Approved {
+    /// An earlier audience's approval and this one's, as one.
+    pub fn joined(earlier: Option<&Self>, mut later: Self) -> Self {
+        if let Some(earlier) = earlier {
+            later.by = format!("{}, {}", earlier.by, later.by);
+            later.of.extend(earlier.of.iter().cloned());
+            later.grant = later.grant.or_else(|| earlier.grant.clone());
+            later.edited = later.edited.or_else(|| earlier.edited.clone());
+        }
+        later
+    }
 }
 
 /// What a round waits for.
@@ -50,6 +86,12 @@ pub enum Waiting {
         nonce: String,
         /// The policy that asked.
         policy: String,
+    },
+    /// Operators' answer to the gateway's question.
+    #[serde(rename = "o")]
+    Inbox {
+        /// The question's id.
+        id: String,
     },
     /// A legacy server's question: its call is parked.
     #[serde(rename = "p")]

@@ -32,6 +32,8 @@ pub enum Purpose {
     Session,
     /// A task's id.
     Task,
+    /// A link that answers a question.
+    Reply,
 }
 
 /// The token does not open: tampered, expired, another principal's or another purpose's. One message for all.
@@ -46,6 +48,7 @@ pub struct Sealer {
     cursor: Keys,
     session: Keys,
     task: Keys,
+    reply: Keys,
     /// Makes two tokens of the same content differ, within a process (the count) and between processes (the salt).
     salt: [u8; 16],
     count: AtomicU64,
@@ -77,6 +80,7 @@ impl Sealer {
             cursor: keys("cursor"),
             session: keys("session"),
             task: keys("task"),
+            reply: keys("reply"),
             // Nonces are synthetic (see `seal`): without randomness equal tokens become visible, nothing else is lost.
             salt: secret::random().unwrap_or_default(),
             count: AtomicU64::new(0),
@@ -87,6 +91,12 @@ impl Sealer {
     pub fn load_or_create(state: &Path) -> std::io::Result<Self> {
         let (key, _made) = secret::load_or_create(&state.join("seal.key"))?;
         Ok(Self::new(*key.expose()))
+    }
+
+    /// A key for another use of the same file: names that must not be guessed.
+    pub fn derive_for(state: &Path, purpose: &str) -> std::io::Result<secret::Secret<[u8; 32]>> {
+        let (key, _made) = secret::load_or_create(&state.join("seal.key"))?;
+        Ok(secret::derive(key.expose(), &format!("tollgate {purpose} v1")))
     }
 
     /// Seals `plain` for `principal` until `expires_ms` (Unix epoch). The token is URL-safe base64 without padding.
@@ -152,6 +162,7 @@ impl Sealer {
             Purpose::Cursor => &self.cursor,
             Purpose::Session => &self.session,
             Purpose::Task => &self.task,
+            Purpose::Reply => &self.reply,
         }
     }
 

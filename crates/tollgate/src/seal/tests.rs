@@ -3,7 +3,8 @@ use proptest::prelude::*;
 use super::*;
 
 const NOW: u64 = 1_800_000_000_000;
-const PURPOSES: [Purpose; 4] = [Purpose::State, Purpose::Cursor, Purpose::Session, Purpose::Task];
+const PURPOSES: [Purpose; 5] =
+    [Purpose::State, Purpose::Cursor, Purpose::Session, Purpose::Task, Purpose::Reply];
 
 fn sealer() -> Sealer {
     Sealer::new([7; 32])

@@ -52,6 +52,8 @@ mod credential;
 #[cfg(test)]
 mod tests;
 
+pub use self::http::post_json;
+
 use std::sync::{Arc, LazyLock};
 
 use tollgate_mcp::capability::Capabilities;

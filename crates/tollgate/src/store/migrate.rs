@@ -15,8 +15,9 @@ pub(super) struct Migration {
 }
 
 /// The state's.
-pub(super) const STATE: &[Migration] = &[Migration {
-    name: "keys, secrets, used, definitions",
+pub(super) const STATE: &[Migration] = &[
+    Migration {
+        name: "keys, secrets, used, definitions",
     sql: "
         CREATE TABLE keys (
             id TEXT PRIMARY KEY, agent TEXT NOT NULL, tenant TEXT, groups TEXT NOT NULL, hash BLOB NOT NULL UNIQUE,
@@ -30,6 +31,46 @@ pub(super) const STATE: &[Migration] = &[Migration {
             server TEXT NOT NULL, list TEXT NOT NULL, text BLOB NOT NULL, seen_ms INTEGER NOT NULL,
             PRIMARY KEY (server, list)
         ) STRICT;
+    ",
+    },
+    Migration {
+        name: "questions, grants, approved",
+        sql: "
+        CREATE TABLE questions (
+            id TEXT PRIMARY KEY, binding BLOB NOT NULL, principal TEXT NOT NULL, state TEXT NOT NULL,
+            created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, body TEXT NOT NULL
+        ) STRICT;
+        CREATE INDEX questions_by_binding ON questions (binding);
+        CREATE TABLE grants (
+            id TEXT PRIMARY KEY, created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, used_ms INTEGER,
+            revoked_ms INTEGER, body TEXT NOT NULL
+        ) STRICT;
+        CREATE TABLE approved (
+            principal TEXT NOT NULL, tool TEXT NOT NULL, args TEXT NOT NULL, at_ms INTEGER NOT NULL,
+            PRIMARY KEY (principal, tool)
+        ) STRICT, WITHOUT ROWID;
+    ",
+    },
+    Migration {
+    name: "pins",
+    sql: "
+        CREATE TABLE pins (
+            server TEXT NOT NULL, tool TEXT NOT NULL, variant INTEGER NOT NULL,
+            digest BLOB NOT NULL, text TEXT NOT NULL, since_ms INTEGER NOT NULL, by TEXT NOT NULL,
+            new_digest BLOB, new_text TEXT, new_ms INTEGER,
+            PRIMARY KEY (server, tool, variant)
+        ) STRICT;
+    ",
+    },
+];
+
+/// The conversations'. Never migrated either: they are worth nothing after a day.
+pub(super) const CONVERSATIONS: &[Migration] = &[Migration {
+    name: "conversations",
+    sql: "
+        CREATE TABLE conversations (
+            key BLOB PRIMARY KEY, name TEXT NOT NULL, calls INTEGER NOT NULL, told TEXT NOT NULL, last_ms INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
     ",
 }];
 

@@ -1,11 +1,14 @@
-//! SQLite: keys, the vault's blobs, used approvals, what is known of servers (`STATE/tollgate.sqlite`), and the ledger's index
+//! SQLite: keys, the vault's blobs, questions and grants, what is known of servers (`STATE/tollgate.sqlite`), and the ledger's index
 //! (`STATE/index.sqlite`, which can be lost and made again). Calls block for about a millisecond: off the path, or on a blocking
 //! thread. *Never* holds a secret in clear, and reads no clock: the time is handed in.
 
+mod approvals;
+mod conversations;
 mod definitions;
 mod index;
 mod keys;
 mod migrate;
+mod pins;
 mod secrets;
 mod used;
 mod watcher;
@@ -16,6 +19,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rusqlite::Connection;
 use tokio::sync::watch;
 
+pub use approvals::{GrantRow, Put, QuestionRow, Room};
+pub use conversations::ConversationStore;
 pub use index::{Index, Position, Query, Row};
 pub use keys::{NewKey, StoredKey};
 pub use secrets::Blob;

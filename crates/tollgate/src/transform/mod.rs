@@ -12,7 +12,7 @@ use tollgate_mcp::translate::{Answer, ResultType, error_uri, rewrite_uris};
 use tollgate_mcp::uri;
 
 use crate::call::Endpoint;
-use crate::resolve::{Approved, Call, State, Target, Waiting};
+use crate::resolve::{Approved, Call, Edited, State, Target, Waiting};
 use crate::seal::{Purpose, Sealer};
 
 #[cfg(test)]
@@ -67,8 +67,28 @@ impl Prepared {
     }
 }
 
-/// Makes a call ready to be judged: strips what is ours, restores names and URIs, takes the digest.
+/// Makes a call ready to be judged: strips what is ours, restores names and URIs, takes the digest. What an approver changed in an
+/// earlier round is changed again.
 pub fn arguments(call: Call) -> Result<Box<Prepared>, RpcError> {
+    let prepared = prepare(call)?;
+    let earlier = prepared.call.state.as_ref().and_then(|s| s.approved.as_ref()?.edited.clone());
+    same_call(match earlier {
+        Some(Edited { original, args }) if original == prepared.digest => edited(prepared, args)?,
+        Some(_) | None => prepared,
+    })
+}
+
+/// The same call with the arguments that an approver put in place of the agent's: an object's text.
+pub fn edited(prepared: Box<Prepared>, args: String) -> Result<Box<Prepared>, RpcError> {
+    let mut call = prepared.call;
+    let mut edit = call.arrival.params.edit();
+    edit.set("arguments", Bytes::from(args));
+    call.arrival.params = Object::scan(edit.finish().into_bytes())
+        .map_err(|_| RpcError::new(INTERNAL_ERROR, "the request could not be prepared"))?;
+    prepare(call)
+}
+
+fn prepare(call: Call) -> Result<Box<Prepared>, RpcError> {
     let params = &call.arrival.params;
     let mut edit = params.edit();
     let mut hash = Sha256::new();
@@ -99,7 +119,6 @@ pub fn arguments(call: Call) -> Result<Box<Prepared>, RpcError> {
         }
     }
     let digest: [u8; 32] = hash.finalize().into();
-    same_call(&call, &digest)?;
     let responses = if call.arrival.method.may_ask() { params.object("inputResponses") } else { None };
     if call.arrival.method.may_ask() {
         carry_state(&call, responses.as_ref(), &mut edit);
@@ -110,21 +129,21 @@ pub fn arguments(call: Call) -> Result<Box<Prepared>, RpcError> {
     Ok(Box::new(Prepared { call, outbound, digest, reason, trace, responses }))
 }
 
-/// A server's question is answered for the call that it was asked in: with other arguments, one call would be judged and another go on.
-/// (The gateway's own question is asked again instead.)
-fn same_call(call: &Call, digest: &[u8; 32]) -> Result<(), RpcError> {
-    let Some(state) = &call.state else { return Ok(()) };
+/// A server's question is answered for the call that it was asked in, as an approver may have changed it: with other arguments, one call
+/// would be judged and another go on. (The gateway's own question is asked again instead.)
+fn same_call(prepared: Box<Prepared>) -> Result<Box<Prepared>, RpcError> {
+    let Some(state) = &prepared.call.state else { return Ok(prepared) };
     let of_the_server = match &state.waiting {
         Waiting::Parked { .. } | Waiting::Server { .. } => true,
-        Waiting::Approval { .. } => false,
+        Waiting::Approval { .. } | Waiting::Inbox { .. } => false,
     };
-    if of_the_server && state.digest != *digest {
+    if of_the_server && state.digest != prepared.digest {
         return Err(RpcError::new(
             INVALID_PARAMS,
             "this requestState belongs to a call with other arguments",
         ));
     }
-    Ok(())
+    Ok(prepared)
 }
 
 /// The server gets its own state back, byte-exact, and answers only to its own questions.
@@ -138,7 +157,7 @@ fn carry_state(call: &Call, responses: Option<&Object>, edit: &mut tollgate_mcp:
                 edit.remove("requestState");
             }
         },
-        Some(Waiting::Approval { .. } | Waiting::Parked { .. }) => {
+        Some(Waiting::Approval { .. } | Waiting::Inbox { .. } | Waiting::Parked { .. }) => {
             edit.remove("requestState");
             edit.remove("inputResponses");
         }

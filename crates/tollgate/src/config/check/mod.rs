@@ -16,6 +16,8 @@ use super::{Config, Durability, Ledger, Log, Payloads, Piece, Reference, VaultKe
 mod identity;
 pub(crate) use identity::HASH;
 
+mod approvals;
+mod conversation;
 mod http;
 mod policy;
 mod servers;
@@ -46,8 +48,13 @@ pub(super) fn root(raw: raw::Root, folder: &Path, report: &mut Report<'_>) -> Co
         .as_ref()
         .and_then(|at| words::url(at, report))
         .map(|url| url.trim_end_matches('/').to_owned());
+    let admin_url = admin_raw
+        .public_url
+        .as_ref()
+        .and_then(|at| words::url(at, report))
+        .map(|url| url.trim_end_matches('/').to_owned());
     let allow = value(raw.allow).unwrap_or_default();
-    let approvals = value(raw.approvals).unwrap_or_default();
+    let asking = value(raw.approvals).unwrap_or_default();
     let conversation = value(raw.conversation).unwrap_or_default();
     let state = raw.state.map_or_else(|| "./.tollgate".to_owned(), |at| at.value);
 
@@ -82,16 +89,25 @@ pub(super) fn root(raw: raw::Root, folder: &Path, report: &mut Report<'_>) -> Co
         // A call may take 60 s, but who stops a gateway waits for it: half of that, as the field does.
         drain: time(raw.drain, Duration::from_secs(30)),
         log: log(raw.log),
-        servers,
         views,
         anonymous,
         agents,
         operators,
         policy,
         // Long enough to fetch a coffee, too short to approve what one has forgotten.
-        ask_expire: positive(approvals.expire, Duration::from_mins(10), report),
+        ask_expire: positive(asking.expire, Duration::from_mins(10), report),
+        // Clients give a call a minute, most of them.
+        ask_hold: time(asking.hold, Duration::from_secs(45)),
+        webhooks: approvals::webhooks(asking.webhooks, report),
+        admin_url,
         conversation_idle: positive(conversation.idle, Duration::from_mins(30), report),
         conversation_meta: meta(conversation.meta, report),
+        sums: conversation::sums(
+            conversation.sums,
+            &servers.keys().map(AsRef::as_ref).collect::<Vec<_>>(),
+            report,
+        ),
+        servers,
         ledger: ledger(raw.ledger, report),
         vault_key: value(raw.vault)
             .and_then(|vault| vault.key)

@@ -7,7 +7,7 @@ use crate::config::load::read_file;
 use crate::config::raw;
 use crate::config::read::{At, Report};
 use crate::config::values::{Named, OneOrMany};
-use crate::config::{Effect, Policy, Rule, Server, View, Who};
+use crate::config::{Effect, Fact, Policy, Rule, Server, View, Who};
 
 /// The most included files.
 const FILES_MAX: usize = 256;
@@ -62,7 +62,52 @@ pub(super) fn policy(raw: raw::Policy, servers: &Servers, folder: &Path, report:
     }
     // A policy that says nothing of a call must not let it pass.
     let default = value(raw.default).map_or(Effect::Deny, effect);
-    Policy { default, rules, include: files }
+    let facts = facts(raw.facts, servers, report);
+    Policy { default, rules, include: files, facts }
+}
+
+fn facts(at: Option<At<Named<raw::Fact>>>, servers: &Servers, report: &mut Report<'_>) -> Vec<Fact> {
+    let facts = named(at, |name, raw| {
+        words::name(name, "a fact's name", report);
+        let (mark, raw) = (raw.mark, raw.value);
+        let (Some(of), Some(path)) = (raw.of, raw.path) else {
+            let hint = "write it as `{ of: \"mail/*\", path: \"$.to[*]\", any: \"…\" }`";
+            report.lacking(&mark, "a fact needs `of` and `path`", Some(hint.to_owned()));
+            return None;
+        };
+        words::target(&of, servers.keys().map(AsRef::as_ref), report);
+        let count = value(raw.count).unwrap_or_default();
+        Some(Fact {
+            fact: tollgate_policy::Fact {
+                any: value(raw.any),
+                any_not: value(raw.any_not),
+                all: value(raw.all),
+                min: value(raw.min).map(|number| number.0),
+                max: value(raw.max).map(|number| number.0),
+                count_min: value(count.min),
+                count_max: value(count.max),
+                in_task: value(raw.in_task),
+                line: mark.place.line,
+                ..tollgate_policy::Fact::new(&name.value, of.value, path.value)
+            },
+            path: mark.path.as_ref().to_owned(),
+        })
+    });
+    facts.into_values().collect()
+}
+
+fn action(on: raw::On) -> tollgate_policy::Action {
+    use tollgate_policy::Action;
+    match on {
+        raw::On::Call => Action::Call,
+        raw::On::Read => Action::Read,
+        raw::On::Get => Action::Get,
+        raw::On::Complete => Action::Complete,
+        raw::On::List => Action::List,
+        raw::On::Subscribe => Action::Subscribe,
+        raw::On::Sample => Action::Sample,
+        raw::On::Elicit => Action::Elicit,
+    }
 }
 
 fn effect(raw: raw::Effect) -> Effect {
@@ -100,6 +145,17 @@ fn rule(at: At<raw::Rule>, index: usize, servers: &Servers, report: &mut Report<
     {
         report.error(&of.mark, "only `ask` rules have `of`", None);
     }
+    let mut count = 1;
+    if let Some(at) = &raw.count {
+        let agents = raw.of.as_ref().is_none_or(|of| of.value.0 == "agent");
+        if !(1..=10).contains(&at.value) {
+            report.error(&at.mark, "`count` goes from 1 to 10", None);
+        } else if agents && at.value > 1 {
+            let hint = "add `of: operators` or `of: group:NAME`";
+            report.error(&at.mark, "the agent has one human to ask", Some(hint.to_owned()));
+        }
+        count = u32::try_from(at.value).unwrap_or(1);
+    }
     let id = match raw.id {
         Some(id) => {
             words::name(&id, "a rule's id", report);
@@ -119,6 +175,10 @@ fn rule(at: At<raw::Rule>, index: usize, servers: &Servers, report: &mut Report<
         only_for: raw.only_for.map(|at| who(at, report)),
         when: value(raw.when),
         because: value(raw.because),
+        of: value(raw.of).map(|of| of.0),
+        count,
+        on: value(raw.on).map(|on| on.into_iter().map(|at| action(at.value)).collect()),
+        shadow: value(raw.shadow).unwrap_or_default(),
         line: mark.place.line,
         path: mark.path.as_ref().to_owned(),
     })

@@ -26,6 +26,25 @@ pub(super) fn json(status: StatusCode, text: Rope) -> Response<Body> {
     response
 }
 
+/// A page for a person.
+pub(super) fn page(html: String) -> Response<Body> {
+    let mut response = Response::new(Body::text(Bytes::from(html).into()));
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-store"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+        ),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
 /// A JSON-RPC error with the given status.
 pub(super) fn error(status: StatusCode, id: Option<&Id>, error: &RpcError) -> Response<Body> {
     json(status, message::write_error(id, error))

@@ -87,6 +87,14 @@ async fn inside<H: Handle>(
     browser: bool,
     body: Incoming,
 ) -> Response<Body> {
+    if let Some(question) = head.uri.path().strip_prefix("/approval/") {
+        // Opened in a browser, which has no key: the id is what one must know.
+        return match (&head.method, gate.handle.status_page(question)) {
+            (&Method::GET, Some(page)) => reply::page(page),
+            (&Method::GET, None) => reply::no_such_path(),
+            _ => reply::method_not_allowed("GET"),
+        };
+    }
     let Some(endpoint) = checks::endpoint(head.uri.path()) else { return reply::no_such_path() };
     if head.method == Method::OPTIONS && browser {
         return reply::preflight(head.headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS));

@@ -14,10 +14,12 @@ mod json;
 pub(super) use json::{Line, decimal, hex};
 
 /// The room that a begin reserves for its close: all bounds below, added up, stay under it.
-pub(super) const CLOSE_ROOM: u64 = 6144;
+pub(super) const CLOSE_ROOM: u64 = 8192;
 
 /// Arguments beyond this are kept as their digest.
 const ARGS_MAX: usize = 64 * 1024;
+/// What an approver put in place of arguments is kept whole up to this; beyond, as its digest.
+const EDITED_MAX: usize = 1536;
 const NAME_MAX: usize = 256;
 const TEXT_MAX: usize = 1024;
 const LIST_MAX: usize = 384;
@@ -53,7 +55,7 @@ impl Told {
 pub(super) fn begin(out: &mut Vec<u8>, facts: &Facts, payloads: Payloads) {
     let mut line = Line::start(out, "begin", Some(facts.id), None, facts.at_ms);
     intent(&mut line, facts, payloads);
-    judged(&mut line, facts, Told::default());
+    judged(&mut line, facts, payloads, Told::default());
 }
 
 /// A close record without its trailer: the rest of an entry whose begin stands at `begun`, or a whole one.
@@ -75,7 +77,7 @@ pub(super) fn close(
         intent(&mut line, facts, payloads);
         Told::default()
     };
-    judged(&mut line, facts, told);
+    judged(&mut line, facts, payloads, told);
     line.cost(facts.cost_usd);
     line.number("bytes_out", facts.bytes_out);
     line.number("tokens_est", facts.tokens_est);
@@ -176,7 +178,7 @@ fn arguments(line: &mut Line<'_>, facts: &Facts, payloads: Payloads) {
     }
 }
 
-fn judged(line: &mut Line<'_>, facts: &Facts, told: Told) {
+fn judged(line: &mut Line<'_>, facts: &Facts, payloads: Payloads, told: Told) {
     if !told.verdict {
         line.text("verdict", facts.verdict.map(super::facts::Said::as_str), NAME_MAX);
     }
@@ -189,12 +191,32 @@ fn judged(line: &mut Line<'_>, facts: &Facts, told: Told) {
         line.time("at", approval.at_ms);
         line.text("via", Some(&approval.via), NAME_MAX);
         line.text("grant", approval.grant.as_deref(), NAME_MAX);
+        if let Some((digest, args)) = &approval.edited {
+            edited(line, *digest, args, payloads);
+        }
         line.out.push(b'}');
     }
     omitted += redactions(line, facts.redactions.get(told.redactions..).unwrap_or_default());
     omitted += line.texts("findings", &facts.findings, told.findings);
     omitted += line.texts("limits", &facts.limits, told.limits);
     line.number("omitted", Some(omitted).filter(|omitted| *omitted > 0));
+}
+
+/// What left in place of the arguments that `args` and `args_digest` tell.
+fn edited(line: &mut Line<'_>, digest: [u8; 32], args: &Bytes, payloads: Payloads) {
+    let whole = match payloads {
+        Payloads::None => return,
+        Payloads::Digest => false,
+        Payloads::Redacted | Payloads::Full => args.len() <= EDITED_MAX,
+    };
+    line.key("edited");
+    line.out.push(b'{');
+    line.hex("args_digest", Some(digest));
+    if whole && serde_json::from_slice::<serde::de::IgnoredAny>(args).is_ok() {
+        line.key("args");
+        line.out.extend(args.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
+    }
+    line.out.push(b'}');
 }
 
 fn redactions(line: &mut Line<'_>, redactions: &[Redaction]) -> u64 {

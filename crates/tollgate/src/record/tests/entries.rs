@@ -46,6 +46,7 @@ async fn an_entry_is_the_fold_of_its_begin_and_its_close() {
         at_ms: 1_785_240_896_789,
         via: Arc::from("console"),
         grant: None,
+        edited: Some(([7; 32], Bytes::from_static(b"{\"path\":\"/b\"}"))),
     }));
     facts.rules.push(Arc::from("late"));
     facts.redactions.push(Redaction {
@@ -74,7 +75,8 @@ async fn an_entry_is_the_fold_of_its_begin_and_its_close() {
         "server": "files", "tool": "files/delete", "exposed": "files_delete", "args_digest": "07".repeat(32),
         "args": {"path": "/tmp/a"}, "reason": "clean\nup \"now\"\u{202e}", "verdict": "ask",
         "rules": ["no-deletes", "late"],
-        "approval": {"by": "ana", "at": "2026-07-28T12:14:56.789Z", "via": "console"},
+        "approval": {"by": "ana", "at": "2026-07-28T12:14:56.789Z", "via": "console",
+            "edited": {"args_digest": "07".repeat(32), "args": {"path": "/b"}}},
         "redactions": [{"in": "result", "path": "$.ssn", "kind": "field"}], "findings": ["email"],
         "limits": ["rate:agent"], "cost_usd": 0.002, "bytes_in": 321, "bytes_out": 99, "tokens_est": 25,
         "server_ms": 4, "outcome": "tool_error", "error": {"code": "-32000", "message": "it said \"no\""},
@@ -193,6 +195,7 @@ fn the_largest_close_fits_the_room_that_its_begin_reserved() {
         at_ms: 0,
         via: Arc::clone(&long),
         grant: Some(Arc::clone(&long)),
+        edited: Some(([7; 32], Bytes::from(format!("{:1536}", "{}")))),
     }));
     for _ in 0..1000 {
         facts.rules.push(Arc::clone(&long));

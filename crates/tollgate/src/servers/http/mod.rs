@@ -30,9 +30,11 @@ mod flight;
 mod head;
 mod listening;
 mod pool;
+mod post;
 mod session;
 
 pub(super) use call::Call;
+pub use post::post_json;
 pub(super) use session::{Poster, initialize_params};
 
 use body::Body;

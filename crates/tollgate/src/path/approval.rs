@@ -1,0 +1,102 @@
+//! A call that someone has to say yes to: asked, decided again with the answer, until nobody is left to ask.
+//! *Never* lets an answer stand for a verdict: what an approver changes is prepared and decided anew.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tollgate_mcp::error::RpcError;
+use tollgate_mcp::method::Method;
+use tollgate_policy::Audience;
+
+use super::{Gate, deny, refuse, refused_with, rule};
+use crate::approve::{Around, Unanswered};
+use crate::call::{Code, Ending, Part, Refused};
+use crate::config::Config;
+use crate::decide::{Denial, Permit, Question, Verdict};
+use crate::record::{Approval, Close, Entry, Outcome, Reply, Said};
+use crate::transform::{self, Prepared};
+
+/// Why there is no permit.
+#[derive(Debug)]
+pub(super) enum Stopped {
+    Unanswered(Unanswered),
+    Denied(Denial),
+    Unprepared(RpcError),
+}
+
+/// Gets every audience asked that has to say yes.
+pub(super) async fn permit(
+    gate: &Gate,
+    entry: &mut Entry,
+    mut question: Question,
+    config: &Config,
+    out: &mpsc::Sender<Box<Part>>,
+) -> Result<Permit, Stopped> {
+    loop {
+        // What operators are asked is recorded before it is shown; the agent's own human sees the question in the answer itself.
+        if *question.audience() != Audience::Agent
+            && let Err(why) = entry.commit().await
+        {
+            tracing::error!(error = ?why, "the ledger cannot be written: nothing is asked");
+            let refused =
+                question.refuse(Code::LedgerUnavailable, Some("the ledger cannot be written".to_owned()));
+            return Err(Stopped::Unanswered(Unanswered::Refused(refused, None)));
+        }
+        let policy = gate.decider.version();
+        let around = Around { policy: &policy, config, out, draining: &gate.draining, touched: &[] };
+        let answered = gate.approver.ask(question, &around).await.map_err(Stopped::Unanswered)?;
+        let prepared = answered.question.into_prepared();
+        let prepared = match answered.edited {
+            None => prepared,
+            Some(args) => transform::edited(prepared, args).map_err(Stopped::Unprepared)?,
+        };
+        match gate.decider.again(prepared, answered.approved, gate.clock.now_ms()) {
+            Verdict::Allow(permit, _) => return Ok(permit),
+            Verdict::Ask(next, ruling) => {
+                rule(entry, Said::Ask, &ruling);
+                question = next;
+            }
+            Verdict::Deny(denial, _) => return Err(Stopped::Denied(denial)),
+        }
+    }
+}
+
+/// An approval of an earlier round counts for the one call that goes on with it: a second one with the same state is asked anew.
+pub(super) async fn consume(gate: &Gate, prepared: &mut Prepared) {
+    let token = prepared.call.arrival.params.string("requestState").map(Cow::into_owned).unwrap_or_default();
+    if !gate.approver.first_use(&token).await
+        && let Some(state) = &mut prepared.call.state
+    {
+        state.approved = None;
+    }
+}
+
+/// Ends a call that got no permit.
+pub(super) async fn stopped(mut entry: Entry, stopped: Stopped, method: Method) -> Reply {
+    match stopped {
+        Stopped::Unanswered(Unanswered::Asked(answer)) => {
+            entry.close(Close::of(Outcome::Asked), Ending::Answer(answer)).await
+        }
+        Stopped::Unanswered(Unanswered::Refused(refused, given)) => {
+            if let Some(given) = given {
+                entry.facts_mut().approval = Some(Box::new(Approval {
+                    by: Arc::from(given.by),
+                    at_ms: given.at,
+                    via: Arc::from(given.via),
+                    grant: None,
+                    edited: None,
+                }));
+            }
+            end(entry, &refused, method).await
+        }
+        Stopped::Denied(denial) => deny(entry, denial, method).await,
+        Stopped::Unprepared(error) => entry.close(refused_with(&error), Ending::Error(error)).await,
+    }
+}
+
+/// A question that still waits is no refusal.
+async fn end(entry: Entry, refused: &Refused, method: Method) -> Reply {
+    let outcome = if refused.code == Code::ApprovalPending { Outcome::Asked } else { Outcome::Refused };
+    refuse(entry, outcome, refused, method).await
+}
