@@ -21,6 +21,9 @@ pub mod gateway;
 /// Scenarios: one Markdown file, one promise, run as a test.
 pub mod scenario;
 
+/// Servers and agents that misbehave, alone and in crowds.
+pub mod storm;
+
 /// What every parser of foreign input must hold, as fuzz targets.
 pub mod fuzz;
 

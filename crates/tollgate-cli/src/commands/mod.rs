@@ -150,6 +150,8 @@ fn log(settings: &config::Log) {
     let logger = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // It would print them to stderr, and panic where that is what is broken: a log that nobody reads must stop nothing.
+        .log_internal_errors(false)
         .with_ansi(printer::errors_to_terminal())
         .with_target(false);
     let set = if settings.json { logger.json().try_init() } else { logger.try_init() };

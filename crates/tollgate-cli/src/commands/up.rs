@@ -28,6 +28,7 @@ pub(super) fn run(common: &Common, listen: Option<SocketAddr>) -> Done {
         return Err(super::problems(&config.problems(unset)));
     }
     no_core_dumps();
+    many_files();
     runtime()?.block_on(serve(config, file, listen))
 }
 
@@ -46,6 +47,17 @@ fn no_core_dumps() {
     use rustix::process::{Resource, Rlimit, setrlimit};
     if let Err(error) = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }) {
         tracing::warn!(%error, "core dumps could not be turned off");
+    }
+}
+
+/// Each agent's connection is an open file; the usual soft limit of 1024 is for programs that use `select`.
+fn many_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current != maximum
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
+    {
+        tracing::warn!(%error, ?current, "the limit of open files could not be raised");
     }
 }
 

@@ -23,8 +23,8 @@ const AGENTS: usize = 4;
 /// From the start of the process to `/readyz`.
 const READY: Duration = Duration::from_secs(1);
 
-/// How long a dead gateway's children may take to die: the guard closes their input, waits, then kills.
-const ORPHANED: Duration = Duration::from_secs(5);
+/// How long a dead gateway's children may take to die: their guard gives them 0.25 s for their closed input and 0.25 s for SIGTERM.
+const ORPHANED: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
     let times = std::env::args().nth(1).map_or(Ok(5), |n| n.parse::<usize>());

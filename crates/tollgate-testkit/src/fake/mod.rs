@@ -249,7 +249,12 @@ pub struct Server {
 impl Server {
     /// Starts a fake of `kind`.
     pub async fn start(kind: Kind, script: Script) -> Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        Self::start_at(kind, script, "127.0.0.1:0").await
+    }
+
+    /// The same at an address that was free a moment ago: another server's, say, that is gone.
+    pub async fn start_at(kind: Kind, script: Script, address: &str) -> Result<Self> {
+        let listener = bind(address).await?;
         let server = Self { address: listener.local_addr()?, state: State::new(kind, script) };
         server.accept(listener);
         Ok(server)
@@ -348,17 +353,29 @@ impl Server {
         lock(&self.state.sessions).clear();
     }
 
+    /// Forgets every session, as one that was replaced by another instance: whoever comes with one gets 404.
+    pub fn forget_sessions(&self) {
+        lock(&self.state.sessions).clear();
+    }
+
     /// Lives again, at the same address.
     pub async fn restart(&self) -> Result<()> {
-        for _ in 0..50 {
-            if let Ok(listener) = TcpListener::bind(self.address).await {
-                self.accept(listener);
-                return Ok(());
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        Err(Failure::new(format!("the fake's port {} stays taken", self.address)))
+        self.accept(bind(&self.address()).await?);
+        Ok(())
     }
+}
+
+/// Binds; whoever had the address may need a moment to leave it.
+async fn bind(address: &str) -> Result<TcpListener> {
+    let mut last = Failure::new(format!("cannot bind {address}"));
+    for _ in 0..50 {
+        match TcpListener::bind(address).await {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last = Failure::from(error).while_doing(address),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Err(last)
 }
 
 impl Drop for Server {

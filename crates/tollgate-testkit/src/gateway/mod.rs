@@ -233,10 +233,15 @@ impl Running {
 
     /// SIGTERM; it must drain and exit with 0 within `patience`.
     pub async fn stop(&mut self, patience: Duration) -> Result<()> {
-        let Some(mut child) = self.child.take() else { return Ok(()) };
-        if let Some(pid) = child.id() {
+        if let Some(pid) = self.pid() {
             signal(pid, rustix::process::Signal::TERM)?;
         }
+        self.ended(patience).await
+    }
+
+    /// Waits for its end, which must be with 0 and within `patience`, after whatever it was sent.
+    pub async fn ended(&mut self, patience: Duration) -> Result<()> {
+        let Some(mut child) = self.child.take() else { return Ok(()) };
         let status = tokio::time::timeout(patience, child.wait()).await.map_err(|_| {
             Failure::new(format!("still there {patience:?} after SIGTERM:\n{}", self.log()))
         })??;

@@ -21,8 +21,8 @@ use crate::secret::Secret;
 
 mod approvals;
 mod metrics;
-mod reply;
 mod pins;
+mod reply;
 #[cfg(test)]
 mod tests;
 

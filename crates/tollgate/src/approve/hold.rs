@@ -271,7 +271,7 @@ impl Beat {
         params.push(token.clone());
         let rest = format!(",\"progress\":0.{:06},\"message\":{}}}", self.count, quote(&self.message));
         params.push(Bytes::from(rest));
-        if around.out.send(Part { kind: PartKind::Progress, params }).await.is_err() {
+        if around.out.send(Box::new(Part { kind: PartKind::Progress, params })).await.is_err() {
             tracing::trace!("a held call's progress found no reader");
         }
     }

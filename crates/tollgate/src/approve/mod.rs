@@ -61,7 +61,7 @@ pub struct Around<'a> {
     /// The configuration in force.
     pub config: &'a Config,
     /// Where a held call's progress goes.
-    pub out: &'a mpsc::Sender<Part>,
+    pub out: &'a mpsc::Sender<Box<Part>>,
     /// True once the gateway drains.
     pub draining: &'a watch::Sender<bool>,
     /// The labels of what the conversation has touched.

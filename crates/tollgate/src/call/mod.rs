@@ -267,7 +267,7 @@ pub trait Handle: Send + Sync + 'static {
 /// A request on its way: parts, then the last one.
 pub struct Outgoing<R> {
     walk: Pin<Box<dyn Future<Output = R> + Send>>,
-    parts: mpsc::Receiver<Part>,
+    parts: mpsc::Receiver<Box<Part>>,
     reply: Option<R>,
     closed: bool,
 }
@@ -288,8 +288,8 @@ pub enum Next<R> {
 }
 
 impl<R> Outgoing<R> {
-    /// From the walk and the parts it sends.
-    pub fn new(walk: Pin<Box<dyn Future<Output = R> + Send>>, parts: mpsc::Receiver<Part>) -> Self {
+    /// From the walk and the parts it sends: boxed, because a channel sets room aside for 32 of them, and most calls have none.
+    pub fn new(walk: Pin<Box<dyn Future<Output = R> + Send>>, parts: mpsc::Receiver<Box<Part>>) -> Self {
         Self { walk, parts, reply: None, closed: false }
     }
 
@@ -305,7 +305,7 @@ impl<R> Outgoing<R> {
         loop {
             if !self.closed {
                 match self.parts.poll_recv(cx) {
-                    Poll::Ready(Some(part)) => return Poll::Ready(Next::Part(part)),
+                    Poll::Ready(Some(part)) => return Poll::Ready(Next::Part(*part)),
                     Poll::Ready(None) => self.closed = true,
                     Poll::Pending => {}
                 }
@@ -322,7 +322,7 @@ impl<R> Outgoing<R> {
                 }
                 Poll::Pending if self.closed => return Poll::Pending,
                 Poll::Pending => match self.parts.poll_recv(cx) {
-                    Poll::Ready(Some(part)) => return Poll::Ready(Next::Part(part)),
+                    Poll::Ready(Some(part)) => return Poll::Ready(Next::Part(*part)),
                     Poll::Ready(None) => {
                         self.closed = true;
                         return Poll::Pending;

@@ -88,6 +88,8 @@ struct Offers {
     read: HashMap<Slot, Reading>,
     /// One reading at a time: a slow server is never asked for the same lists twice, and no older answer replaces a newer one.
     turns: HashMap<Slot, Arc<tokio::sync::Mutex<()>>>,
+    /// Why a server's own lists could not be read when they were last asked for.
+    unread: HashMap<Arc<str>, String>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -276,6 +278,11 @@ impl Catalog {
         base.map(|((alias, _), offer)| (Arc::clone(alias), offer.items(Listing::Tools).len())).collect()
     }
 
+    /// Why a server's lists, or some of them, are missing or old.
+    pub fn unread(&self, server: &str) -> Option<String> {
+        lock(&self.offers).unread.get(server).cloned()
+    }
+
     /// Whether each enabled server has been listed or has failed its first attempt. Once listed it stays so, whatever a later reading
     /// brings.
     pub fn settled(&self) -> bool {
@@ -310,7 +317,8 @@ impl Catalog {
         self.servers.all().iter().all(|server| match server.health() {
             Health::Disabled | Health::Down { .. } => true,
             Health::Starting | Health::Ready(_) => {
-                offers.known.contains_key(&(Arc::clone(&server.config.alias), 0))
+                let alias = &server.config.alias;
+                offers.known.contains_key(&(Arc::clone(alias), 0)) || offers.unread.contains_key(alias)
             }
         })
     }
@@ -327,6 +335,7 @@ impl Catalog {
             offers.asked.retain(|(alias, _)| aliases.contains(alias));
             offers.read.retain(|(alias, _), _| aliases.contains(alias));
             offers.turns.retain(|(alias, _), _| aliases.contains(alias));
+            offers.unread.retain(|alias, _| aliases.contains(alias));
         }
         for server in servers {
             let alias = Arc::clone(&server.config.alias);
@@ -455,6 +464,7 @@ impl Catalog {
         offer.is_of(&server.config, key);
         offer.introduction = Some(introduction);
         let (mut whole, mut any) = (true, false);
+        let mut unread = None;
         for listing in listings {
             match server.list(*listing, &client, &principal).await {
                 Ok((items, ttl_ms)) => {
@@ -464,12 +474,20 @@ impl Catalog {
                 Err(failure) => {
                     whole = false;
                     tracing::warn!(server = %server.config.alias, error = %failure, "a list could not be read");
+                    unread.get_or_insert_with(|| failure.to_string());
                 }
             }
         }
         // A server that was replaced meanwhile has nothing to say any more.
         if !self.servers.get(&server.config.alias).is_some_and(|now| Arc::ptr_eq(&now, server)) {
             return true;
+        }
+        if key == 0 {
+            let mut offers = lock(&self.offers);
+            match unread {
+                Some(why) => offers.unread.insert(Arc::clone(&server.config.alias), why),
+                None => offers.unread.remove(&server.config.alias),
+            };
         }
         if listings.contains(&Listing::Tools) {
             self.pins.observe(server.config.trust, key, offer.items(Listing::Tools), &*self.saved);

@@ -197,6 +197,7 @@ impl Gateway {
         settings.origins.clone_from(&config.origins);
         settings.public_host = config.public_url.as_deref().and_then(host_of);
         settings.patience.answers = config.ask_expire;
+        settings.limits.connections = settings.limits.connections.min(agents_files());
         let in_use = |addr: SocketAddr, key: &'static str| {
             move |e: std::io::Error| {
                 StartError::new(format!("cannot listen on {addr}"), e)
@@ -401,4 +402,11 @@ fn make_private(state: &std::path::Path) -> std::io::Result<()> {
 fn host_of(url: &str) -> Option<String> {
     let uri: http::Uri = url.parse().ok()?;
     uri.authority().map(|a| a.as_str().to_owned())
+}
+
+/// How many of the files that this process may open are for agents' connections. The rest is for servers, their processes and the
+/// ledger: a storm of agents must not keep calls from their servers.
+fn agents_files() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    limit.and_then(|limit| usize::try_from(limit / 4 * 3).ok()).unwrap_or(usize::MAX).max(64)
 }

@@ -36,7 +36,7 @@ pub struct ServerState {
     pub credential: String,
     /// How many tools it offers.
     pub tools: usize,
-    /// Why it is down.
+    /// Why it is down, or why its lists are missing or old.
     pub error: Option<String>,
 }
 
@@ -104,7 +104,10 @@ impl Gate {
                 let (health, revision, error) = match server.health() {
                     Health::Starting => ("starting", None, None),
                     Health::Ready(introduction) => {
-                        ("ready", Some(introduction.revision.as_str().to_owned()), None)
+                        let withheld = server.withheld();
+                        let health = if withheld.is_some() { "down" } else { "ready" };
+                        let error = withheld.or_else(|| self.catalog.unread(&config.alias));
+                        (health, Some(introduction.revision.as_str().to_owned()), error)
                     }
                     Health::Down { why } => ("down", None, Some(why)),
                     Health::Disabled => ("disabled", None, None),

@@ -30,7 +30,7 @@ pub(super) async fn permit(
     entry: &mut Entry,
     mut question: Question,
     config: &Config,
-    out: &mpsc::Sender<Part>,
+    out: &mpsc::Sender<Box<Part>>,
 ) -> Result<Permit, Stopped> {
     loop {
         // What operators are asked is recorded before it is shown; the agent's own human sees the question in the answer itself.

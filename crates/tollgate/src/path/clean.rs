@@ -76,10 +76,10 @@ impl Gate {
     }
 }
 
-pub(super) async fn send(parts: [Option<Part>; 2], out: &mpsc::Sender<Part>) {
+pub(super) async fn send(parts: [Option<Part>; 2], out: &mpsc::Sender<Box<Part>>) {
     for part in parts.into_iter().flatten() {
         // The agent has gone; the walk is about to be cancelled.
-        if out.send(part).await.is_err() {
+        if out.send(Box::new(part)).await.is_err() {
             tracing::trace!("a part found no reader");
         }
     }

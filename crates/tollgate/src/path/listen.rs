@@ -33,6 +33,9 @@ struct Honoured {
     resources: Vec<Watched>,
 }
 
+/// A server, and the original URI of what changed there. Boxed: a channel sets room aside for 32.
+type Update = Box<(Arc<str>, String)>;
+
 #[derive(Debug)]
 struct Watched {
     server: Arc<str>,
@@ -43,10 +46,15 @@ struct Watched {
 }
 
 impl Gate {
-    pub(super) async fn listen(&self, arrival: Arrival, cancel: Cancel, out: mpsc::Sender<Part>) -> Reply {
+    pub(super) async fn listen(
+        self: Arc<Self>,
+        arrival: Arrival,
+        cancel: Cancel,
+        out: mpsc::Sender<Box<Part>>,
+    ) -> Reply {
         let (mut entry, here) = self.begin_in(&arrival);
         if let Err(error) = here {
-            return entry.close(refused_with(&error), Ending::Error(error)).await;
+            return Box::pin(entry.close(refused_with(&error), Ending::Error(error))).await;
         }
         entry.facts_mut().verdict = Some(Said::Allow);
         let mut draining = self.draining.subscribe();
@@ -55,34 +63,36 @@ impl Gate {
             .catalog
             .snapshot(&arrival.client, &arrival.caller.principal, arrival.endpoint.server())
             .await;
-        if entry.commit().await.is_err() {
+        if Box::pin(entry.commit()).await.is_err() {
             let refused =
                 Refused::new(Code::LedgerUnavailable, Arc::from("listening"), "the ledger cannot be written");
-            return refuse(entry, Outcome::Refused, &refused, arrival.method).await;
+            return Box::pin(refuse(entry, Outcome::Refused, &refused, arrival.method)).await;
         }
-        let (updates, mut queue) = mpsc::channel(64);
+        let (updates, mut queue) = mpsc::channel(16);
         let mut feeds = JoinSet::new();
         // One server's own endpoint relays what that server says, even where its list came out the same.
         let mut own = match &arrival.endpoint {
             Endpoint::Server(alias) => self.servers.get(alias).map(|server| server.notices()),
             Endpoint::Whole | Endpoint::View(_) => None,
         };
-        let mut honoured = self.honour(&arrival, &snapshot, &mut feeds, &updates).await;
-        if out.send(acknowledgement(&honoured)).await.is_err() {
-            return give_up(entry).await;
+        // What is done once is boxed, so that it takes no room while nothing happens; nor may an old snapshot outlive its time here.
+        let mut honoured = Box::pin(self.honour(&arrival, &snapshot, &mut feeds, &updates)).await;
+        drop(snapshot);
+        if out.send(Box::new(acknowledgement(&honoured))).await.is_err() {
+            return Box::pin(give_up(entry)).await;
         }
         loop {
             let parts = tokio::select! {
                 // A closed stream.
-                () = out.closed() => return give_up(entry).await,
+                () = out.closed() => return Box::pin(give_up(entry)).await,
                 // The gateway drains, or the agent unsubscribes: the stream ends as it should.
                 () = ended(&cancel, &mut draining) => {
                     let answer = Answer { object: Object::empty(), kind: ResultType::Complete, cache: None };
-                    return entry.close(Close::of(Outcome::Ok), Ending::Answer(answer)).await;
+                    return Box::pin(entry.close(Close::of(Outcome::Ok), Ending::Answer(answer))).await;
                 }
                 moved = changes.changed() => {
                     if moved.is_err() {
-                        return give_up(entry).await;
+                        return Box::pin(give_up(entry)).await;
                     }
                     let snapshot = self.catalog.snapshot(&arrival.client, &arrival.caller.principal, arrival.endpoint.server()).await;
                     self.changed(&arrival, &snapshot, &mut honoured)
@@ -90,11 +100,11 @@ impl Gate {
                 said = said(&mut own) => honoured.lists.iter().filter(|(listing, ..)| *listing == said).map(|(_, kind, _)| {
                     Part { kind: *kind, params: Rope::from(Bytes::from_static(b"{}")) }
                 }).collect(),
-                Some((server, original)) = queue.recv() => self.updated(&arrival, &honoured, &server, &original),
+                Some(update) = queue.recv() => self.updated(&arrival, &honoured, &update.0, &update.1),
             };
             for part in parts {
-                if out.send(part).await.is_err() {
-                    return give_up(entry).await;
+                if out.send(Box::new(part)).await.is_err() {
+                    return Box::pin(give_up(entry)).await;
                 }
             }
         }
@@ -105,7 +115,7 @@ impl Gate {
         arrival: &Arrival,
         snapshot: &Arc<Snapshot>,
         feeds: &mut JoinSet<()>,
-        updates: &mpsc::Sender<(Arc<str>, String)>,
+        updates: &mpsc::Sender<Update>,
     ) -> Honoured {
         let mut honoured = Honoured::default();
         let Some(wanted) = arrival.params.object("notifications") else { return honoured };
@@ -241,15 +251,11 @@ async fn said(notices: &mut Option<broadcast::Receiver<Notice>>) -> Listing {
     }
 }
 
-async fn feed(
-    server: Arc<Server>,
-    mut notices: broadcast::Receiver<Notice>,
-    updates: mpsc::Sender<(Arc<str>, String)>,
-) {
+async fn feed(server: Arc<Server>, mut notices: broadcast::Receiver<Notice>, updates: mpsc::Sender<Update>) {
     loop {
         match notices.recv().await {
             Ok(Notice::Updated(uri)) => {
-                if updates.send((Arc::clone(&server.config.alias), uri)).await.is_err() {
+                if updates.send(Box::new((Arc::clone(&server.config.alias), uri))).await.is_err() {
                     return;
                 }
             }

@@ -124,7 +124,12 @@ impl Handle for Gate {
 
     fn handle(self: &Arc<Self>, arrival: Arrival, cancel: Cancel) -> Outgoing<Reply> {
         let (out, parts) = mpsc::channel(Outgoing::DEPTH);
-        Outgoing::new(Box::pin(Arc::clone(self).walk(arrival, cancel, out)), parts)
+        let gate = Arc::clone(self);
+        if arrival.method == Method::Listen {
+            // These stand idle by the thousand: one carries nothing of the calls' way with it.
+            return Outgoing::new(Box::pin(gate.listen(arrival, cancel, out)), parts);
+        }
+        Outgoing::new(Box::pin(gate.walk(arrival, cancel, out)), parts)
     }
 
     fn server_info(&self) -> Bytes {
@@ -141,15 +146,14 @@ impl Handle for Gate {
 }
 
 impl Gate {
-    async fn walk(self: Arc<Self>, arrival: Arrival, cancel: Cancel, out: mpsc::Sender<Part>) -> Reply {
+    async fn walk(self: Arc<Self>, arrival: Arrival, cancel: Cancel, out: mpsc::Sender<Box<Part>>) -> Reply {
         match arrival.method.kind() {
             Kind::Tool | Kind::Prompt | Kind::Resource | Kind::Completion | Kind::Task => {
                 self.call(arrival, cancel, out).await
             }
             Kind::List(_) => Box::pin(self.list(arrival)).await,
-            Kind::Listen => Box::pin(self.listen(arrival, cancel, out)).await,
             Kind::Discover => Box::pin(self.discover(arrival)).await,
-            Kind::Edge => {
+            Kind::Listen | Kind::Edge => {
                 // The edges end these; one that comes through is no method of the core.
                 let entry = self.begin(&arrival);
                 let error =
@@ -160,7 +164,7 @@ impl Gate {
     }
 
     /// A call: resolve → transform → decide → approve → commit → forward → close.
-    async fn call(&self, arrival: Arrival, cancel: Cancel, out: mpsc::Sender<Part>) -> Reply {
+    async fn call(&self, arrival: Arrival, cancel: Cancel, out: mpsc::Sender<Box<Part>>) -> Reply {
         let method = arrival.method;
         let (mut entry, here) = self.begin_in(&arrival);
         let here = match here {
@@ -294,7 +298,7 @@ impl Gate {
         _committed: Committed,
         method: Method,
         cancel: Cancel,
-        out: mpsc::Sender<Part>,
+        out: mpsc::Sender<Box<Part>>,
     ) -> Reply {
         if let Some(Waiting::Parked { .. }) = permit.prepared().call.state.as_ref().map(|s| &s.waiting) {
             self.end_park(&entry.facts().interaction(), ParkEnd::Resumed);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tollgate_mcp::error::RpcError;
+use tollgate_mcp::error::{HEADER_MISMATCH, RpcError, UNSUPPORTED_VERSION};
 use tollgate_mcp::message::Message;
 use tollgate_mcp::rope::Rope;
 
@@ -77,7 +77,7 @@ impl Carrier {
 
     /// An error that a server of the era we took it for does not send: the era is probed again.
     pub(super) fn contradicted(&self, error: &RpcError) {
-        if error.code == tollgate_mcp::error::UNSUPPORTED_VERSION {
+        if [UNSUPPORTED_VERSION, HEADER_MISMATCH].contains(&error.code) {
             match self {
                 Self::Http(call) => call.doubt("it no longer speaks the revision we agreed on"),
                 Self::Pipe(_) => {}

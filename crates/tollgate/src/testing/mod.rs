@@ -91,7 +91,18 @@ fn now() -> Instant {
 
 /// A call, cleaned and ready to be judged.
 pub(crate) fn prepared(call: crate::resolve::Call, config: &Config) -> Box<crate::transform::Prepared> {
+    try_prepared(call, config).unwrap()
+}
+
+/// The same, if it can be.
+pub(crate) fn try_prepared(
+    call: crate::resolve::Call,
+    config: &Config,
+) -> Result<Box<crate::transform::Prepared>, tollgate_mcp::error::RpcError> {
     let sealer = crate::seal::Sealer::new([7; 32]);
     let means = crate::transform::Means { config, sealer: &sealer, now_ms: 0 };
-    crate::transform::arguments(call, &means).unwrap()
+    crate::transform::arguments(call, &means).map_err(|why| match why {
+        crate::transform::Unprepared::Error(error) => error,
+        crate::transform::Unprepared::Refused(refused) => panic!("{refused:?}"),
+    })
 }

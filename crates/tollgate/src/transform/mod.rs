@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use memchr::memmem;
 use sha2::{Digest, Sha256};
-use tollgate_mcp::error::{INTERNAL_ERROR, RpcError};
+use tollgate_mcp::error::{INTERNAL_ERROR, INVALID_PARAMS, RpcError};
 use tollgate_mcp::method::Method;
 use tollgate_mcp::object::{Object, quote};
 use tollgate_mcp::translate::{Answer, ResultType, error_uri, rewrite_uris};
@@ -93,10 +93,11 @@ impl Prepared {
 pub fn arguments(call: Call, means: &Means<'_>) -> Result<Box<Prepared>, Unprepared> {
     let prepared = cleaned(call, means)?;
     let earlier = prepared.call.state.as_ref().and_then(|s| s.approved.as_ref()?.edited.clone());
-    match earlier {
-        Some(Edited { original, args }) if original == prepared.digest => edited(prepared, args, means),
-        Some(_) | None => Ok(prepared),
-    }
+    same_call(match earlier {
+        Some(Edited { original, args }) if original == prepared.digest => edited(prepared, args, means)?,
+        Some(_) | None => prepared,
+    })
+    .map_err(Unprepared::Error)
 }
 
 /// The same call with the arguments that an approver put in place of the agent's: an object's text.
@@ -179,6 +180,7 @@ fn prepare(call: Call) -> Result<Box<Prepared>, RpcError> {
             hash.update(params.slice("inputResponses").unwrap_or(b"{}"));
         }
     }
+    let digest: [u8; 32] = hash.finalize().into();
     let responses = if call.arrival.method.may_ask() { params.object("inputResponses") } else { None };
     if call.arrival.method.may_ask() {
         carry_state(&call, responses.as_ref(), &mut edit);
@@ -188,13 +190,30 @@ fn prepare(call: Call) -> Result<Box<Prepared>, RpcError> {
         .map_err(|_| RpcError::new(INTERNAL_ERROR, "the request could not be prepared"))?;
     Ok(Box::new(Prepared {
         outbound,
-        digest: hash.finalize().into(),
+        digest,
         reason,
         trace,
         responses,
         cleaned: clean::Cleaned::default(),
         call,
     }))
+}
+
+/// A server's question is answered for the call that it was asked in, as an approver may have changed it: with other arguments, one call
+/// would be judged and another go on. (The gateway's own question is asked again instead.)
+fn same_call(prepared: Box<Prepared>) -> Result<Box<Prepared>, RpcError> {
+    let Some(state) = &prepared.call.state else { return Ok(prepared) };
+    let of_the_server = match &state.waiting {
+        Waiting::Parked { .. } | Waiting::Server { .. } => true,
+        Waiting::Approval { .. } | Waiting::Inbox { .. } | Waiting::Consent => false,
+    };
+    if of_the_server && state.digest != prepared.digest {
+        return Err(RpcError::new(
+            INVALID_PARAMS,
+            "this requestState belongs to a call with other arguments",
+        ));
+    }
+    Ok(prepared)
 }
 
 /// The server gets its own state back, byte-exact, and answers only to its own questions.

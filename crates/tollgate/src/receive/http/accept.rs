@@ -19,6 +19,13 @@ use crate::receive::edge::Memo;
 /// How often sessions are looked through for those that nobody uses.
 const SWEEP: Duration = Duration::from_secs(10);
 
+/// How long a connection without a request in flight is kept when draining: what was sent before the agent could know is answered, and
+/// says that the connection ends with it.
+const LINGER: Duration = Duration::from_millis(500);
+
+/// The most connections that are taken from the backlog when draining.
+const BACKLOG: usize = 4096;
+
 /// The pause after an `accept` that failed: most often for want of file descriptors.
 const RETRY: Duration = Duration::from_millis(50);
 
@@ -54,7 +61,9 @@ pub(super) async fn run<H: Handle>(tcp: TcpListener, gate: Arc<Gate<H>>) {
             }
         }
     }
-    drop(tcp);
+    for (stream, peer) in backlog(tcp) {
+        connections.spawn(serve(stream, peer, Arc::clone(&gate)));
+    }
     gate.sessions.end_listening();
     gate.streams.end_listening();
     while connections.join_next().await.is_some() {}
@@ -86,6 +95,25 @@ async fn accept(
     None
 }
 
+/// Closes the listener, but first takes what waits in it: to close it resets connections whose requests were already sent.
+fn backlog(tcp: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
+    let mut waiting = Vec::new();
+    let Ok(tcp) = tcp.into_std() else { return waiting };
+    while waiting.len() < BACKLOG {
+        let accepted = tcp.accept().and_then(|(stream, peer)| {
+            stream.set_nonblocking(true)?;
+            Ok((TcpStream::from_std(stream)?, peer))
+        });
+        match accepted {
+            Ok(accepted) => waiting.push(accepted),
+            Err(why) if why.kind() == std::io::ErrorKind::ConnectionAborted => {}
+            // There is nothing more, or no room for more.
+            Err(_) => break,
+        }
+    }
+    waiting
+}
+
 async fn serve<H: Handle>(stream: TcpStream, peer: SocketAddr, gate: Arc<Gate<H>>) {
     // Without it every event of a stream waits for the peer's acknowledgement of the one before.
     let (Ok(()), Ok(local)) = (stream.set_nodelay(true), stream.local_addr()) else { return };
@@ -97,17 +125,23 @@ async fn serve<H: Handle>(stream: TcpStream, peer: SocketAddr, gate: Arc<Gate<H>
     // The guard's clock tells an idle connection from dripping headers; hyper's does not.
     builder.header_read_timeout(None).max_headers(limits.headers).max_header_size(limits.headers_bytes);
     let draining = gate.draining.cancel();
+    let phase = Arc::clone(&connection.phase);
     let service = service_fn(move |request| {
         connection.phase.busy();
         let (gate, connection) = (Arc::clone(&gate), Arc::clone(&connection));
-        async move { Ok::<_, std::convert::Infallible>(route::answer(gate, connection, request).await) }
+        // Boxed, so that its room is free again while a stream is written or nothing is asked.
+        let answer = Box::pin(route::answer(gate, connection, request));
+        async move { Ok::<_, std::convert::Infallible>(answer.await) }
     });
     let connection = builder.serve_connection(io, service);
     tokio::pin!(connection);
     // A connection that ends badly has nobody left to tell.
     tokio::select! {
         _ = connection.as_mut() => return,
-        () = draining.fired() => connection.as_mut().graceful_shutdown(),
+        () = draining.fired() => {}
     }
-    let _ended = connection.await;
+    if tokio::time::timeout(LINGER, connection.as_mut()).await.is_err() && !phase.owes_a_head() {
+        connection.as_mut().graceful_shutdown();
+        let _ended = connection.await;
+    }
 }

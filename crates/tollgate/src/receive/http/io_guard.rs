@@ -36,6 +36,11 @@ impl Phase {
         self.0.store(BUSY, Ordering::Relaxed);
     }
 
+    /// Whether a request's head is not all there yet.
+    pub(super) fn owes_a_head(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == HEAD
+    }
+
     /// Its answer is written.
     pub(super) fn idle(&self) {
         self.0.store(IDLE, Ordering::Relaxed);

@@ -12,6 +12,7 @@ use tokio::time::Sleep;
 use tollgate_mcp::header::Standard;
 use tollgate_mcp::message::{self, Id, Request};
 use tollgate_mcp::method::Method;
+use tollgate_mcp::object::Object;
 use tollgate_mcp::rope::Rope;
 use tollgate_mcp::sse;
 use tollgate_mcp::translate;
@@ -34,6 +35,8 @@ pub(super) async fn request<H: Handle>(
     meta: &Meta,
     bytes: usize,
 ) -> Response<Body> {
+    let listen = request.method == Method::Listen.as_str();
+    let request = if listen { apart(request) } else { request };
     let id = request.id.clone();
     let (version, method, name) = (
         joined(door.headers, "mcp-protocol-version"),
@@ -55,7 +58,6 @@ pub(super) async fn request<H: Handle>(
             return reply::modern_error(Some(&id), &error);
         }
     };
-    let listen = arrival.method == Method::Listen;
     let canceller = Canceller::new();
     let outgoing = gate.handle.handle(arrival, canceller.cancel());
     let mut walking = Walking { outgoing, canceller, ended: false };
@@ -76,6 +78,15 @@ pub(super) async fn request<H: Handle>(
     let goodbye = listen.then(|| Goodbye::new(&gate.draining));
     let source = Stream { walking, id, listen, server_info: gate.handle.server_info(), first, goodbye };
     reply::events(source, keep_alive)
+}
+
+/// The same request in memory of its own: what stays for hours must not keep the connection's whole buffer.
+fn apart(request: Request) -> Request {
+    let copy = |text: &[u8]| Bytes::copy_from_slice(text);
+    match (Id::parse(copy(request.id.text())), Object::scan(copy(request.params.text()))) {
+        (Some(id), Ok(params)) => Request { id, params, method: request.method },
+        (Some(_) | None, Ok(_) | Err(_)) => request,
+    }
 }
 
 fn whole<H: Handle>(gate: &Gate<H>, id: &Id, ending: Ending) -> Response<Body> {

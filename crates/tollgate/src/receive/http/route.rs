@@ -18,7 +18,7 @@ use super::checks::{self, Allowed};
 use super::legacy::{self, Detached, Store};
 use super::sse::{self, Streams};
 use super::{Settings, modern, reply};
-use crate::call::{Caller, Canceller, Endpoint, Handle};
+use crate::call::{Caller, Cancel, Canceller, Endpoint, Handle};
 use crate::clock::Clock;
 use crate::receive::edge::Meta;
 
@@ -28,6 +28,8 @@ pub(super) struct Gate<H> {
     pub(super) handle: Arc<H>,
     pub(super) settings: Settings,
     pub(super) draining: Canceller,
+    /// The waiting side of `draining`.
+    closing: Cancel,
     pub(super) sessions: Store,
     pub(super) streams: Streams,
     pub(super) detached: Detached,
@@ -39,7 +41,8 @@ impl<H: Handle> Gate<H> {
         let allowed = Allowed::new(&settings);
         let sessions = Store::new(settings.sessions, clock);
         let streams = Streams::new(settings.sessions);
-        Self { handle, settings, draining, sessions, streams, detached: Detached::default(), allowed }
+        let closing = draining.cancel();
+        Self { handle, settings, draining, closing, sessions, streams, detached: Detached::default(), allowed }
     }
 }
 
@@ -72,6 +75,9 @@ pub(super) async fn answer<H: Handle>(
             }
         },
     };
+    if gate.closing.is_fired() {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     response.body_mut().track(&connection.phase);
     response
 }

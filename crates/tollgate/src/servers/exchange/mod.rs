@@ -96,7 +96,7 @@ pub struct Exchange {
     asked: u64,
     flush_at: Option<Instant>,
     over: bool,
-    _flight: Flight,
+    flight: Flight,
 }
 
 /// What [`Exchange::new`] needs beside the request.
@@ -131,7 +131,7 @@ impl Exchange {
             asked: 0,
             flush_at: None,
             over: false,
-            _flight: flight,
+            flight,
         }
     }
 
@@ -147,11 +147,14 @@ impl Exchange {
             let carried = match until {
                 Some(until) => match tokio::time::timeout_at(until.into(), self.carrier.next()).await {
                     Ok(carried) => carried,
-                    Err(_elapsed) => match self.flush() {
-                        Some(asked) => return asked,
+                    Err(_elapsed) => {
+                        if let Some(asked) = self.flush() {
+                            return asked;
+                        }
+                        self.flight.missed(self.clock.instant());
                         // Not `over`: being dropped, it cancels at the server.
-                        None => return Event::Failed(Failure::Timeout { server: Arc::clone(&self.server) }),
-                    },
+                        return Event::Failed(Failure::Timeout { server: Arc::clone(&self.server) });
+                    }
                 },
                 None => self.carrier.next().await,
             };
@@ -209,6 +212,7 @@ impl Exchange {
             return None;
         }
         self.over = true;
+        self.flight.answered();
         self.carrier.finish();
         let tasks = self.client.capabilities.tasks;
         Some(Event::Done(match outcome {

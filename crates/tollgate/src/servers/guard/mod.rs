@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, Signal, WaitOptions, getpid, set_child_subreaper, wait};
+use rustix::process::{Pid, Signal, WaitOptions, getpid, getppid, set_child_subreaper, wait};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::low_level::pipe;
 
@@ -22,6 +22,12 @@ mod tree;
 
 /// How long the child may take to end by itself after its input closed, and again after SIGTERM.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// The same when the gateway itself died: its children are on the wire to nobody, and the next gateway may start at once.
+const ORPHANED: Duration = Duration::from_millis(250);
+
+/// How often a guard whose pipe closed looks whether its gateway still lives: the pipe of a killed one closes a little before it is gone.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// How long to go on killing what does not die (a process in an uninterruptible sleep).
 const KILLING: Duration = Duration::from_secs(5);
@@ -48,7 +54,7 @@ fn complain(what: &str, code: i32) -> i32 {
 }
 
 fn guard(command: Vec<OsString>) -> std::io::Result<i32> {
-    let own = getpid();
+    let (own, gateway) = (getpid(), getppid());
     // Orphans of the tree are handed to us, so that none can leave it by a double fork or a session of its own.
     set_child_subreaper(Some(own))?;
     let (ended, ended_write) = UnixStream::pair()?;
@@ -67,7 +73,7 @@ fn guard(command: Vec<OsString>) -> std::io::Result<i32> {
         .args(command)
         .spawn()?;
     let child = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(std::io::ErrorKind::Other)?;
-    Ok(Watch { clock: Clock::system(), child, code: None, ended, asked }.run())
+    Ok(Watch { clock: Clock::system(), gateway, child, code: None, ended, asked }.run())
 }
 
 /// What a wait was ended by.
@@ -79,6 +85,7 @@ struct Woken {
 
 struct Watch {
     clock: Clock,
+    gateway: Option<Pid>,
     child: Pid,
     code: Option<i32>,
     ended: UnixStream,
@@ -89,9 +96,9 @@ impl Watch {
     fn run(mut self) -> i32 {
         self.until_over();
         self.signal(Signal::TERM);
-        let until = self.clock.instant() + GRACE;
-        while !gone() && self.clock.instant() < until {
-            self.pause(Duration::from_millis(20));
+        let start = self.clock.instant();
+        while !gone() && self.clock.instant() < start + self.grace() {
+            self.pause(LOOK);
         }
         let until = self.clock.instant() + KILLING;
         while !gone() && self.clock.instant() < until {
@@ -106,19 +113,23 @@ impl Watch {
     fn until_over(&mut self) {
         let mut leaving: Option<Instant> = None;
         while self.code.is_none() {
-            let left = leaving.map(|until| until.saturating_duration_since(self.clock.instant()));
-            if left == Some(Duration::ZERO) {
+            if leaving.is_some_and(|since| self.clock.instant() >= since + self.grace()) {
                 return;
             }
-            let woken = self.wait(leaving.is_none(), left);
+            let woken = self.wait(leaving.is_none(), leaving.map(|_| LOOK));
             if woken.asked {
                 return;
             }
             if woken.hangup {
-                leaving = Some(self.clock.instant() + GRACE);
+                leaving = Some(self.clock.instant());
             }
             self.reap();
         }
+    }
+
+    /// A gateway that closes the pipe waits for our end; one that was killed has left us to another parent.
+    fn grace(&self) -> Duration {
+        if getppid() == self.gateway { GRACE } else { ORPHANED }
     }
 
     fn pause(&mut self, most: Duration) {

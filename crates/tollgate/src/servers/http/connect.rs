@@ -24,20 +24,22 @@ const PROBE_MAX: usize = 1024 * 1024;
 impl Http {
     /// Probes the server, or goes the way that `era` remembers. Nothing inconclusive is remembered.
     pub(in crate::servers) async fn connect(wire: Arc<Wire>, era: &mut Option<Era>) -> Result<Self, String> {
-        let found = match *era {
-            Some(Era::Legacy) => Finding::Legacy,
-            Some(Era::Modern) | None => discover(&wire).await,
-        };
+        if era.take() == Some(Era::Legacy) {
+            match greet(&wire).await {
+                Ok((sessions, introduction)) => {
+                    *era = Some(Era::Legacy);
+                    return Ok(Self { wire, introduction: Arc::new(introduction), sessions: Some(sessions) });
+                }
+                // It was reached, and is not what it was.
+                Err(_) if wire.lost.borrow().is_none() => {}
+                Err(why) => return Err(why),
+            }
+        }
         // Whatever fails from here on is a reason to probe anew next time.
-        *era = None;
-        let (sessions, introduction) = match found {
+        let (sessions, introduction) = match discover(&wire).await {
             Finding::Modern(introduction) => (None, introduction),
             Finding::Legacy => {
-                let (sessions, introduction) =
-                    Sessions::open(&wire).await.map_err(|failure| match failure {
-                        Failure::Unavailable { why, .. } => why,
-                        Failure::Timeout { .. } | Failure::TooLarge { .. } => failure.to_string(),
-                    })?;
+                let (sessions, introduction) = greet(&wire).await?;
                 (Some(sessions), introduction)
             }
             Finding::Unfit(why) | Finding::Inconclusive(why) => return Err(why),
@@ -45,6 +47,13 @@ impl Http {
         *era = Some(introduction.revision.era());
         Ok(Self { wire, introduction: Arc::new(introduction), sessions })
     }
+}
+
+async fn greet(wire: &Arc<Wire>) -> Result<(Arc<Sessions>, Introduction), String> {
+    Sessions::open(wire).await.map_err(|failure| match failure {
+        Failure::Unavailable { why, .. } => why,
+        Failure::Timeout { .. } | Failure::TooLarge { .. } => failure.to_string(),
+    })
 }
 
 async fn discover(wire: &Arc<Wire>) -> Finding {

@@ -221,8 +221,15 @@ impl Sessions {
         // Boxed: a call may come to make a session, which is itself made by calls.
         let made = Box::pin(initialize(&self.wire, slot.client.as_ref(), self.revision));
         let start = tokio::time::timeout(self.wire.timeout.start, made);
-        let (session, _introduction) =
-            start.await.map_err(|_elapsed| Failure::Timeout { server: Arc::clone(&self.wire.alias) })??;
+        let made =
+            start.await.map_err(|_elapsed| Failure::Timeout { server: Arc::clone(&self.wire.alias) })?;
+        let (session, _introduction) = made.inspect_err(|failure| {
+            // It gave us such a session before. One that declares more may only be too much for it.
+            match slot.client {
+                None => self.wire.lose(&failure.to_string()),
+                Some(_) => self.wire.doubt(&failure.to_string()),
+            }
+        })?;
         slot.current.store(Some(Arc::clone(&session)));
         drop(making);
         if slot.client.is_none() && dead.is_some() {

@@ -20,6 +20,7 @@ use super::{Failure, Health, Listing, Notice, Outbound, list, nobody};
 use crate::call::Client;
 use crate::config;
 
+mod breaker;
 mod flights;
 mod live;
 mod supervise;
@@ -86,6 +87,11 @@ impl Server {
         self.health.borrow().clone()
     }
 
+    /// Why calls to it are refused just now although it is up, if they are.
+    pub fn withheld(&self) -> Option<String> {
+        self.flights.breaker.refuses(self.room.clock.instant()).map(silent)
+    }
+
     /// Its notices, from now on.
     pub fn notices(&self) -> broadcast::Receiver<Notice> {
         self.room.bulletin.listen()
@@ -94,8 +100,16 @@ impl Server {
     /// Sends a request on a fitting lease (pool key: principal where interactive, declared capabilities, credential). Waits for a
     /// starting server up to its start limit. Nothing is ever sent twice.
     pub async fn send(self: &Arc<Self>, outbound: Outbound) -> Result<Exchange, Failure> {
-        let flight = self.flights.enter();
+        if let Err(left) = self.flights.breaker.admit(self.room.clock.instant()) {
+            return Err(self.unavailable(&silent(left)));
+        }
+        let Some(flight) = self.flights.enter().await else {
+            return Err(self.unavailable("too many calls are in flight at it"));
+        };
         let mut live = self.live().await?;
+        if live.is_over() {
+            live = self.next_live(&live).await?;
+        }
         let mut opened = self.open(&live, &outbound).await;
         if matches!(opened, Err(Failure::Unavailable { sent: false, .. })) && live.is_over() {
             // It was lost just now, and nothing was sent: the next attempt is near.
@@ -230,6 +244,10 @@ impl Server {
             return Ok(live);
         }
         let mut health = self.health.subscribe();
+        if matches!(&*health.borrow_and_update(), Health::Down { .. }) {
+            // Somebody waits: it is not to be tried at its leisure.
+            self.nudge.notify_one();
+        }
         let settled = health.wait_for(|health| match health {
             Health::Ready(_) | Health::Disabled => true,
             Health::Starting => false,
@@ -243,10 +261,7 @@ impl Server {
             Health::Ready(_) => self.live.load_full().ok_or_else(|| self.unavailable("it was lost just now")),
             Health::Disabled => Err(self.unavailable("it is disabled")),
             Health::Starting => Err(self.unavailable("it has not started yet")),
-            Health::Down { why } => {
-                self.nudge.notify_one();
-                Err(self.unavailable(&why))
-            }
+            Health::Down { why } => Err(self.unavailable(&why)),
         }
     }
 
@@ -279,4 +294,8 @@ impl Server {
         // Closed means gone, too.
         drop(self.ended.subscribe().wait_for(|ended| *ended).await);
     }
+}
+
+fn silent(left: Duration) -> String {
+    format!("its last calls were not answered in time; it is tried again in {} s", left.as_secs() + 1)
 }

@@ -135,6 +135,7 @@ impl Server {
     /// Looks after a server that is up, until it is not: says why, and whether it is because its credential changed.
     async fn tend(self: &Arc<Self>, live: &Arc<Live>) -> (String, bool) {
         let introduction = live.introduction();
+        self.flights.breaker.answered();
         tracing::info!(server = %self.config.alias, revision = %introduction.revision, "server is ready");
         self.live.store(Some(Arc::clone(live)));
         self.recovering.store(true, Ordering::Release);

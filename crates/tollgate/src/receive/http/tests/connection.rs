@@ -123,6 +123,31 @@ async fn draining_finishes_what_is_in_flight() {
 }
 
 #[tokio::test]
+async fn draining_answers_what_was_sent_before_it() {
+    let world = world().await;
+    let text = raw(&modern_body("tools/list", ""));
+    let mut kept = TcpStream::connect(world.address()).await.unwrap();
+    kept.write_all(text.as_bytes()).await.unwrap();
+    let mut chunk = [0; 4096];
+    let read = kept.read(&mut chunk).await.unwrap();
+    let first = String::from_utf8_lossy(&chunk[..read]).to_lowercase();
+    assert!(first.starts_with("http/1.1 200") && !first.contains("connection: close"), "{first}");
+    // In the backlog: one thread runs this test, so nobody has accepted it.
+    let mut waiting = std::net::TcpStream::connect(world.address()).unwrap();
+    std::io::Write::write_all(&mut waiting, text.as_bytes()).unwrap();
+    waiting.set_nonblocking(true).unwrap();
+    let mut waiting = TcpStream::from_std(waiting).unwrap();
+    let drained = tokio::spawn(world.server.drain(Duration::from_secs(5)));
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    kept.write_all(text.as_bytes()).await.unwrap();
+    for stream in [&mut kept, &mut waiting] {
+        let told = rest(stream).await.to_lowercase();
+        assert!(told.starts_with("http/1.1 200") && told.contains("connection: close"), "{told}");
+    }
+    assert!(drained.await.unwrap());
+}
+
+#[tokio::test]
 async fn draining_gives_up_after_its_grace() {
     let world = world().await;
     let mut hanging = TcpStream::connect(world.address()).await.unwrap();

@@ -299,6 +299,12 @@ impl Line {
         }
         self.wire.refuse();
         if refused {
+            let nobodys =
+                |message: &Message| matches!(message, Message::Response(response) if response.id.is_none());
+            if self.queue.iter().any(nobodys) {
+                // It did not even read the request: "not initialized", say, from a server that was stateless before.
+                self.wire.doubt(&format!("it answered HTTP {status} to no request in particular"));
+            }
             return Ok(());
         }
         // Its words stay here: an error page may hold anything. What answers like this is not what we took it for.
