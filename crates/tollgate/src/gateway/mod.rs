@@ -26,6 +26,7 @@ use crate::secret::Secret;
 use crate::servers::{Context, Servers, Vaulted};
 use crate::store::{Index, Store};
 use crate::vault::Vault;
+use crate::workers::{self, Workers};
 
 mod blobs;
 mod keys;
@@ -83,6 +84,8 @@ pub struct Gateway {
     admin: Option<SocketAddr>,
     stop_admin: watch::Sender<bool>,
     tasks: JoinSet<()>,
+    /// The last to go: what is drained and closed runs on them.
+    workers: Option<Workers>,
 }
 
 impl Gateway {
@@ -162,6 +165,7 @@ impl Gateway {
             admin: None,
             stop_admin: watch::Sender::new(false),
             tasks: JoinSet::new(),
+            workers: None,
         };
         if options.listen {
             gateway.open(&config).await?;
@@ -189,7 +193,11 @@ impl Gateway {
             .await
             .map_err(in_use(config.admin, "admin.listen"))?;
         self.admin = Some(bound);
-        let server = listener.serve(Arc::clone(&self.gate), self.gate.clock.clone());
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let workers = Workers::start(workers::automatic(cores))
+            .map_err(|e| StartError::new("cannot start the threads that serve connections", e))?;
+        let server = listener.serve(Arc::clone(&self.gate), self.gate.clock.clone(), workers.hands());
+        self.workers = Some(workers);
         let about = serde_json::json!({
             "pid": std::process::id(),
             "listen": server.local_addr().to_string(),

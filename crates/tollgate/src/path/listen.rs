@@ -43,7 +43,7 @@ struct Watched {
 }
 
 impl Gate {
-    pub(super) async fn listen(&self, arrival: Arrival, cancel: Cancel, out: mpsc::Sender<Part>) -> Reply {
+    pub(super) async fn listen(&self, arrival: Arrival, cancel: Cancel, out: mpsc::Sender<Box<Part>>) -> Reply {
         let mut entry = self.begin(&arrival);
         entry.facts_mut().verdict = Some(Said::Allow);
         let mut draining = self.draining.subscribe();
@@ -65,7 +65,7 @@ impl Gate {
             Endpoint::Whole | Endpoint::View(_) => None,
         };
         let mut honoured = self.honour(&arrival, &snapshot, &mut feeds, &updates).await;
-        if out.send(acknowledgement(&honoured)).await.is_err() {
+        if out.send(Box::new(acknowledgement(&honoured))).await.is_err() {
             return give_up(entry).await;
         }
         loop {
@@ -90,7 +90,7 @@ impl Gate {
                 Some((server, original)) = queue.recv() => self.updated(&arrival, &honoured, &server, &original),
             };
             for part in parts {
-                if out.send(part).await.is_err() {
+                if out.send(Box::new(part)).await.is_err() {
                     return give_up(entry).await;
                 }
             }

@@ -127,7 +127,7 @@ impl Handle for Gate {
 }
 
 impl Gate {
-    async fn walk(self: Arc<Self>, arrival: Arrival, cancel: Cancel, out: mpsc::Sender<Part>) -> Reply {
+    async fn walk(self: Arc<Self>, arrival: Arrival, cancel: Cancel, out: mpsc::Sender<Box<Part>>) -> Reply {
         match arrival.method {
             Method::ToolsCall
             | Method::PromptsGet
@@ -159,7 +159,7 @@ impl Gate {
     }
 
     /// A call: resolve → transform → decide → approve → commit → forward → close.
-    async fn call(&self, arrival: Arrival, cancel: Cancel, out: mpsc::Sender<Part>) -> Reply {
+    async fn call(&self, arrival: Arrival, cancel: Cancel, out: mpsc::Sender<Box<Part>>) -> Reply {
         let method = arrival.method;
         let mut entry = self.begin(&arrival);
         let snapshot = self
@@ -242,7 +242,7 @@ impl Gate {
         _committed: Committed,
         method: Method,
         cancel: Cancel,
-        out: mpsc::Sender<Part>,
+        out: mpsc::Sender<Box<Part>>,
     ) -> Reply {
         if let Some(Waiting::Parked { .. }) = permit.prepared().call.state.as_ref().map(|s| &s.waiting) {
             self.end_park(&entry.facts().interaction(), ParkEnd::Resumed);
@@ -271,7 +271,7 @@ impl Gate {
             match step {
                 // The agent has gone; the walk is about to be cancelled.
                 Step::Part(part) => {
-                    if out.send(part).await.is_err() {
+                    if out.send(Box::new(part)).await.is_err() {
                         tracing::trace!("a part found no reader");
                     }
                 }

@@ -154,7 +154,7 @@ impl Handle for Fake {
 }
 
 impl Fake {
-    async fn walk(&self, arrival: Arrival, parts: mpsc::Sender<Part>) -> Ending {
+    async fn walk(&self, arrival: Arrival, parts: mpsc::Sender<Box<Part>>) -> Ending {
         match arrival.method {
             Method::Discover => complete(
                 r#"{"supportedVersions":["2026-07-28","2025-11-25"],"capabilities":{"tools":{"listChanged":true}},"instructions":"hi"}"#,
@@ -190,7 +190,7 @@ impl Fake {
         name: &str,
         params: &Object,
         progress: Option<&Bytes>,
-        parts: mpsc::Sender<Part>,
+        parts: mpsc::Sender<Box<Part>>,
     ) -> Ending {
         let responses = params.get("inputResponses").map(|r| String::from_utf8(r.to_vec()).unwrap());
         let state = params.string("requestState").map(std::borrow::Cow::into_owned);
@@ -205,7 +205,7 @@ impl Fake {
                 for step in 1..=3 {
                     let params = format!(r#"{{"progressToken":{token},"progress":{step}}}"#);
                     let part = Part { kind: PartKind::Progress, params: Bytes::from(params).into() };
-                    parts.send(part).await.unwrap();
+                    parts.send(Box::new(part)).await.unwrap();
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
                 done("progressed")
@@ -213,7 +213,7 @@ impl Fake {
             // Ends its stream in the middle of the call.
             "pause" => {
                 let kind = PartKind::Paused { retry_ms: 70 };
-                parts.send(Part { kind, params: tollgate_mcp::rope::Rope::new() }).await.unwrap();
+                parts.send(Box::new(Part { kind, params: tollgate_mcp::rope::Rope::new() })).await.unwrap();
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 done("paused")
             }
@@ -224,7 +224,7 @@ impl Fake {
             "hang" => std::future::pending().await,
             "started" => {
                 let params = Bytes::from_static(br#"{"progressToken":1,"progress":1}"#);
-                parts.send(Part { kind: PartKind::Progress, params: params.into() }).await.unwrap();
+                parts.send(Box::new(Part { kind: PartKind::Progress, params: params.into() })).await.unwrap();
                 tokio::time::sleep(Duration::from_millis(400)).await;
                 done("late")
             }
@@ -278,7 +278,7 @@ impl Fake {
     }
 
     /// Acknowledges what was asked for, resources only below `known:`; then passes the news on.
-    async fn listen(&self, params: &Object, parts: mpsc::Sender<Part>) -> Ending {
+    async fn listen(&self, params: &Object, parts: mpsc::Sender<Box<Part>>) -> Ending {
         let mut news = self.news.subscribe();
         let mut over = self.over.subscribe();
         let wanted = params.object("notifications").unwrap_or_else(Object::empty);
@@ -294,12 +294,12 @@ impl Fake {
             known.join(",")
         );
         let part = Part { kind: PartKind::Acknowledged, params: Bytes::from(ack).into() };
-        parts.send(part).await.unwrap();
+        parts.send(Box::new(part)).await.unwrap();
         loop {
             tokio::select! {
                 said = news.recv() => {
                     let (kind, params) = said.unwrap();
-                    parts.send(Part { kind, params: Bytes::from(params).into() }).await.unwrap();
+                    parts.send(Box::new(Part { kind, params: Bytes::from(params).into() })).await.unwrap();
                 }
                 _ = over.recv() => return complete("{}", false),
             }
