@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use tollgate_testkit::Result;
 use tollgate_testkit::agent::{Agent, Setup};
 use tollgate_testkit::fake::{Kind, Script, Server};
 use tollgate_testkit::gateway::Running;
 use tollgate_testkit::json::Json;
-use tollgate_testkit::Result;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -22,8 +22,15 @@ async fn texts(agent: &Agent, tool: &str, arguments: &str) -> Result<String> {
 #[tokio::test]
 async fn a_token_works_for_its_caller_and_for_nobody_else() -> Result<()> {
     for kind in [Kind::parse("modern-http").unwrap(), Kind::parse("legacy-http").unwrap()] {
-        let crm = Server::start(kind, script(r#"{"tools":[{"name":"look_up","like":"echo","says":"write to ann@example.com today"}]}"#)?).await?;
-        let mail = Server::start(kind, script(r#"{"tools":[{"name":"send","like":"echo","says":"sent"}]}"#)?).await?;
+        let crm = Server::start(
+            kind,
+            script(
+                r#"{"tools":[{"name":"look_up","like":"echo","says":"write to ann@example.com today"}]}"#,
+            )?,
+        )
+        .await?;
+        let mail = Server::start(kind, script(r#"{"tools":[{"name":"send","like":"echo","says":"sent"}]}"#)?)
+            .await?;
         let config = format!(
             r#"{{"servers":{{"crm":{{"url":"{}"}},"mail":{{"url":"{}"}}}},"identity":{{"anonymous":"off"}},
             "agents":{{"alice":{{"keys":["${{env:ALICE}}"]}},"bob":{{"keys":["${{env:BOB}}"]}}}},
@@ -34,7 +41,9 @@ async fn a_token_works_for_its_caller_and_for_nobody_else() -> Result<()> {
         );
         let key = |name: &str| format!("{name}-key-{}", "0123456789abcdef".repeat(3));
         let env = [("ALICE".to_owned(), key("alice")), ("BOB".to_owned(), key("bob"))];
-        let mut gateway = Running::start(std::path::Path::new(env!("CARGO_BIN_EXE_tollgate")), Json::parse(&config)?, &env).await?;
+        let mut gateway =
+            Running::start(std::path::Path::new(env!("CARGO_BIN_EXE_tollgate")), Json::parse(&config)?, &env)
+                .await?;
         gateway.ready(PATIENCE).await?;
         let setup = |name: &str| Setup { key: Some(key(name)), ..Setup::modern() };
         let alice = Agent::http(&gateway.url("/mcp"), setup("alice")).await?;
@@ -50,13 +59,20 @@ async fn a_token_works_for_its_caller_and_for_nobody_else() -> Result<()> {
         assert_eq!(texts(&bob, "mail_send", &arguments).await?, "sent");
         let calls = mail.take_calls(2, PATIENCE).await;
         let sent = |n: usize| calls.get(n).unwrap().summary().to_string();
-        assert!(sent(0).contains(r#""to":"ann@example.com","body":"dear ann@example.com, hello""#), "{}", sent(0));
+        assert!(
+            sent(0).contains(r#""to":"ann@example.com","body":"dear ann@example.com, hello""#),
+            "{}",
+            sent(0)
+        );
         assert!(sent(1).contains(&token) && !sent(1).contains("ann@"), "{}", sent(1));
 
         // Neither the ledger nor the log has the value.
         let ledger: String = gateway.ledger().await?.iter().map(ToString::to_string).collect();
         assert!(ledger.contains(&token) && !ledger.contains("ann@"), "{ledger}");
-        assert!(ledger.contains(r#""redactions":[{"in":"result","path":"$.content[0].text","kind":"email"}]"#), "{ledger}");
+        assert!(
+            ledger.contains(r#""redactions":[{"in":"result","path":"$.content[0].text","kind":"email"}]"#),
+            "{ledger}"
+        );
         assert!(!gateway.log().contains("ann@"));
         gateway.stop(PATIENCE).await?;
     }

@@ -94,10 +94,10 @@ mod facts;
 mod shape;
 pub use shape::Shape;
 
-/// A moment's parts.
-mod time;
 /// Secrets and personal data in text.
 pub mod detect;
+/// A moment's parts.
+mod time;
 
 /// The shorthand's `when`.
 mod condition;

@@ -5,6 +5,9 @@
 /// Time, handed in.
 pub mod clock;
 
+/// The threads that connections run on.
+pub mod workers;
+
 /// What must not be printed.
 pub mod secret;
 

@@ -27,7 +27,7 @@ pub fn read(text: &Bytes, depth: usize) -> Result<Message, NotAMessage> {
 /// Reads one message from a server: UTF-8 and the envelope; params and results stay opaque. Duplicate envelope keys are refused.
 /// `params: null` counts as absent.
 pub fn read_server(text: &Bytes) -> Result<Message, NotAMessage> {
-    if let Err(error) = std::str::from_utf8(text) {
+    if let Err(error) = simdutf8::compat::from_utf8(text) {
         let fault = Fault::Utf8 { at: error.valid_up_to() };
         return Err(NotAMessage::without_id(PARSE_ERROR, fault.to_string()));
     }

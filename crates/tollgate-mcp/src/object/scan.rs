@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use memchr::memchr2;
+use memchr::memchr;
 
 use super::brackets::Brackets;
 use super::{Broken, Member};
@@ -155,7 +155,8 @@ impl Scanner<'_> {
             if self.peek() != Some(b'"') {
                 return Err(self.broken());
             }
-            let (key, escaped) = self.string()?;
+            let key = self.string()?;
+            let escaped = self.text.get(key.clone()).is_some_and(|key| memchr(b'\\', key).is_some());
             self.blank();
             self.expect(b':')?;
             self.blank();
@@ -182,19 +183,18 @@ impl Scanner<'_> {
 
     fn value(&mut self) -> Result<Range<usize>, Broken> {
         match self.peek() {
-            Some(b'"') => self.string().map(|(span, _)| span),
+            Some(b'"') => self.string(),
             Some(b'{' | b'[') => self.nested(),
             _ => self.scalar(),
         }
     }
 
-    /// From the opening quote to behind the closing one, and whether there is an escape between. Most strings end within a few words:
-    /// only longer stretches pay for a vector search's start.
-    fn string(&mut self) -> Result<(Range<usize>, bool), Broken> {
+    /// From the opening quote to behind the closing one. Most strings end within a few words: only longer ones pay for a vector search's
+    /// start.
+    fn string(&mut self) -> Result<Range<usize>, Broken> {
         let start = self.at;
         let mut at = start + 1;
-        let mut escaped = false;
-        let mut plain = 0;
+        let mut words = 0;
         while let Some(word) = self.text.get(at..).and_then(<[u8]>::first_chunk::<8>) {
             let word = u64::from_le_bytes(*word);
             let quotes = equal(word, b'"');
@@ -204,39 +204,47 @@ impl Scanner<'_> {
                 let place = hits.trailing_zeros();
                 if quotes & (1 << place) != 0 {
                     self.at = at + place as usize / 8 + 1;
-                    return Ok((start..self.at, escaped));
+                    return Ok(start..self.at);
                 }
                 // An escape hides the byte behind it.
-                escaped = true;
-                plain = 0;
                 next = next.max(place as usize / 8 + 2);
                 hits = hits.checked_shr(place + 9).and_then(|rest| rest.checked_shl(place + 9)).unwrap_or(0);
             }
             at += next;
-            plain += 1;
-            if plain > 4 {
-                plain = 0;
-                let rest = self.text.get(at..).unwrap_or_default();
-                at += memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
+            words += 1;
+            if words > 4 {
+                return self.long_string(at);
             }
         }
         loop {
             match self.text.get(at) {
                 Some(b'"') => {
                     self.at = at + 1;
-                    return Ok((start..self.at, escaped));
+                    return Ok(start..self.at);
                 }
-                Some(b'\\') => {
-                    escaped = true;
-                    at += 2;
-                }
+                Some(b'\\') => at += 2,
                 Some(_) => at += 1,
-                None => {
-                    self.at = start;
-                    return Err(self.broken());
-                }
+                None => return Err(self.broken()),
             }
         }
+    }
+
+    /// The rest of a string, from `at` on, which no escape hides. Only quotes are looked for: one ends the string unless an odd number of
+    /// backslashes stands before it. Long texts have many escapes and few quotes among them.
+    fn long_string(&mut self, at: usize) -> Result<Range<usize>, Broken> {
+        let rest = self.text.get(at..).unwrap_or_default();
+        let mut from = 0;
+        while let Some(found) = rest.get(from..).and_then(|rest| memchr(b'"', rest)) {
+            let before = rest.get(from..from + found).unwrap_or_default();
+            let slashes = before.iter().rev().take_while(|byte| **byte == b'\\').count();
+            from += found + 1;
+            if slashes % 2 == 0 {
+                let start = self.at;
+                self.at = at + from;
+                return Ok(start..self.at);
+            }
+        }
+        Err(self.broken())
     }
 
     /// `true`, `false`, `null`, a number: only what these are made of, their grammar is not judged.

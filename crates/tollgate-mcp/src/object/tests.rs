@@ -296,3 +296,26 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn long_strings_end_at_the_quote_that_no_escape_hides() {
+    for plain in 30..52 {
+        for slashes in 0..5 {
+            for quotes in 0..3 {
+                let value = format!(
+                    "{}{}{}{}",
+                    "x".repeat(plain),
+                    "\\".repeat(slashes),
+                    "\"".repeat(quotes),
+                    "\\".repeat(slashes)
+                );
+                let text = format!("{{\"a\":{},\"b\":1}}", quote(&value));
+                let object = Object::scan(Bytes::from(text.clone())).unwrap();
+                assert_eq!(object.string("a").as_deref(), Some(value.as_str()), "{text}");
+                assert_eq!(object.slice("b"), Some(b"1".as_slice()), "{text}");
+                let end = text.len() - ",\"b\":1}".len() - 1;
+                assert!(Object::scan(Bytes::from(text.get(..end).unwrap().to_owned())).is_err(), "{text}");
+            }
+        }
+    }
+}

@@ -51,7 +51,7 @@ pub enum Fault {
 /// protocol keys in the envelope, `params`, `params._meta` and `params.ref` (not inside `arguments`). Numbers of any size pass: they
 /// are forwarded as sent.
 pub fn check(text: &[u8], depth: usize) -> Result<(), Fault> {
-    let text = std::str::from_utf8(text).map_err(|error| Fault::Utf8 { at: error.valid_up_to() })?;
+    let text = simdutf8::compat::from_utf8(text).map_err(|error| Fault::Utf8 { at: error.valid_up_to() })?;
     match walk::walk(text, depth) {
         // serde_json reads numbers as f64: what doesn't fit one is checked by its grammar alone.
         Err(Fault::Json { why }) if why.starts_with("number out of range") => {

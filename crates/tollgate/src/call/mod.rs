@@ -269,7 +269,6 @@ pub struct Outgoing<R> {
     walk: Pin<Box<dyn Future<Output = R> + Send>>,
     parts: mpsc::Receiver<Box<Part>>,
     reply: Option<R>,
-    closed: bool,
 }
 
 impl<R> std::fmt::Debug for Outgoing<R> {
@@ -290,7 +289,7 @@ pub enum Next<R> {
 impl<R> Outgoing<R> {
     /// From the walk and the parts it sends: boxed, because a channel sets room aside for 32 of them, and most calls have none.
     pub fn new(walk: Pin<Box<dyn Future<Output = R> + Send>>, parts: mpsc::Receiver<Box<Part>>) -> Self {
-        Self { walk, parts, reply: None, closed: false }
+        Self { walk, parts, reply: None }
     }
 
     /// Polls the walk inline. Parts come out in order, all of them before the last. Must not be called after `Last`.
@@ -302,34 +301,18 @@ impl<R> Outgoing<R> {
     /// See [`Self::next`].
     pub fn poll_next(&mut self, cx: &mut std::task::Context<'_>) -> std::task::Poll<Next<R>> {
         use std::task::Poll;
-        loop {
-            if !self.closed {
-                match self.parts.poll_recv(cx) {
-                    Poll::Ready(Some(part)) => return Poll::Ready(Next::Part(*part)),
-                    Poll::Ready(None) => self.closed = true,
-                    Poll::Pending => {}
-                }
-            }
-            if let Some(reply) = self.reply.take() {
-                return Poll::Ready(Next::Last(reply));
-            }
-            match self.walk.as_mut().poll(cx) {
-                Poll::Ready(reply) => {
-                    // Parts that were sent before the end go out first.
-                    self.reply = Some(reply);
-                    self.parts.close();
-                    self.closed = false;
-                }
-                Poll::Pending if self.closed => return Poll::Pending,
-                Poll::Pending => match self.parts.poll_recv(cx) {
-                    Poll::Ready(Some(part)) => return Poll::Ready(Next::Part(*part)),
-                    Poll::Ready(None) => {
-                        self.closed = true;
-                        return Poll::Pending;
-                    }
-                    Poll::Pending => return Poll::Pending,
-                },
-            }
+        if self.reply.is_none()
+            && let Poll::Ready(reply) = self.walk.as_mut().poll(cx)
+        {
+            self.reply = Some(reply);
+        }
+        // Parts come out of the walk itself, so there is a new one only after it was polled: nothing else has to wake this.
+        if let Ok(part) = self.parts.try_recv() {
+            return Poll::Ready(Next::Part(*part));
+        }
+        match self.reply.take() {
+            Some(reply) => Poll::Ready(Next::Last(reply)),
+            None => Poll::Pending,
         }
     }
 }

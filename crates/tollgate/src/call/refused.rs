@@ -97,10 +97,9 @@ impl Refused {
             Code::RuleDenied => {
                 (format!("is blocked{rule}"), "Do not retry it; choose another way or tell the user.")
             }
-            Code::ArgumentsInvalid => (
-                "was not called: its arguments are not valid".to_owned(),
-                "Correct them and call it again.",
-            ),
+            Code::ArgumentsInvalid => {
+                ("was not called: its arguments are not valid".to_owned(), "Correct them and call it again.")
+            }
             Code::PolicyError => (
                 format!("is blocked{rule}, which could not be evaluated"),
                 "Do not retry it; the operator has to correct the policy.",

@@ -27,6 +27,7 @@ use crate::secret::Secret;
 use crate::servers::{Context, Servers, Vaulted};
 use crate::store::{ConversationStore, Index, Store};
 use crate::vault::Vault;
+use crate::workers::{self, Workers};
 
 mod blobs;
 pub(crate) mod herald;
@@ -85,6 +86,8 @@ pub struct Gateway {
     admin: Option<SocketAddr>,
     stop_admin: watch::Sender<bool>,
     tasks: JoinSet<()>,
+    /// The last to go: what is drained and closed runs on them.
+    workers: Option<Workers>,
 }
 
 impl Gateway {
@@ -183,6 +186,7 @@ impl Gateway {
             admin: None,
             stop_admin: watch::Sender::new(false),
             tasks: JoinSet::new(),
+            workers: None,
         };
         if options.listen {
             gateway.open(&config).await?;
@@ -213,7 +217,11 @@ impl Gateway {
         self.admin = Some(bound);
         let page = config.public_url.clone().unwrap_or_else(|| format!("http://{}", listener.local_addr()));
         self.gate.approver.set_page(page);
-        let server = listener.serve(Arc::clone(&self.gate), self.gate.clock.clone());
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let workers = Workers::start(workers::automatic(cores))
+            .map_err(|e| StartError::new("cannot start the threads that serve connections", e))?;
+        let server = listener.serve(Arc::clone(&self.gate), self.gate.clock.clone(), workers.hands());
+        self.workers = Some(workers);
         let about = serde_json::json!({
             "pid": std::process::id(),
             "listen": server.local_addr().to_string(),

@@ -97,7 +97,9 @@ pub(super) async fn stopped(mut entry: Entry, stopped: Stopped, method: Method) 
         }
         Stopped::Denied(denial) => deny(entry, denial, method).await,
         Stopped::Unprepared(transform::Unprepared::Refused(refused)) => end(entry, &refused, method).await,
-        Stopped::Unprepared(transform::Unprepared::Error(error)) => entry.close(refused_with(&error), Ending::Error(error)).await,
+        Stopped::Unprepared(transform::Unprepared::Error(error)) => {
+            entry.close(refused_with(&error), Ending::Error(error)).await
+        }
     }
 }
 

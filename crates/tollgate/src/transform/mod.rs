@@ -101,11 +101,7 @@ pub fn arguments(call: Call, means: &Means<'_>) -> Result<Box<Prepared>, Unprepa
 }
 
 /// The same call with the arguments that an approver put in place of the agent's: an object's text.
-pub fn edited(
-    prepared: Box<Prepared>,
-    args: String,
-    means: &Means<'_>,
-) -> Result<Box<Prepared>, Unprepared> {
+pub fn edited(prepared: Box<Prepared>, args: String, means: &Means<'_>) -> Result<Box<Prepared>, Unprepared> {
     let mut call = prepared.call;
     let mut edit = call.arrival.params.edit();
     edit.set("arguments", Bytes::from(args));

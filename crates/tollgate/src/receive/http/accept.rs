@@ -15,6 +15,7 @@ use super::io_guard::{Guarded, Phase};
 use super::route::{self, Gate};
 use crate::call::Handle;
 use crate::receive::edge::Memo;
+use crate::workers::Hands;
 
 /// How often sessions are looked through for those that nobody uses.
 const SWEEP: Duration = Duration::from_secs(10);
@@ -39,7 +40,7 @@ pub(super) struct Connection {
 }
 
 /// Accepts until draining, then waits for what is in flight.
-pub(super) async fn run<H: Handle>(tcp: TcpListener, gate: Arc<Gate<H>>) {
+pub(super) async fn run<H: Handle>(tcp: TcpListener, gate: Arc<Gate<H>>, hands: Hands) {
     let ending = Ending(Arc::clone(&gate));
     let room = Arc::new(Semaphore::new(gate.settings.limits.connections));
     let draining = gate.draining.cancel();
@@ -54,10 +55,23 @@ pub(super) async fn run<H: Handle>(tcp: TcpListener, gate: Arc<Gate<H>>) {
             accepted = accept(&tcp, &room) => {
                 let Some((stream, peer, permit)) = accepted else { continue };
                 let gate = Arc::clone(&gate);
-                connections.spawn(async move {
-                    serve(stream, peer, gate).await;
-                    drop(permit);
-                });
+                let Some(place) = hands.place() else {
+                    connections.spawn(async move {
+                        serve(stream, peer, gate).await;
+                        drop(permit);
+                    });
+                    continue;
+                };
+                // Its readiness must be told to the thread that it is served on.
+                let Ok(stream) = stream.into_std() else { continue };
+                let runtime = place.runtime.clone();
+                let serving = async move {
+                    if let Ok(stream) = TcpStream::from_std(stream) {
+                        serve(stream, peer, gate).await;
+                    }
+                    drop((permit, place));
+                };
+                connections.spawn_on(serving, &runtime);
             }
         }
     }

@@ -77,25 +77,38 @@ impl<T> Guarded<T> {
     }
 }
 
-/// Armed for one phase at a time.
+/// Armed for one phase at a time. The clock behind it is only wound when it would ring too late: most requests come long before, and
+/// winding it for each would cost more than ringing once too early.
 #[derive(Debug, Default)]
 struct Timer {
     armed: u8,
+    due: Option<Instant>,
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
 impl Timer {
     fn poll(&mut self, cx: &mut Context<'_>, phase: u8, limit: Duration) -> Poll<io::Error> {
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
         if self.armed != phase {
-            sleep.as_mut().reset(Instant::now() + limit);
             self.armed = phase;
+            self.due = Some(Instant::now() + limit);
         }
-        sleep.as_mut().poll(cx).map(|()| io::ErrorKind::TimedOut.into())
+        let Some(due) = self.due else { return Poll::Pending };
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
+        if sleep.deadline() > due {
+            sleep.as_mut().reset(due);
+        }
+        while sleep.as_mut().poll(cx).is_ready() {
+            if sleep.deadline() >= due {
+                return Poll::Ready(io::ErrorKind::TimedOut.into());
+            }
+            sleep.as_mut().reset(due);
+        }
+        Poll::Pending
     }
 
     fn disarm(&mut self) {
         self.armed = UNARMED;
+        self.due = None;
     }
 }
 

@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use crate::call::{Canceller, Handle};
 use crate::clock::Clock;
 use crate::receive::Patience;
+use crate::workers::Hands;
 
 mod accept;
 mod body;
@@ -162,11 +163,11 @@ impl Listener {
     }
 
     /// Accepts, until [`Server::drain`] or the returned [`Server`] is dropped.
-    pub fn serve<H: Handle>(self, handle: Arc<H>, clock: Clock) -> Server {
+    pub fn serve<H: Handle>(self, handle: Arc<H>, clock: Clock, hands: Hands) -> Server {
         let draining = Canceller::new();
         let local = self.local;
         let gate = Arc::new(route::Gate::new(handle, self.settings, clock, draining.clone()));
-        let accepting = tokio::spawn(accept::run(self.tcp, gate));
+        let accepting = tokio::spawn(accept::run(self.tcp, gate, hands));
         Server { local, draining, accepting: Some(accepting) }
     }
 }

@@ -42,7 +42,16 @@ impl<H: Handle> Gate<H> {
         let sessions = Store::new(settings.sessions, clock);
         let streams = Streams::new(settings.sessions);
         let closing = draining.cancel();
-        Self { handle, settings, draining, closing, sessions, streams, detached: Detached::default(), allowed }
+        Self {
+            handle,
+            settings,
+            draining,
+            closing,
+            sessions,
+            streams,
+            detached: Detached::default(),
+            allowed,
+        }
     }
 }
 

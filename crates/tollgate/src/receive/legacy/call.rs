@@ -50,7 +50,7 @@ impl<H: Handle, O: Outlet> Call<H, O> {
                     Ok(Some(empty()))
                 }
                 Method::SetLevel => self.set_level().map(Some),
-                Method::Subscribe => self.subscribe().await.map(Some),
+                Method::Subscribe => Box::pin(self.subscribe()).await.map(Some),
                 Method::Unsubscribe => self.unsubscribe().map(Some),
                 Method::Initialize => {
                     Err(RpcError::new(INVALID_REQUEST, "this session is initialized already"))
@@ -166,10 +166,9 @@ impl<H: Handle, O: Outlet> Walk<H, O> {
                     ));
                 }
                 ResultType::InputRequired => {
-                    match asking
-                        .round(&self.core, &self.out, self.method, &self.params, &answer, &cancel)
-                        .await
-                    {
+                    let round =
+                        asking.round(&self.core, &self.out, self.method, &self.params, &answer, &cancel);
+                    match Box::pin(round).await {
                         Round::Again(next) => params = *next,
                         Round::Cancelled => return Ok(None),
                         Round::Stop(text) => return self.stopped(&text).map(Some),

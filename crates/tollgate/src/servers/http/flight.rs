@@ -62,7 +62,7 @@ impl Flight {
     pub(in crate::servers) async fn head(&mut self) -> Result<Parts, Broken> {
         loop {
             if self.again.is_some() {
-                let mut conn = self.pool.fresh().await.map_err(Broken::unsent)?;
+                let mut conn = Box::pin(self.pool.fresh()).await.map_err(Broken::unsent)?;
                 if let Some(request) = self.again.take() {
                     self.head = Some(Box::pin(conn.sender.try_send_request(request)));
                     self.conn = Some(conn);

@@ -215,7 +215,7 @@ pub(super) struct Http {
 
 impl Http {
     /// Opens one request: connects if need be, makes or finds a session, sends.
-    pub(super) async fn open(&self, id: u64, outbound: &Outbound) -> Result<Call, Failure> {
+    pub(super) async fn open(&self, id: u64, outbound: &Outbound) -> Result<Box<Call>, Failure> {
         let level = outbound.log_level.filter(|_| self.introduction.has("logging"));
         match &self.sessions {
             None => {
@@ -226,7 +226,7 @@ impl Http {
             Some(sessions) => {
                 let session = sessions.lease(&outbound.client, &outbound.principal).await?;
                 if let Some(level) = level {
-                    sessions.raise(&session, level).await;
+                    Box::pin(sessions.raise(&session, level)).await;
                 }
                 let stamp = self.stamp(&outbound.client, id, outbound.progress, None, true);
                 let ask = self.ask(id, outbound, stamp)?;

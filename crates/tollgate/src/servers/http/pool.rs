@@ -13,6 +13,7 @@ use tokio::task::AbortHandle;
 use super::body::Body;
 use super::dial::Target;
 use crate::clock::Clock;
+use crate::workers;
 
 /// The most connections to one server: 256 calls, and a standing stream for each of 256 sessions.
 const CONNECTIONS_MAX: usize = 512;
@@ -40,6 +41,8 @@ pub(super) struct Pool {
 pub(super) struct Conn {
     pub(super) sender: SendRequest<Body>,
     driver: AbortHandle,
+    /// The worker whose thread its bytes move on.
+    home: usize,
     unused_since: Instant,
     _counted: Counted,
 }
@@ -74,7 +77,15 @@ impl Pool {
         Self { target, clock, idle: Mutex::default(), open: Arc::default(), returned: Notify::new() }
     }
 
+    /// The one used last on this thread: another thread's would have to be woken for each of its bytes.
     fn pop(&self) -> Option<Box<Conn>> {
+        let here = workers::here();
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = idle.iter().rposition(|conn| conn.home == here)?;
+        Some(idle.remove(place))
+    }
+
+    fn pop_any(&self) -> Option<Box<Conn>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 
@@ -90,8 +101,17 @@ impl Pool {
                 }
             }
             match self.count() {
-                Some(counted) => return self.connect(counted).await,
-                None => returned.await,
+                // Boxed, like everything rare on a call's way: it would make every call's future larger.
+                Some(counted) => return Box::pin(self.connect(counted)).await,
+                None => match self.pop_any() {
+                    Some(mut conn) => {
+                        if conn.is_ready().await {
+                            return Ok(conn);
+                        }
+                        // Dropped, it makes room for a new one.
+                    }
+                    None => returned.await,
+                },
             }
         }
     }
@@ -99,7 +119,7 @@ impl Pool {
     /// A connection that nothing was sent on yet.
     pub(super) async fn fresh(&self) -> Result<Box<Conn>, String> {
         match self.count() {
-            Some(counted) => self.connect(counted).await,
+            Some(counted) => Box::pin(self.connect(counted)).await,
             None => Err("all connections are in use".to_owned()),
         }
     }
@@ -118,8 +138,13 @@ impl Pool {
             .map_err(|why| why.to_string())?;
         // Its error, if any, also ends the response or its body, which say more.
         let driver = tokio::spawn(async move { drop(driver.await) }).abort_handle();
-        let mut conn =
-            Box::new(Conn { sender, driver, unused_since: self.clock.instant(), _counted: counted });
+        let mut conn = Box::new(Conn {
+            sender,
+            driver,
+            unused_since: self.clock.instant(),
+            home: workers::here(),
+            _counted: counted,
+        });
         match conn.sender.ready().await {
             Ok(()) => Ok(conn),
             Err(_) => Err("the connection was closed at once".to_owned()),

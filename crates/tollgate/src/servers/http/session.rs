@@ -162,7 +162,7 @@ impl Sessions {
         let slot = self.slot(client, principal)?;
         let session = match slot.current.load_full().filter(|session| !session.is_dead()) {
             Some(session) => session,
-            None => self.make(&slot, None).await?,
+            None => Box::pin(self.make(&slot, None)).await?,
         };
         if slot.client.is_some() {
             session.used_ms.store(self.wire.clock.now_ms(), Ordering::Relaxed);

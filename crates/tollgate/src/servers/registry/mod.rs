@@ -21,8 +21,8 @@ const FOR_THE_ANSWER: usize = 2;
 /// How many questions may wait for a call to be attached to.
 const HELD_MAX: usize = 4;
 
-/// What a call waits for.
-pub(super) type Inbound = Result<Message, Failure>;
+/// What a call waits for. Boxed: a channel sets room aside for 32 of them, for each call.
+pub(super) type Inbound = Box<Result<Message, Failure>>;
 
 /// What became of a server's request.
 #[derive(Debug, PartialEq, Eq)]
@@ -91,7 +91,7 @@ impl Registry {
         }
         if place.askable {
             for request in inner.held.drain(..) {
-                drop(to.try_send(Ok(Message::Request(request))));
+                drop(to.try_send(Box::new(Ok(Message::Request(request)))));
             }
         }
         inner.calls.insert(id, Entry { to, place });
@@ -106,7 +106,7 @@ impl Registry {
     /// Ends a call whose request was not taken; nothing if it is over already.
     pub(super) fn fail(&self, id: u64, failure: Failure) {
         if let Some(entry) = self.lock().calls.remove(&id) {
-            drop(entry.to.try_send(Err(failure)));
+            drop(entry.to.try_send(Box::new(Err(failure))));
         }
     }
 
@@ -119,7 +119,7 @@ impl Registry {
     pub(super) fn answer(&self, response: Response) -> bool {
         let Some(id) = response.id.as_ref().and_then(tollgate_mcp::message::Id::as_u64) else { return false };
         let entry = self.lock().calls.remove(&id);
-        entry.is_some_and(|entry| entry.to.try_send(Ok(Message::Response(response))).is_ok())
+        entry.is_some_and(|entry| entry.to.try_send(Box::new(Ok(Message::Response(response)))).is_ok())
     }
 
     /// Hands a notification to the call with this id (its progress token, or its subscription).
@@ -177,7 +177,7 @@ impl Registry {
         if inner.in_flight() == 1
             && let Some(entry) = inner.calls.values().find(|entry| !entry.place.standing)
         {
-            drop(entry.to.try_send(Err(failure)));
+            drop(entry.to.try_send(Box::new(Err(failure))));
         }
     }
 
@@ -185,7 +185,7 @@ impl Registry {
     pub(super) fn close(&self, failure: Failure) {
         let mut inner = self.lock();
         for (_, entry) in inner.calls.drain() {
-            drop(entry.to.try_send(Err(failure.clone())));
+            drop(entry.to.try_send(Box::new(Err(failure.clone()))));
         }
         inner.held.clear();
         inner.closed = Some(match failure {
@@ -203,5 +203,5 @@ impl Registry {
 }
 
 fn offer(entry: &Entry, message: Message, spare: usize) -> bool {
-    entry.to.capacity() > spare && entry.to.try_send(Ok(message)).is_ok()
+    entry.to.capacity() > spare && entry.to.try_send(Box::new(Ok(message))).is_ok()
 }

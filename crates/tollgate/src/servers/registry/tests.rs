@@ -38,7 +38,7 @@ fn a_question_goes_to_the_only_one_who_can_be_asked() {
     assert_eq!(ask(), Attached::Refused);
     let mut call = registry.enter(2, ASKABLE).expect("entered");
     assert_eq!(ask(), Attached::Delivered);
-    assert!(matches!(call.try_recv(), Ok(Ok(Message::Request(_)))));
+    assert!(matches!(call.try_recv().as_deref(), Ok(Ok(Message::Request(_)))));
     let _second = registry.enter(3, ASKABLE).expect("entered");
     assert_eq!(ask(), Attached::Refused);
 }
@@ -51,7 +51,7 @@ fn roots_wait_for_the_next_call_or_expire() {
     let mut list = registry.enter(1, Place::default()).expect("entered");
     assert!(list.try_recv().is_err());
     let mut call = registry.enter(2, ASKABLE).expect("entered");
-    assert!(matches!(call.try_recv(), Ok(Ok(Message::Request(_)))));
+    assert!(matches!(call.try_recv().as_deref(), Ok(Ok(Message::Request(_)))));
     assert!(!registry.expire(&roots), "it has been taken");
     registry.leave(2);
     assert_eq!(registry.ask(roots.clone()), Attached::Held);
@@ -89,7 +89,7 @@ fn a_slow_call_loses_notifications_but_never_its_answer() {
     while let Ok(message) = slow.try_recv() {
         last = Some(message);
     }
-    assert!(matches!(last, Some(Ok(Message::Response(_)))));
+    assert!(matches!(last.as_deref(), Some(Ok(Message::Response(_)))));
 }
 
 #[test]

@@ -46,7 +46,7 @@ impl Live {
         match self {
             Self::Http(http) => {
                 let id = http.wire.mint();
-                Ok((id, Carrier::Http(Box::new(http.open(id, outbound).await?))))
+                Ok((id, Carrier::Http(http.open(id, outbound).await?)))
             }
             Self::Stdio(stdio) => {
                 let (id, call) = stdio.open(outbound).await?;

@@ -113,8 +113,8 @@ impl Server {
         let mut opened = self.open(&live, &outbound).await;
         if matches!(opened, Err(Failure::Unavailable { sent: false, .. })) && live.is_over() {
             // It was lost just now, and nothing was sent: the next attempt is near.
-            live = self.next_live(&live).await?;
-            opened = self.open(&live, &outbound).await;
+            live = Box::pin(self.next_live(&live)).await?;
+            opened = Box::pin(self.open(&live, &outbound)).await;
         }
         let (limit, id, carrier) = opened?;
         let opening = Opening {
@@ -243,6 +243,10 @@ impl Server {
         if let Some(live) = self.live.load_full() {
             return Ok(live);
         }
+        Box::pin(self.started()).await
+    }
+
+    async fn started(&self) -> Result<Arc<Live>, Failure> {
         let mut health = self.health.subscribe();
         if matches!(&*health.borrow_and_update(), Health::Down { .. }) {
             // Somebody waits: it is not to be tried at its leisure.

@@ -354,12 +354,11 @@ pub(in crate::servers) struct Call {
 
 impl Call {
     /// The next message. Cancel-safe.
-    pub(in crate::servers) async fn message(&mut self) -> Inbound {
+    pub(in crate::servers) async fn message(&mut self) -> Result<Message, Failure> {
         match self.from.recv().await {
-            Some(Ok(message)) => Ok(message),
-            Some(Err(failure)) => {
-                self.over = true;
-                Err(failure)
+            Some(inbound) => {
+                self.over |= inbound.is_err();
+                *inbound
             }
             None => {
                 self.over = true;

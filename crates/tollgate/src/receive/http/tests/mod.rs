@@ -40,7 +40,7 @@ pub(super) async fn world_with(change: impl FnOnce(&mut Settings)) -> World {
     change(&mut settings);
     let (fake, clock) = (Fake::new(), Clock::adjustable());
     let listener = Listener::bind(settings).await.unwrap();
-    let server = listener.serve(Arc::clone(&fake), clock.clone());
+    let server = listener.serve(Arc::clone(&fake), clock.clone(), crate::workers::Hands::default());
     World { fake, clock, server }
 }
 

@@ -117,11 +117,16 @@ impl Line {
     }
 
     pub(super) async fn start(&mut self) -> Result<(), Failure> {
-        let mut head = self.ask.head.clone();
-        if let Some(seat) = &self.seat {
-            seat.session.stamp(&mut head);
-        }
-        let body = Body::new(self.ask.body.clone());
+        let (head, body) = match &self.seat {
+            // Kept: in a session that turns out to be dead nothing was taken, and it is sent again in a new one.
+            Some(seat) => {
+                let mut head = self.ask.head.clone();
+                seat.session.stamp(&mut head);
+                (head, self.ask.body.clone())
+            }
+            None => (std::mem::take(&mut self.ask.head), std::mem::take(&mut self.ask.body)),
+        };
+        let body = Body::new(body);
         let flight = self.wire.start(Verb::POST, head, body).await;
         self.flight = Some(flight.map_err(|broken| self.wire.broken(broken))?);
         self.stage = Stage::Head;
@@ -190,7 +195,7 @@ impl Line {
             Stage::Resume(at) => {
                 tokio::time::sleep_until((*at).into()).await;
                 let head = self.resumption();
-                match self.wire.start(Verb::GET, head, Body::empty()).await {
+                match Box::pin(self.wire.start(Verb::GET, head, Body::empty())).await {
                     Ok(flight) => {
                         self.flight = Some(flight);
                         self.stage = Stage::Resumed;
@@ -219,7 +224,7 @@ impl Line {
                     Err(Broken { why, sent: _ }) => self.ended(&why),
                 }
             }
-            Stage::Revive => self.revive().await,
+            Stage::Revive => Box::pin(self.revive()).await,
             Stage::Over => Err(self.wire.unavailable("the stream ended without an answer", true)),
         }
     }

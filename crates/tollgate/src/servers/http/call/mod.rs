@@ -27,10 +27,10 @@ pub(in crate::servers) struct Call {
 
 impl Call {
     /// Connects and sends.
-    pub(super) async fn modern(wire: Arc<Wire>, ask: Ask) -> Result<Self, Failure> {
-        let mut line = Line::new(wire, ask, None);
-        line.start().await?;
-        Ok(Self { side: None, line })
+    pub(super) async fn modern(wire: Arc<Wire>, ask: Ask) -> Result<Box<Self>, Failure> {
+        let mut call = Box::new(Self { side: None, line: Line::new(wire, ask, None) });
+        call.line.start().await?;
+        Ok(call)
     }
 
     /// The same in a session. In one that could ask something, the call is entered to be asked.
@@ -39,13 +39,14 @@ impl Call {
         session: Arc<Session>,
         ask: Ask,
         askable: bool,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Box<Self>, Failure> {
         let wire = Arc::clone(&sessions.wire);
         let seat = Seat { sessions, session, askable, revived: false };
-        let mut line = Line::new(wire, ask, Some(seat));
-        line.sit();
-        line.start().await?;
-        Ok(Self { side: line.new_side.take(), line })
+        let mut call = Box::new(Self { side: None, line: Line::new(wire, ask, Some(seat)) });
+        call.line.sit();
+        call.line.start().await?;
+        call.side = call.line.new_side.take();
+        Ok(call)
     }
 
     /// The next message. Cancel-safe.
@@ -74,9 +75,12 @@ impl Call {
                 Some(side) => tokio::select! {
                     biased;
                     asked = side.recv() => match asked {
-                        Some(Ok(message)) => return Ok(Carried::Message(message)),
-                        // The session's own end does not end a request that runs on a connection of its own.
-                        Some(Err(_)) | None => self.side = None,
+                        Some(inbound) => match *inbound {
+                            Ok(message) => return Ok(Carried::Message(message)),
+                            // The session's own end does not end a request that runs on a connection of its own.
+                            Err(_) => self.side = None,
+                        },
+                        None => self.side = None,
                     },
                     stepped = self.line.step() => stepped?,
                 },
