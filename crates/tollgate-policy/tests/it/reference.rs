@@ -137,7 +137,19 @@ impl Test {
             Self::Fact(name) => call.fact(name).is_none(),
             Self::Not(inner) => inner.names_broken_fact(call),
             Self::And(a, b) | Self::Or(a, b) => a.names_broken_fact(call) || b.names_broken_fact(call),
-            _ => false,
+            Self::Flag(_)
+            | Self::Is(..)
+            | Self::Like(..)
+            | Self::Label(_)
+            | Self::Group(_)
+            | Self::Reason(_)
+            | Self::Hour(..)
+            | Self::Has(_)
+            | Self::Truth(..)
+            | Self::ArgIs(..)
+            | Self::ArgLike(..)
+            | Self::Number(..)
+            | Self::Holds(..) => false,
         }
     }
 
@@ -183,20 +195,20 @@ impl Test {
             Self::Group(group) => call.groups.iter().any(|own| **own == **group),
             Self::Reason(glob) => call.reason.is_some_and(|reason| like(glob, reason)),
             Self::Hour(order, hour) => ordered(order, call.hour.cmp(hour)),
-            Self::Has(path) => call.arg(path)?.is_some(),
-            Self::Truth(path, truth) => match call.arg(path)? {
+            Self::Has(path) => call.arg(path).ok()?.is_some(),
+            Self::Truth(path, truth) => match call.arg(path).ok()? {
                 None => false,
                 Some(Value::Truth(own)) => own == truth,
                 Some(_) => return None,
             },
-            Self::ArgIs(path, word) => call.arg_text(path)?.is_some_and(|text| text == *word),
-            Self::ArgLike(path, glob) => call.arg_text(path)?.is_some_and(|text| like(glob, text)),
-            Self::Number(path, order, number) => match call.arg(path)? {
+            Self::ArgIs(path, word) => call.arg_text(path).ok()?.is_some_and(|text| text == *word),
+            Self::ArgLike(path, glob) => call.arg_text(path).ok()?.is_some_and(|text| like(glob, text)),
+            Self::Number(path, order, number) => match call.arg(path).ok()? {
                 None => false,
                 Some(Value::Tenths(tenths)) => ordered(order, tenths.cmp(&(number * 10))),
                 Some(_) => return None,
             },
-            Self::Holds(path, word) => match call.arg(path)? {
+            Self::Holds(path, word) => match call.arg(path).ok()? {
                 None => false,
                 Some(Value::List(items)) => items.contains(&Value::Text(word)),
                 Some(_) => return None,
@@ -218,6 +230,9 @@ fn ordered(order: &str, ordering: std::cmp::Ordering) -> bool {
         _ => ordering.is_ge(),
     }
 }
+
+/// It can't be told.
+struct Untold;
 
 /// A value of an argument. Numbers have one decimal.
 #[derive(Clone, Debug, PartialEq)]
@@ -306,26 +321,28 @@ struct Call {
 }
 
 impl Call {
-    /// An argument, if it is there. `None` = what should have it inside is no object.
-    fn arg(&self, path: &[&str]) -> Option<Option<&Value>> {
+    /// An argument, if it is there. The error: what should have it inside is no object.
+    fn arg(&self, path: &[&str]) -> Result<Option<&Value>, Untold> {
         let mut value = &self.arguments;
         for name in path {
             match value {
                 Value::Object(_) => match value.get(name) {
-                    None | Some(Value::Null) => return Some(None),
+                    None | Some(Value::Null) => return Ok(None),
                     Some(inner) => value = inner,
                 },
-                _ => return None,
+                Value::Null | Value::Truth(_) | Value::Tenths(_) | Value::Text(_) | Value::List(_) => {
+                    return Err(Untold);
+                }
             }
         }
-        Some(Some(value))
+        Ok(Some(value))
     }
 
-    fn arg_text(&self, path: &[&str]) -> Option<Option<&'static str>> {
+    fn arg_text(&self, path: &[&str]) -> Result<Option<&'static str>, Untold> {
         match self.arg(path)? {
-            None => Some(None),
-            Some(Value::Text(text)) => Some(Some(text)),
-            Some(_) => None,
+            None => Ok(None),
+            Some(Value::Text(text)) => Ok(Some(text)),
+            Some(_) => Err(Untold),
         }
     }
 
@@ -339,16 +356,17 @@ impl Call {
         };
         match name {
             "ann" if self.server == "jira" => match self.arguments.get("a") {
-                None | Some(Value::Null) => Some(false),
                 Some(Value::Text(text)) => Some(*text == "ann"),
-                Some(Value::Truth(_) | Value::Tenths(_)) => Some(false),
+                None | Some(Value::Null | Value::Truth(_) | Value::Tenths(_)) => Some(false),
                 Some(Value::List(_) | Value::Object(_)) => None,
             },
             "ann" => Some(false),
             "five" => {
                 let tenths = list.iter().map(|item| match item {
                     Value::Tenths(tenths) => Some(*tenths),
-                    _ => None,
+                    Value::Null | Value::Truth(_) | Value::Text(_) | Value::List(_) | Value::Object(_) => {
+                        None
+                    }
                 });
                 let tenths: Option<Vec<i64>> = tenths.collect();
                 Some(tenths?.iter().any(|tenths| (50..=115).contains(tenths)))
@@ -400,6 +418,9 @@ impl Call {
     }
 }
 
+/// What a rule's scope says of a call.
+type Within = Box<dyn Fn(&Call, Action) -> Option<Effect>>;
+
 /// A rule or policy.
 struct Ruled {
     id: String,
@@ -409,7 +430,7 @@ struct Ruled {
     /// It reads something of a call.
     waits: bool,
     /// Its effect, if its scope has the call.
-    within: Box<dyn Fn(&Call, Action) -> Option<Effect>>,
+    within: Within,
     means: Meaning,
 }
 
@@ -629,9 +650,9 @@ fn agree(seed: u64) {
         let mut policies = Vec::new();
         for n in 0..dice.below(7) {
             let id = format!("r{n}");
-            let (rule, ruled) = rule(&mut dice, &id);
-            rules.push(rule);
-            policies.push(ruled);
+            let (one, meant) = rule(&mut dice, &id);
+            rules.push(one);
+            policies.push(meant);
         }
         let mut include = Vec::new();
         if dice.one_in(3) {
