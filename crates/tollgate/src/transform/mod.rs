@@ -113,10 +113,10 @@ pub fn edited(prepared: Box<Prepared>, args: String, means: &Means<'_>) -> Resul
 /// Strip, restore, redact: nothing behind this sees anything else.
 fn cleaned(mut call: Call, means: &Means<'_>) -> Result<Box<Prepared>, Unprepared> {
     let (caller, target) = (Arc::clone(&call.arrival.caller), call.target.clone());
-    let cleaner = Cleaner::new(means.config, means.sealer, means.now_ms, &caller, &target);
-    let cleaned = cleaner.arguments(&mut call).map_err(|refused| Unprepared::Refused(Box::new(refused)))?;
+    let done = Cleaner::new(means.config, means.sealer, means.now_ms, &caller, &target).arguments(&mut call);
+    let done = done.map_err(|refused| Unprepared::Refused(Box::new(refused)))?;
     let mut prepared = prepare(call)?;
-    prepared.cleaned = cleaned;
+    prepared.cleaned = done;
     Ok(prepared)
 }
 

@@ -23,8 +23,8 @@ pub fn here() -> usize {
     HERE.get()
 }
 
-/// How many workers a machine of `cores` gets: half of them, since agents and servers are mostly on the same machine and one thread
-/// carries some ten thousand calls a second. Measured on two cores, a second worker costs 15 to 25 % more CPU for each call.
+/// How many workers a machine of `cores` gets: half of them. Agents and servers are mostly on the same machine, and one worker carries over
+/// ten thousand calls a second; connections of one worker share its wake-ups.
 pub fn automatic(cores: usize) -> usize {
     (cores / 2).clamp(1, 64)
 }

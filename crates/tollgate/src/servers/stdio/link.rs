@@ -355,16 +355,12 @@ pub(in crate::servers) struct Call {
 impl Call {
     /// The next message. Cancel-safe.
     pub(in crate::servers) async fn message(&mut self) -> Result<Message, Failure> {
-        match self.from.recv().await {
-            Some(inbound) => {
-                self.over |= inbound.is_err();
-                *inbound
-            }
-            None => {
-                self.over = true;
-                Err(self.link.unavailable("it is gone", true))
-            }
+        if let Some(inbound) = self.from.recv().await {
+            self.over |= inbound.is_err();
+            return *inbound;
         }
+        self.over = true;
+        Err(self.link.unavailable("its process is gone", true))
     }
 
     pub(in crate::servers) fn link(&self) -> &Arc<Link> {
