@@ -57,6 +57,9 @@ pub(crate) enum Command {
         /// Overwrite an existing file
         #[arg(long, requires = "write")]
         force: bool,
+        /// Ask the configured servers, and print the labels that their tools' annotations suggest
+        #[arg(long, conflicts_with = "write")]
+        labels: bool,
     },
     /// Find every problem of the configuration and the policy at once
     #[command(
@@ -174,23 +177,33 @@ pub(crate) enum Servers {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         words: Vec<std::ffi::OsString>,
     },
-    /// Not available in this version
-    #[command(hide = true)]
+    /// The tools' definitions as they were accepted, and what stands out in them
+    #[command(after_help = "Example:\n  tollgate servers pins files")]
     Pins {
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        words: Vec<std::ffi::OsString>,
+        /// Only this server's, or this one tool's
+        #[arg(value_name = "SERVER[/TOOL]")]
+        of: Option<String>,
     },
-    /// Not available in this version
-    #[command(hide = true)]
+    /// How definitions that wait differ from the accepted ones
+    #[command(
+        after_help = "Exit codes: 0 whether something waits or not\n\nExample:\n  tollgate servers diff files/read_file"
+    )]
     Diff {
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        words: Vec<std::ffi::OsString>,
+        /// Only this server's, or this one tool's
+        #[arg(value_name = "SERVER[/TOOL]")]
+        of: Option<String>,
     },
-    /// Not available in this version
-    #[command(hide = true)]
+    /// Accept a changed tool, or all of a server; a running gateway lists it at once
+    #[command(
+        after_help = "Exit codes: 0 accepted, 1 nothing waits there\n\nExample:\n  tollgate servers accept files/read_file --digest 9f86d081"
+    )]
     Accept {
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        words: Vec<std::ffi::OsString>,
+        /// What to accept
+        #[arg(value_name = "SERVER[/TOOL]")]
+        of: String,
+        /// Only if the waiting definition's digest begins so, as `servers diff` shows it
+        #[arg(long, value_name = "HEX", default_value = "")]
+        digest: String,
     },
 }
 

@@ -32,6 +32,9 @@ pub mod servers;
 /// What the servers offer, merged into views.
 pub mod catalog;
 
+/// What a conversation has touched so far.
+pub mod conversation;
+
 /// 2. Says who calls.
 pub mod authenticate;
 

@@ -23,7 +23,10 @@ pub(super) fn run(common: &Common, start: bool) -> Done {
     let policy = gateway::compile(&config).map_err(|problems| super::problems(&problems))?;
     if start {
         // Listing them is all that is wanted: what they list is remembered.
-        runtime()?.block_on(async { gateway_inside(config.clone()).await.map(|gateway| gateway.drain()) })?;
+        runtime()?.block_on(async {
+            gateway_inside(config.clone()).await?.drain().await;
+            Ok::<_, miette::Report>(())
+        })?;
     }
     let (items, unknown) = gateway::remembered(&config);
     let (errors, warnings) = gateway::check(&config, &policy, &items);

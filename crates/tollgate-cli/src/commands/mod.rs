@@ -19,8 +19,10 @@ mod check;
 mod explain;
 mod init;
 mod keys;
+mod labels;
 mod ledger;
 mod operator;
+mod pins;
 mod policy;
 mod secrets;
 mod servers;
@@ -40,7 +42,8 @@ fn dispatch(cli: Cli) -> Done {
     match cli.command {
         Command::Up { listen } => up::run(common, listen),
         Command::Stdio { view } => stdio::run(common, view.as_deref()),
-        Command::Init { write, force } => init::run(common, write, force),
+        Command::Init { labels: true, .. } => labels::run(common),
+        Command::Init { write, force, labels: false } => init::run(common, write, force),
         Command::Check { start } => check::run(common, start),
         Command::Explain { what } => explain::run(common, &what),
         Command::Servers { what } => servers::run(common, what),

@@ -8,7 +8,7 @@ use crate::printer;
 use crate::stop::{Done, Stop};
 
 use super::operator::Running;
-use super::{absent, gateway_inside, load, runtime};
+use super::{absent, gateway_inside, load, pins, runtime};
 
 pub(super) fn run(common: &Common, what: Option<Servers>) -> Done {
     let (config, _) = load(common)?;
@@ -16,9 +16,9 @@ pub(super) fn run(common: &Common, what: Option<Servers>) -> Done {
         Servers::Login { .. } => {
             return Err(absent("servers login", "static credentials stand under `auth:`"));
         }
-        Servers::Pins { .. } | Servers::Diff { .. } | Servers::Accept { .. } => {
-            return Err(absent("servers pins|diff|accept", "changed tool definitions apply as they come"));
-        }
+        Servers::Pins { of } => return pins::list(common, &config, of.as_deref()),
+        Servers::Diff { of } => return pins::diff(common, &config, of.as_deref()),
+        Servers::Accept { of, digest } => return pins::accept(common, &config, &of, &digest),
         Servers::List => runtime()?.block_on(list(config))?,
         Servers::Test { alias } => {
             let mut config = config;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tollgate::call::Endpoint;
+use tollgate::catalog::visible;
 use tollgate::inspect::ToolState;
 
 use crate::args::Common;
@@ -36,10 +37,16 @@ pub(super) fn run(common: &Common, agent: &str, view: Option<&str>) -> Done {
         .into_iter()
         .map(|s| {
             let listed = if s.listed { "yes" } else { "no" };
-            vec![s.tool, s.exposed, s.verdict, s.rules.join(", "), listed.to_owned()]
+            let mut notes: Vec<&str> = s.findings.iter().map(|f| f.kind.as_str()).collect();
+            notes.dedup();
+            if s.pin != "pinned" {
+                notes.insert(0, &s.pin);
+            }
+            let notes = notes.join(", ");
+            vec![visible(&s.tool), s.exposed, s.verdict, s.rules.join(", "), listed.to_owned(), notes]
         })
         .collect();
-    printer::table(&["TOOL", "EXPOSED AS", "VERDICT", "RULES", "LISTED"], &rows);
+    printer::table(&["TOOL", "EXPOSED AS", "VERDICT", "RULES", "LISTED", "NOTES"], &rows);
     Ok(())
 }
 
@@ -49,7 +56,7 @@ pub(super) fn no_agent(agent: &str) -> Stop {
 }
 
 /// Percent-encodes a query's value.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     text.bytes()
         .map(|b| {
             if b.is_ascii_alphanumeric() || b"-_.~".contains(&b) {

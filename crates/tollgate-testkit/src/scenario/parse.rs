@@ -63,6 +63,8 @@ pub enum Step {
     Offers(String),
     /// An operator acts.
     Operates(Act, String),
+    /// `text operator runs`: commands of the binary, one a line; one after `!` must fail.
+    Runs,
     /// Compared with what came, or rewritten by bless.
     Checks(Check),
 }
@@ -115,6 +117,8 @@ pub enum Check {
     Ledger,
     /// `text metrics`: lines that must be there.
     Metrics,
+    /// `text operator reads`: lines that the last command prints, at once or soon when it is run again.
+    Reads,
 }
 
 impl Step {
@@ -138,6 +142,8 @@ impl Step {
             ["server", name, "crashes"] => Self::Crashes((*name).to_owned()),
             ["server", name, "returns"] => Self::Returns((*name).to_owned()),
             ["server", name, "offers"] => Self::Offers((*name).to_owned()),
+            ["operator", "runs"] => Self::Runs,
+            ["operator", "reads"] => Self::Checks(Check::Reads),
             ["operator", rest @ ..] => Self::of_operator(rest)?,
             ["clock", ..] => return Err(unavailable("clock")),
             ["agent", rest @ ..] => Self::of_agent(rest)?,
@@ -170,6 +176,7 @@ impl Step {
             | Self::Reloads
             | Self::Refuses
             | Self::Restarts
+            | Self::Runs
             | Self::Killed
             | Self::Agent(_)
             | Self::Requests(..)
@@ -184,7 +191,8 @@ impl Step {
                 | Check::Sees(_)
                 | Check::Receives(_)
                 | Check::Ledger
-                | Check::Metrics,
+                | Check::Metrics
+                | Check::Reads,
             ) => None,
         }
     }
@@ -229,9 +237,15 @@ impl Step {
             | Self::Crashes(_)
             | Self::Returns(_)
             | Self::Offers(_)
+            | Self::Runs
             | Self::Operates(..)
             | Self::Checks(
-                Check::Receives(_) | Check::Inbox(_) | Check::Grants(_) | Check::Ledger | Check::Metrics,
+                Check::Receives(_)
+                | Check::Inbox(_)
+                | Check::Grants(_)
+                | Check::Ledger
+                | Check::Metrics
+                | Check::Reads,
             ) => None,
         }
     }

@@ -26,6 +26,7 @@ struct Run<'a> {
     seats: BTreeMap<String, Seat>,
     entries_seen: usize,
     desk: Desk,
+    ran: Vec<String>,
     rewritten: Vec<(std::ops::Range<usize>, String)>,
 }
 
@@ -43,6 +44,7 @@ pub async fn play(scenario: &Scenario, variant: &Variant, options: &Options) -> 
         seats: BTreeMap::new(),
         entries_seen: 0,
         desk: Desk::default(),
+        ran: Vec::new(),
         rewritten: Vec::new(),
     };
     for block in &scenario.blocks {
@@ -98,6 +100,20 @@ impl Run<'_> {
             Step::Operates(act, name) => {
                 let gateway = self.gateway.as_ref().ok_or("there is no gateway in this run")?;
                 self.desk.act(gateway, *act, name, &Json::parse(&block.body)?).await
+            }
+            Step::Runs => {
+                for line in block.body.lines().filter(|line| !line.trim().is_empty()) {
+                    let (line, fails) = match line.strip_prefix('!') {
+                        Some(rest) => (rest, true),
+                        None => (line, false),
+                    };
+                    self.ran = line.split_whitespace().map(ToOwned::to_owned).collect();
+                    let (failed, told) = self.command().await?;
+                    if failed != fails {
+                        return Err(Failure::new(format!("`{line}` told:\n{told}")));
+                    }
+                }
+                Ok(())
             }
             Step::Checks(check) => self.check(check, block).await,
         }
@@ -233,7 +249,7 @@ impl Run<'_> {
 
     /// Compares a checked block, or rewrites it.
     async fn check(&mut self, check: &Check, block: &Block) -> Result<()> {
-        let expected = if block.is_nothing() || *check == Check::Metrics {
+        let expected = if block.is_nothing() || matches!(check, Check::Metrics | Check::Reads) {
             Vec::new()
         } else {
             Json::parse_many(&block.body)?
@@ -269,6 +285,7 @@ impl Run<'_> {
             }
             Check::Ledger => (Mode::Partial, self.entries(&expected, patience).await?),
             Check::Metrics => return self.metrics(block).await,
+            Check::Reads => return self.reads(block).await,
         };
         if self.options.bless {
             self.bless(block, &expected, &actual, mode);
@@ -316,6 +333,36 @@ impl Run<'_> {
                 return Ok(fresh);
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// The last command's output: whether it failed, and what it printed.
+    async fn command(&mut self) -> Result<(bool, String)> {
+        let words = self.ran.clone();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let (code, out, err) = self.gateway()?.run(&words).await?;
+        Ok((code != Some(0), out + &err))
+    }
+
+    /// Every line must be part of the output, at once or within five seconds of looking again; `nothing`: there is none.
+    async fn reads(&mut self, block: &Block) -> Result<()> {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(5);
+        loop {
+            let (_, told) = self.command().await?;
+            let wanted: Vec<&str> =
+                block.body.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+            let holds = if block.is_nothing() {
+                told.trim().is_empty()
+            } else {
+                wanted.iter().all(|line| told.contains(line))
+            };
+            if holds {
+                return Ok(());
+            }
+            if tokio::time::Instant::now() >= deadline {
+                return Err(Failure::new(format!("the command prints:\n{told}")));
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
 

@@ -18,7 +18,8 @@ const STAGES: [&str; 11] = [
 ];
 
 /// The rooms on the ground floor: stages may name them, they name no stage (but the nouns of `call`).
-const ROOMS: [&str; 8] = ["clock", "secret", "seal", "config", "store", "vault", "servers", "catalog"];
+const ROOMS: [&str; 9] =
+    ["clock", "secret", "seal", "config", "store", "vault", "servers", "catalog", "conversation"];
 
 /// Who may name the vault beside itself.
 const KEEPERS: [&str; 3] = ["servers/credential", "vault", "admin"];

@@ -26,6 +26,7 @@ pub enum Code {
     ServerUnavailable,
     ResultTooLarge,
     LedgerUnavailable,
+    ToolQuarantined,
 }
 
 impl Code {
@@ -43,6 +44,7 @@ impl Code {
             Self::ServerUnavailable => "server.unavailable",
             Self::ResultTooLarge => "result.too_large",
             Self::LedgerUnavailable => "ledger.unavailable",
+            Self::ToolQuarantined => "tool.quarantined",
         }
     }
 }
@@ -118,6 +120,10 @@ impl Refused {
                 ("got no answer in time".to_owned(), "It may have run: check before calling it again.")
             }
             Code::ServerUnavailable => ("could not be completed".to_owned(), "Try again later."),
+            Code::ToolQuarantined => (
+                "changed its definition and waits for an operator to accept it".to_owned(),
+                "Do not retry it; tell the user, or choose another way.",
+            ),
             Code::ResultTooLarge => (
                 "returned more than is passed on".to_owned(),
                 "It ran; ask for less, for example by filtering or paging.",

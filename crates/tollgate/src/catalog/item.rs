@@ -14,11 +14,21 @@ use tollgate_policy::{Flags, Hints, Shape};
 use crate::config;
 use crate::servers::Listing;
 
+use super::lint::{self, Finding};
 use super::list::method;
-use super::string_of;
+use super::{pins, string_of};
+
+/// The most bytes of what is read by models and matched by rules: over it a definition is left out, never judged by its beginning.
+const LIMITS: [(&str, usize); 5] = [
+    ("name", 8 * 1024),
+    ("title", 8 * 1024),
+    ("description", 8 * 1024),
+    ("inputSchema", 256 * 1024),
+    ("outputSchema", 256 * 1024),
+];
 
 /// One listed thing.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Item {
     /// Which list it is of.
     pub listing: Listing,
@@ -34,6 +44,14 @@ pub struct Item {
     pub flags: Flags,
     /// The operator's labels.
     pub labels: Vec<Arc<str>>,
+    /// What rules read as its labels: the operator's, and `finding:KIND` for what stands out in its definition.
+    pub marked: Vec<Arc<str>>,
+    /// SHA-256 of a tool's definition: what its pin and its approvals are bound to.
+    pub definition: [u8; 32],
+    /// What stands out in a tool's definition.
+    pub findings: Vec<Finding>,
+    /// Its definition is not the accepted one: hidden and refused.
+    pub held: bool,
     /// Which arguments are mirrored in headers (tools).
     pub marks: Arc<[ParamHeader]>,
     /// What its schema says of its arguments, once a rule reads them.
@@ -63,6 +81,11 @@ impl Item {
         if original.is_empty() {
             return Err(format!("an entry has an empty `{key}`"));
         }
+        for (key, max) in LIMITS {
+            if object.slice(key).is_some_and(|value| value.len() > max) {
+                return Err(format!("`{}` has a `{key}` of more than {max} bytes", original.escape_debug()));
+            }
+        }
         let overridden = match listing {
             Listing::Tools => server.overrides.get(&original),
             Listing::Prompts | Listing::Resources | Listing::Templates => None,
@@ -80,6 +103,15 @@ impl Item {
             }
             Listing::Prompts | Listing::Resources | Listing::Templates => (Flags::default(), Arc::default()),
         };
+        let own = overridden.map(|o| o.labels.as_slice()).unwrap_or_default();
+        let labels: Vec<Arc<str>> = server.labels.iter().chain(own).map(|l| Arc::from(l.as_str())).collect();
+        let (definition, findings) = match listing {
+            Listing::Tools => {
+                let text = pins::canonical(&object);
+                (pins::digest(&text), lint::findings(&text))
+            }
+            Listing::Prompts | Listing::Resources | Listing::Templates => ([0; 32], Vec::new()),
+        };
         Ok(Self {
             listing,
             server: Arc::clone(&server.alias),
@@ -87,15 +119,32 @@ impl Item {
             original: Arc::from(original),
             exposed: Arc::from(exposed),
             flags,
-            labels: {
-                let own = overridden.map(|o| o.labels.as_slice()).unwrap_or_default();
-                server.labels.iter().chain(own).map(|l| Arc::from(l.as_str())).collect()
-            },
+            marked: marked(&labels, &findings),
+            labels,
+            definition,
+            findings,
+            held: false,
             marks,
             shape: OnceLock::new(),
             text: object,
             description: overridden.and_then(|o| o.description.clone()),
         })
+    }
+
+    /// The same with what the whole catalog says of it.
+    #[must_use]
+    pub fn judged(&self, held: bool, beside: Vec<Finding>) -> Self {
+        let mut item = self.clone();
+        item.held = held;
+        item.flags.pinned = !held;
+        item.findings.extend(beside);
+        item.marked = marked(&item.labels, &item.findings);
+        item
+    }
+
+    /// Its definition in its one spelling.
+    pub fn canonical(&self) -> String {
+        pins::canonical(&self.text)
     }
 
     /// What its schema says of its arguments. Read when it is first wanted.
@@ -128,6 +177,17 @@ impl Item {
     }
 }
 
+fn marked(labels: &[Arc<str>], findings: &[Finding]) -> Vec<Arc<str>> {
+    let mut marked = labels.to_vec();
+    for finding in findings {
+        let label: Arc<str> = Arc::from(format!("finding:{}", finding.kind));
+        if !marked.contains(&label) {
+            marked.push(label);
+        }
+    }
+    marked
+}
+
 fn read_flags(object: &Object, name: &str, overridden: Option<&config::Override>) -> Flags {
     let annotations = object.object("annotations").unwrap_or_else(Object::empty);
     let hint = |key: &str| match annotations.slice(key) {
@@ -141,7 +201,7 @@ fn read_flags(object: &Object, name: &str, overridden: Option<&config::Override>
         idempotent: hint("idempotentHint"),
         open_world: hint("openWorldHint"),
     };
-    Flags::of_tool(name, hints, overridden.and_then(|o| o.destructive), false)
+    Flags::of_tool(name, hints, overridden.and_then(|o| o.destructive), true)
 }
 
 fn read_marks(object: &Object, strict: bool) -> Result<Arc<[ParamHeader]>, String> {

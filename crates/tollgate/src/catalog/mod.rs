@@ -20,14 +20,20 @@ use crate::config::Config;
 use crate::servers::{Health, Listing, Notice, Server, Servers};
 
 mod item;
+mod lint;
 mod list;
+mod pins;
 mod snapshot;
 #[cfg(test)]
 mod tests;
 
 pub use item::Item;
+pub use lint::{Finding, visible};
 pub use list::{List, ListKey, digest_of, method};
+pub use pins::{Change, Changed, Pin, PinState, Pinboard, Seen, is_of, report};
 pub use snapshot::{Asked, Offer, Snapshot};
+
+use pins::Pins;
 
 /// How long a list waits, right after the gateway's own start, for servers that were never heard of.
 const START_GRACE: Duration = Duration::from_secs(5);
@@ -51,10 +57,11 @@ pub struct Catalog {
     /// The start's grace is over.
     awake: AtomicBool,
     saved: Box<dyn Memory>,
+    pins: Pins,
 }
 
 /// Where last-known definitions outlive a restart.
-pub trait Memory: Send + Sync + std::fmt::Debug {
+pub trait Memory: Pinboard {
     /// What was saved of a server's base offer: the four lists as one JSON object's text.
     fn recall(&self, server: &str) -> Option<Bytes>;
 
@@ -103,7 +110,9 @@ impl Catalog {
             watchers: Mutex::default(),
             awake: AtomicBool::new(false),
             saved,
+            pins: Pins::default(),
         });
+        catalog.reread_pins();
         let nobody: Arc<str> = Arc::from("");
         lock(&catalog.offers).askers.insert(0, (Arc::new(plain_client()), nobody));
         catalog.follow();
@@ -114,6 +123,33 @@ impl Catalog {
     pub fn apply(self: &Arc<Self>, config: Arc<Config>) {
         self.config.store(config);
         self.follow();
+    }
+
+    /// Reads the pins again: another process may have accepted what is held here.
+    pub fn repin(&self) {
+        if self.reread_pins() {
+            self.rebuild();
+        }
+    }
+
+    fn reread_pins(&self) -> bool {
+        self.pins.reread(&*self.saved).unwrap_or_else(|error| {
+            tracing::error!(%error, "the pins can't be read: those known stay");
+            false
+        })
+    }
+
+    /// All pins, with what differs. Blocks (SQLite).
+    pub fn pins(&self, only: Option<&str>) -> Result<Vec<PinState>, String> {
+        Ok(report(&self.saved.pins(true)?, only))
+    }
+
+    /// Accepts what waits of a server (`server`) or a tool (`server/tool`), if its digest begins so, and applies it at once; the
+    /// tools accepted. Blocks (SQLite).
+    pub fn accept(&self, what: &str, digest: &str, by: &str) -> Result<Vec<String>, String> {
+        let accepted = self.saved.accept(what, digest, by)?;
+        self.repin();
+        Ok(accepted)
     }
 
     /// Moves whenever any snapshot changed.
@@ -282,6 +318,8 @@ impl Catalog {
                 .recall(&alias)
                 .and_then(|text| Offer::recall(&server.config, &text, &self.config.load()));
             if let Some(offer) = offer {
+                // Definitions kept by a version without pins are as good as first seen.
+                self.pins.observe(server.config.trust, 0, offer.items(Listing::Tools), &*self.saved);
                 lock(&self.offers).known.entry((Arc::clone(&alias), 0)).or_insert_with(|| Arc::new(offer));
             }
             // Subscribed before the first look, so no notice falls between.
@@ -352,6 +390,7 @@ impl Catalog {
             offers.known.get(&slot).or_else(|| offers.known.get(&base)).cloned()
         };
         let mut offer = before.map_or_else(|| Offer::new(Arc::clone(&server.config)), |o| (*o).clone());
+        offer.is_of(&server.config, key);
         offer.fresh = false;
         offer.introduction = Some(introduction);
         let (mut complete, mut any) = (true, false);
@@ -371,6 +410,9 @@ impl Catalog {
             return;
         }
         offer.fresh |= complete;
+        if listings.contains(&Listing::Tools) {
+            self.pins.observe(server.config.trust, key, offer.items(Listing::Tools), &*self.saved);
+        }
         if key == 0 && complete {
             self.saved.save(&server.config.alias, offer.to_saved());
         }
@@ -421,7 +463,7 @@ impl Catalog {
                 .collect();
             let asked = if asked.len() == servers.len() { Asked::All } else { Asked::Some(asked) };
             match current.get(key) {
-                Some(old) if old.is_made_of(&parts, &missing, &asked, &config) => {
+                Some(old) if old.is_made_of(&parts, &missing, &asked, &config, self.pins.version()) => {
                     next.insert(*key, Arc::clone(old));
                 }
                 _ => {
@@ -429,7 +471,9 @@ impl Catalog {
                     let serial = self.serial.fetch_add(1, Ordering::Relaxed) + 1;
                     next.insert(
                         *key,
-                        Arc::new(Snapshot::merge(serial, *key, parts, missing, &config).asked(asked)),
+                        Arc::new(
+                            Snapshot::merge(serial, *key, parts, missing, &config, &self.pins).asked(asked),
+                        ),
                     );
                 }
             }
@@ -453,16 +497,14 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Keeps nothing: for tests and `tollgate call`.
-#[derive(Debug)]
-pub struct Forgetful;
-
-impl Memory for Forgetful {
-    fn recall(&self, _server: &str) -> Option<Bytes> {
-        None
+/// A snapshot of offers whose definitions are all seen for the first time.
+#[cfg(test)]
+pub(crate) fn merged(parts: Vec<(Arc<Offer>, bool)>, config: &Config) -> Snapshot {
+    let pins = Pins::default();
+    for (offer, _) in &parts {
+        pins.observe(crate::config::Trust::Pin, 0, offer.items(Listing::Tools), &pins::Forgetful);
     }
-
-    fn save(&self, _server: &str, _lists: Bytes) {}
+    Snapshot::merge(1, 0, parts, Vec::new(), config, &pins)
 }
 
 /// Reads an item's string member.

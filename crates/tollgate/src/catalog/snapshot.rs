@@ -14,7 +14,9 @@ use crate::config::{self, Config, Transport};
 use crate::servers::{Introduction, Listing};
 
 use super::item::Item;
+use super::lint::{Name, Names};
 use super::list::{List, ListKey};
+use super::pins::Pins;
 use super::{ALL, TTL_MS, lock};
 
 /// What one server lists to one set of declared capabilities.
@@ -28,6 +30,10 @@ pub struct Offer {
     items: [Arc<Vec<Arc<Item>>>; 4],
     ttl_ms: Option<u64>,
     listed_at: Option<Instant>,
+    /// For agents of which capabilities; 0 = for anyone.
+    variant: u16,
+    /// The longest name and whether header marks are strict: how `items` were read.
+    read_with: (usize, bool),
 }
 
 impl Offer {
@@ -40,6 +46,30 @@ impl Offer {
             items: Default::default(),
             ttl_ms: None,
             listed_at: None,
+            variant: 0,
+            read_with: (0, false),
+        }
+    }
+
+    /// Says whose it is: a server's configuration may have changed since it listed.
+    pub(super) fn is_of(&mut self, config: &Arc<config::Server>, variant: u16) {
+        self.variant = variant;
+        if self.config == *config {
+            return;
+        }
+        self.config = Arc::clone(config);
+        let (names_max, strict_marks) = std::mem::take(&mut self.read_with);
+        for listing in ALL {
+            let read = |item: &Arc<Item>| {
+                Item::read(listing, config, item.text(), names_max, strict_marks).ok().map(Arc::new)
+            };
+            let kept = self.items(listing).iter().filter_map(read);
+            let exposed =
+                |item: &Arc<Item>| listing != Listing::Tools || exposes(&config.expose, &item.original);
+            let items = Arc::new(kept.filter(exposed).collect::<Vec<_>>());
+            if let Some(slot) = self.items.get_mut(index(listing)) {
+                *slot = items;
+            }
         }
     }
 
@@ -56,7 +86,17 @@ impl Offer {
             && self.introduction.as_ref().is_some_and(|i| i.revision.era() == Era::Modern);
         let mut items: Vec<Arc<Item>> = Vec::with_capacity(texts.len());
         let mut names = std::collections::HashSet::new();
+        // Servers that announce no changes are asked every second: what is as before is not read again.
+        let same = self.read_with == (config.names_max, strict_marks);
+        let before: HashMap<&Bytes, &Arc<Item>> =
+            self.items(listing).iter().filter(|_| same).map(|i| (i.text(), i)).collect();
         for text in texts {
+            if let Some(item) = before.get(text)
+                && names.insert(Arc::clone(&item.original))
+            {
+                items.push(Arc::clone(item));
+                continue;
+            }
             match Item::read(listing, &self.config, text, config.names_max, strict_marks) {
                 Ok(item) if listing == Listing::Tools && !exposes(&self.config.expose, &item.original) => {}
                 Ok(item) if !names.insert(Arc::clone(&item.original)) => {
@@ -68,6 +108,10 @@ impl Offer {
         }
         if let Some(slot) = self.items.get_mut(index(listing)) {
             *slot = Arc::new(items);
+        }
+        if !same {
+            // The other lists were read in another way: nothing of them is as before.
+            self.read_with = (config.names_max, strict_marks);
         }
         self.ttl_ms = match (self.ttl_ms, ttl_ms) {
             (Some(a), Some(b)) => Some(a.min(b)),
@@ -189,6 +233,10 @@ pub struct Snapshot {
     own_prompts: HashMap<(Arc<str>, Arc<str>), usize>,
     owners: HashMap<Arc<str>, Option<Arc<str>>>,
     lists: Mutex<HashMap<ListKey, Arc<List>>>,
+    /// The pins' version.
+    pins: u64,
+    /// The operator's labels of whole servers.
+    labels: HashMap<Arc<str>, Arc<[Arc<str>]>>,
 }
 
 impl Snapshot {
@@ -208,20 +256,39 @@ impl Snapshot {
             own_prompts: HashMap::new(),
             owners: HashMap::new(),
             lists: Mutex::default(),
+            pins: 0,
+            labels: HashMap::new(),
         }
+    }
+
+    /// The operator's labels of a whole server.
+    pub fn labels_of(&self, server: &str) -> &[Arc<str>] {
+        self.labels.get(server).map_or(&[], |labels| labels)
     }
 
     /// Merges offers, in the order of their aliases. Of two items with the same exposed name both are left out: a clash must never
     /// decide which server gets a call.
-    pub fn merge(
+    pub(super) fn merge(
         serial: u64,
         key: u16,
         parts: Vec<(Arc<Offer>, bool)>,
         missing: Vec<Arc<str>>,
         config: &Config,
+        pins: &Pins,
     ) -> Self {
-        let mut snapshot = Self { serial, key, missing, digest: Arc::clone(&config.digest), ..Self::empty() };
+        let mut snapshot = Self {
+            serial,
+            key,
+            missing,
+            digest: Arc::clone(&config.digest),
+            pins: pins.version(),
+            ..Self::empty()
+        };
         for (offer, _) in &parts {
+            if !offer.config.labels.is_empty() {
+                let labels = offer.config.labels.iter().map(|l| Arc::from(l.as_str())).collect();
+                snapshot.labels.insert(Arc::clone(&offer.config.alias), labels);
+            }
             for listing in ALL {
                 if let Some(all) = snapshot.all.get_mut(index(listing)) {
                     all.extend(offer.items(listing).iter().map(Arc::clone));
@@ -229,6 +296,7 @@ impl Snapshot {
             }
         }
         let [tools, prompts, resources, _] = &mut snapshot.all;
+        judge(tools, &parts, pins);
         drop_clashes(tools);
         drop_clashes(prompts);
         for (n, item) in tools.iter().enumerate() {
@@ -257,8 +325,10 @@ impl Snapshot {
         missing: &[Arc<str>],
         asked: &Asked,
         config: &Config,
+        pins: u64,
     ) -> bool {
         self.asked == *asked
+            && self.pins == pins
             && self.digest == config.digest
             && self.missing == missing
             && self.parts.len() == parts.len()
@@ -357,6 +427,22 @@ impl Snapshot {
         }
         let list = Arc::new(write(&key));
         Arc::clone(lock(&self.lists).entry(key).or_insert(list))
+    }
+}
+
+/// Marks the tools that are held and what stands out in them beside all others.
+fn judge(tools: &mut [Arc<Item>], parts: &[(Arc<Offer>, bool)], pins: &Pins) {
+    let names: Vec<_> = tools.iter().map(|t| (Arc::clone(&t.server), Arc::clone(&t.original))).collect();
+    let names: Vec<_> = names.iter().map(|(server, tool)| Name { server, tool }).collect();
+    let names = Names::new(&names);
+    let of: HashMap<&str, &Offer> = parts.iter().map(|(offer, _)| (&*offer.config.alias, &**offer)).collect();
+    for tool in tools.iter_mut() {
+        let Some(offer) = of.get(&*tool.server) else { continue };
+        let held = pins.holds(offer.config.trust, offer.variant, tool);
+        let beside = names.findings(&tool.server, &tool.original, &tool.canonical());
+        if held || !beside.is_empty() {
+            *tool = Arc::new(tool.judged(held, beside));
+        }
     }
 }
 

@@ -127,3 +127,10 @@ fn hints_that_are_no_booleans_are_absent() {
     let told = flags(r#"{"readOnlyHint":true,"openWorldHint":false,"idempotentHint":true}"#);
     assert!(told.hinted && told.read_only && told.idempotent && !told.open_world && !told.destructive);
 }
+
+#[test]
+fn a_definition_over_the_limits_is_left_out_whole() {
+    let long = format!(r#"{{"name":"long","description":"{}"}}"#, "x".repeat(9_000));
+    let text = written(&[("files", Listing::Tools, &[TOOL, &long])], None, Listing::Tools);
+    assert!(text.contains("files_read") && !text.contains("files_long"), "{text}");
+}

@@ -85,6 +85,8 @@ pub struct Config {
     pub conversation_idle: Duration,
     /// The `_meta` key that names a conversation.
     pub conversation_meta: String,
+    /// Sums over arguments that a conversation keeps.
+    pub sums: Arc<[Sum]>,
     /// The ledger.
     pub ledger: Ledger,
     /// Where the vault's key is; `None` = `STATE/vault.key`.
@@ -128,6 +130,8 @@ pub struct Server {
     pub transport: Transport,
     /// Off = not started, not listed.
     pub enabled: bool,
+    /// What becomes of a tool whose definition changes.
+    pub trust: Trust,
     /// Labels of all its tools.
     pub labels: Vec<String>,
     /// The time limits.
@@ -136,6 +140,15 @@ pub struct Server {
     pub expose: Vec<String>,
     /// `tools.override` by original tool name.
     pub overrides: BTreeMap<String, Override>,
+}
+
+/// What becomes of a tool whose definition changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// It waits for an operator.
+    Pin,
+    /// It is accepted and recorded.
+    Auto,
 }
 
 /// How a server is reached.
@@ -371,6 +384,17 @@ pub struct Rule {
     pub line: usize,
     /// Its path in the file, as in `policy.rules[0]`, for [`Source::problem`].
     pub path: String,
+}
+
+/// A sum over an argument of a conversation's calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sum {
+    /// What rules call it: `session.counters.NAME`.
+    pub name: Arc<str>,
+    /// A glob over `server/tool`.
+    pub of: String,
+    /// The members that lead to the numbers; `None` = every element of an array.
+    pub path: Vec<Option<String>>,
 }
 
 /// The ledger.

@@ -135,16 +135,27 @@ section! {
         enabled: bool,
         /// Its time limits.
         timeout: Timeout,
+        /// What becomes of a tool whose definition changes. Default pin.
+        trust: Trust,
         /// What policy may know about all its tools.
         labels: Vec<At<String>>,
         /// Which of its tools are shown, and how.
         tools: Tools,
     }
-    absent { "trust" => "remove it: tools' definitions are not pinned", }
     foreign {
         "args" => "the program and its arguments are one list: `command: [\"npx\", \"-y\", …]`",
         "type" => "a server with `command` speaks over stdio, one with `url` speaks http",
         "disabled" => "write `enabled: false`",
+    }
+}
+
+words! {
+    /// What becomes of a tool whose definition changes.
+    Trust {
+        /// It is hidden and refused until `tollgate servers accept`.
+        Pin = "pin",
+        /// It is accepted and recorded.
+        Auto = "auto",
     }
 }
 
@@ -486,6 +497,18 @@ section! {
         meta: String,
         /// Else a caller's calls within this window. Default 30m.
         idle: Time,
+        /// Sums over an argument, by name: rules read them as `session.counters.NAME`.
+        sums: Named<Sum>,
+    }
+}
+
+section! {
+    /// A sum over an argument of a conversation's calls.
+    Sum {
+        /// A glob over `server/tool`: whose argument.
+        of: String,
+        /// Which one, as in `$.amount` or `$.items[*].price`.
+        path: String,
     }
 }
 

@@ -9,7 +9,7 @@ use tollgate_policy::{self as policy, Audience, Demand, Evidence, Flags, Needs, 
 
 use crate::call::{Caller, Code, Refused};
 use crate::catalog::{Item, Snapshot, digest_of};
-use crate::resolve::{Approved, Target};
+use crate::resolve::{Approved, Call, Target};
 use crate::servers::Listing;
 use crate::transform::Prepared;
 
@@ -19,7 +19,7 @@ mod question;
 #[cfg(test)]
 mod tests;
 
-use evidence::evidence;
+use evidence::{evidence, touched};
 
 pub use permit::Permit;
 pub use question::Question;
@@ -150,9 +150,26 @@ impl Decider {
     /// Decides a call over the very bytes that will leave.
     pub fn verdict(&self, prepared: Box<Prepared>, now_ms: u64) -> Verdict {
         let rules = self.rules.load();
+        // What its host left out of a conversation is not there for it, whatever rules say.
+        if prepared.call.here.as_ref().is_some_and(|here| !here.allows(prepared.call.target.label())) {
+            let what = Arc::clone(prepared.call.target.label());
+            let refused =
+                Refused::new(Code::RuleDenied, what, "its host has left it out of this conversation");
+            return Verdict::Deny(Denial { prepared, refused, hidden: true }, Ruling::default());
+        }
         let slot = rules.slot(&prepared);
         let judged = rules.judge(&slot, &prepared, now_ms, &[]);
         let ruling = judged.ruling.clone();
+        // Only who could call it learns that it is there.
+        let denied = matches!(judged.outcome, Outcome::Deny(No { code: Code::RuleDenied, .. }));
+        if let Target::Tool(_, item) = &prepared.call.target
+            && item.held
+            && !denied
+        {
+            let what = Arc::clone(&item.label);
+            let refused = Refused::new(Code::ToolQuarantined, what, "its definition is not the accepted one");
+            return Verdict::Deny(Denial { prepared, refused, hidden: false }, ruling);
+        }
         // An approval of an earlier round stands for later rounds of the same call, under the same policy.
         let standing = match &judged.outcome {
             Outcome::Ask { .. } => standing(&prepared, &rules.version),
@@ -193,7 +210,7 @@ impl Decider {
             let who = who(caller);
             let items = snapshot.items(listing).iter().enumerate();
             let places: Arc<[usize]> = items
-                .filter(|(_, item)| rules.policy.visible(&who, &what(item)))
+                .filter(|(_, item)| !item.held && rules.policy.visible(&who, &what(item)))
                 .map(|(place, _)| place)
                 .collect();
             Visible { digest: digest_of(&places), places }
@@ -255,7 +272,7 @@ impl Rules {
     fn slot(&self, prepared: &Prepared) -> Arc<Slot> {
         let call = &prepared.call;
         let caller = &call.arrival.caller;
-        let fresh = |action, item| Arc::new(self.look(caller, action, &what_of(&call.target), item));
+        let fresh = |action, item| Arc::new(self.look(caller, action, &what_in(call), item));
         match &call.target {
             Target::Tool(place, item) => {
                 let table = self.table(&call.snapshot, caller);
@@ -277,7 +294,7 @@ impl Rules {
             Target::Completion { .. } => fresh(policy::Action::Complete, None),
             // The call that made the task was decided, and asked about where a rule said so; its polls can only be denied.
             Target::Task { .. } => {
-                let slot = self.look(caller, policy::Action::Call, &what_of(&call.target), None);
+                let slot = self.look(caller, policy::Action::Call, &what_in(call), None);
                 let denied = slot.always.as_ref().is_some_and(|judged| match judged.outcome {
                     Outcome::Deny(_) => true,
                     Outcome::Allow | Outcome::Ask { .. } => false,
@@ -297,7 +314,8 @@ impl Rules {
         match &slot.always {
             Some(judged) if approved.is_empty() => Arc::clone(judged),
             Some(_) | None => {
-                let evidence = evidence(prepared, slot.outlook.reads(), now_ms);
+                let touched = touched(prepared, slot.outlook.reads());
+                let evidence = evidence(prepared, &touched, slot.outlook.reads(), now_ms);
                 Arc::new(self.judged(&slot.outlook, &evidence, approved))
             }
         }
@@ -457,7 +475,17 @@ fn what(item: &Item) -> policy::Target<'_> {
         name: &item.original,
         kind,
         flags: item.flags,
-        labels: &item.labels,
+        labels: &item.marked,
+    }
+}
+
+/// The same with the labels of the server that a resource is of.
+fn what_in(call: &Call) -> policy::Target<'_> {
+    match &call.target {
+        Target::Resource { server, .. } | Target::Completion { server, .. } | Target::Task { server, .. } => {
+            policy::Target { labels: call.snapshot.labels_of(server), ..what_of(&call.target) }
+        }
+        Target::Tool(..) | Target::Prompt(..) => what_of(&call.target),
     }
 }
 

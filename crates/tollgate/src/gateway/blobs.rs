@@ -3,8 +3,10 @@
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use crate::catalog::Memory;
+use crate::catalog::{Memory, Pin, Pinboard};
 use crate::clock::Clock;
+use crate::record::Ledger;
+use crate::secret::hex;
 use crate::store::{Blob, Store};
 use crate::vault::{BlobStore, Sealed, StoreFailure};
 
@@ -40,6 +42,7 @@ impl BlobStore for Blobs {
 pub(super) struct Remembered {
     pub(super) store: Store,
     pub(super) clock: Clock,
+    pub(super) ledger: Ledger,
 }
 
 /// The name of a server's lists among its definitions.
@@ -53,6 +56,51 @@ impl Memory for Remembered {
     fn save(&self, server: &str, lists: Bytes) {
         if let Err(error) = self.store.put_definitions(server, LISTS, &lists, self.clock.now_ms()) {
             tracing::warn!(%error, %server, "its definitions could not be saved for the next start");
+        }
+    }
+}
+
+impl Pinboard for Remembered {
+    fn pins(&self, texts: bool) -> Result<Vec<Pin>, String> {
+        self.store.pins(texts).map_err(|e| e.to_string())
+    }
+
+    fn keep(&self, fresh: &[Pin], changed: &[Pin]) -> Result<(), String> {
+        self.store.keep_pins(fresh, changed).map_err(|e| e.to_string())
+    }
+
+    fn accept(&self, what: &str, digest: &str, by: &str) -> Result<Vec<String>, String> {
+        let (server, tool) = match what.split_once('/') {
+            Some((server, tool)) => (server, Some(tool)),
+            None => (what, None),
+        };
+        let accepted = self
+            .store
+            .accept_pins(server, tool, digest, by, self.clock.now_ms())
+            .map_err(|e| e.to_string())?;
+        for tool in &accepted {
+            self.tell("tool accepted", &[("tool", tool), ("by", by)]);
+        }
+        Ok(accepted)
+    }
+
+    fn note(&self, pin: &Pin) {
+        let tool = format!("{}/{}", pin.server, pin.tool);
+        self.tell(
+            "tool accepted",
+            &[("tool", &tool), ("by", &pin.by), ("digest", &hex::encode(&pin.accepted.digest))],
+        );
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.clock.now_ms()
+    }
+}
+
+impl Remembered {
+    fn tell(&self, name: &'static str, about: &[(&'static str, &str)]) {
+        if let Err(error) = self.ledger.note(name, about) {
+            tracing::error!(?error, "an accepted tool could not be noted in the ledger");
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::authenticate::{Keys, operator_token};
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::{Config, Severity};
+use crate::conversation::Conversations;
 use crate::decide::Decider;
 use crate::forward::Forwarder;
 use crate::path::{EndedTasks, Gate};
@@ -24,7 +25,7 @@ use crate::record::index::Indexer;
 use crate::seal::Sealer;
 use crate::secret::Secret;
 use crate::servers::{Context, Servers, Vaulted};
-use crate::store::{Index, Store};
+use crate::store::{ConversationStore, Index, Store};
 use crate::vault::Vault;
 
 mod blobs;
@@ -124,6 +125,20 @@ impl Gateway {
         };
         let keys = load_keys(&config, &store, &vault, operator_token.as_ref(), &clock)?;
 
+        let kept = ConversationStore::open(state)
+            .map_err(|e| StartError::new("the conversations' file cannot be opened", e))?;
+        let recalled =
+            kept.load().map_err(|e| StartError::new("the conversations' file cannot be read", e))?;
+        let naming = Sealer::derive_for(state, "conversations")
+            .map_err(|e| StartError::new("the sealing key cannot be read", e))?;
+        let conversations = Conversations::new(
+            naming.expose(),
+            &config,
+            rules::reads_conversations(&policy),
+            recalled,
+            clock.now_ms(),
+        );
+
         let context = Context {
             clock: clock.clone(),
             vault: Vaulted::new(Arc::clone(&vault)),
@@ -132,9 +147,12 @@ impl Gateway {
         let approver = Approver::new(Arc::clone(&sealer), store.clone(), clock.clone())
             .map_err(|e| StartError::new("the inbox cannot be read", e))?;
         let servers = Servers::start(&config, context);
-        let remembered = Box::new(Remembered { store: store.clone(), clock: clock.clone() });
+        let remembered =
+            Box::new(Remembered { store: store.clone(), clock: clock.clone(), ledger: ledger.clone() });
         let catalog = Catalog::start(Arc::clone(&config), Arc::clone(&servers), clock.clone(), remembered);
         let gate = Arc::new(Gate {
+            conversations: Arc::new(conversations),
+            kept,
             decider: Decider::new(Arc::new(policy), Arc::clone(&config.digest)),
             approver,
             forwarder: Forwarder::new(Arc::clone(&servers), Arc::clone(&sealer), clock.clone()),
@@ -243,6 +261,7 @@ impl Gateway {
             load_keys(&config, &self.store, &self.vault, self.operator_token.as_deref(), &self.gate.clock)?;
         self.gate.keys.store(Arc::new(keys));
         self.gate.servers.apply(&config);
+        self.gate.conversations.apply(&config, rules::reads_conversations(&policy));
         self.gate.config.store(Arc::clone(&config));
         self.gate.decider.replace(Arc::new(policy), Arc::clone(&config.digest));
         self.gate.catalog.apply(config);
@@ -265,12 +284,27 @@ impl Gateway {
         if let Some(admin) = self.admin {
             self.tasks.spawn(herald::run(Arc::clone(&self.gate), Arc::clone(&self.vault), admin.to_string()));
         }
+        let gate = Arc::clone(&self.gate);
+        self.tasks.spawn(async move {
+            // A new label is kept before its call leaves; counts are kept here.
+            let mut tick = tokio::time::interval(Duration::from_secs(1));
+            loop {
+                tick.tick().await;
+                gate.keep_conversations().await;
+            }
+        });
         self.tasks.spawn(rules::watch(Arc::clone(&self.gate)));
         let (gate, store, vault) = (Arc::clone(&self.gate), self.store.clone(), Arc::clone(&self.vault));
         let token = self.operator_token.clone();
         let mut changes = self.store.changes();
         self.tasks.spawn(async move {
             while changes.changed().await.is_ok() {
+                // Another process may have accepted a tool.
+                let catalog = Arc::clone(&gate.catalog);
+                let repinned = tokio::task::spawn_blocking(move || catalog.repin()).await;
+                if let Err(error) = repinned {
+                    tracing::error!(%error, "the pins could not be read again; those known stay");
+                }
                 let config = gate.config.load_full();
                 let (store, vault, token, clock) =
                     (store.clone(), Arc::clone(&vault), token.clone(), gate.clock.clone());
@@ -315,6 +349,7 @@ impl Gateway {
             self.gate.abandon(parked);
         }
         self.gate.servers.shutdown().await;
+        self.gate.keep_conversations().await;
         self.stop_admin.send_replace(true);
         let ledger = self.gate.ledger.clone();
         match tokio::task::spawn_blocking(move || ledger.close()).await {

@@ -15,8 +15,12 @@ use crate::servers::Listing;
 use crate::store::Store;
 
 /// What rules may not read yet, since nothing fills it. Deleting a line makes it available.
-const NOT_YET: [(Needs, &str); 3] =
-    [(Needs::FINDINGS, "findings"), (Needs::SESSION, "session"), (Needs::TASK, "in_task")];
+const NOT_YET: [(Needs, &str); 1] = [(Needs::FINDINGS, "findings")];
+
+/// Whether a rule reads what conversations did: else they need not be remembered.
+pub(super) fn reads_conversations(policy: &Policy) -> bool {
+    !policy.readers(Needs::SESSION).is_empty()
+}
 
 /// Compiles the configured policy; without one, the starter policy.
 pub fn compile(config: &Config) -> Result<Policy, Problems> {

@@ -12,6 +12,7 @@ use tollgate_mcp::object::{Object, quote};
 use tollgate_mcp::revision::Revision;
 
 use crate::call::{Arrival, Caller, Cancel, Client, Ending, Endpoint, Handle, Next, Reply};
+use crate::catalog::Finding;
 use crate::config::{Auth, Transport};
 use crate::path::Gate;
 use crate::servers::{Health, Listing};
@@ -54,6 +55,21 @@ pub struct ToolState {
     pub destructive: bool,
     /// Whether the agent's lists show it.
     pub listed: bool,
+    /// `pinned`, or `changed`: held until an operator accepts its definition.
+    pub pin: String,
+    /// What stands out in its definition.
+    pub findings: Vec<Finding>,
+}
+
+/// The labels that a tool's annotations suggest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suggestion {
+    /// The server's alias.
+    pub server: String,
+    /// The original name.
+    pub tool: String,
+    /// `untrusted` (it reads from outside), `reads-private` (it reads what its server holds), `writes-outside`.
+    pub labels: Vec<String>,
 }
 
 /// What a call from here ended with: a result or an error.
@@ -137,7 +153,32 @@ impl Gate {
                     rules: rules.iter().map(ToString::to_string).collect(),
                     destructive: item.flags.destructive,
                     listed: visible.places.binary_search(&place).is_ok(),
+                    pin: if item.held { "changed" } else { "pinned" }.to_owned(),
+                    findings: item.findings.clone(),
                 }
+            })
+            .collect()
+    }
+
+    /// The labels that the annotations of tools without any suggest. Only tools that send hints: an absent one says nothing.
+    pub async fn suggested_labels(&self) -> Vec<Suggestion> {
+        let snapshot = self.catalog.base_snapshot().await;
+        let tools =
+            snapshot.items(Listing::Tools).iter().filter(|item| item.labels.is_empty() && item.flags.hinted);
+        tools
+            .filter_map(|item| {
+                let flags = item.flags;
+                let labels: &[&str] = match (flags.read_only, flags.open_world) {
+                    (true, true) => &["untrusted"],
+                    (true, false) => &["reads-private"],
+                    (false, true) => &["writes-outside"],
+                    (false, false) => return None,
+                };
+                Some(Suggestion {
+                    server: item.server.to_string(),
+                    tool: item.original.to_string(),
+                    labels: labels.iter().map(|l| (*l).to_owned()).collect(),
+                })
             })
             .collect()
     }

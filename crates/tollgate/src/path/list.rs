@@ -8,6 +8,7 @@ use tollgate_mcp::translate::{Answer, CacheHint, ResultType};
 
 use crate::call::{Arrival, Caller, Client, Ending, Endpoint};
 use crate::catalog::{List, ListKey, Snapshot, digest_of};
+use crate::conversation::Here;
 use crate::record::{Close, Outcome, Reply};
 use crate::resolve::Scope;
 use crate::seal::Purpose;
@@ -17,13 +18,17 @@ use super::{Gate, refused_with};
 
 impl Gate {
     pub(super) async fn list(&self, arrival: Arrival) -> Reply {
-        let mut entry = self.begin(&arrival);
+        let (mut entry, here) = self.begin_in(&arrival);
+        let here = match here {
+            Ok(here) => here,
+            Err(error) => return entry.close(refused_with(&error), Ending::Error(error)).await,
+        };
         let snapshot = self
             .catalog
             .snapshot(&arrival.client, &arrival.caller.principal, arrival.endpoint.server())
             .await;
         self.catalog.revalidate(&snapshot);
-        match self.page(&arrival, &snapshot) {
+        match self.page(&arrival, &snapshot, &here) {
             Ok(answer) => {
                 let facts = entry.facts_mut();
                 facts.bytes_out = u64::try_from(answer.object.text().len()).ok();
@@ -36,7 +41,7 @@ impl Gate {
         }
     }
 
-    fn page(&self, arrival: &Arrival, snapshot: &Arc<Snapshot>) -> Result<Answer, RpcError> {
+    fn page(&self, arrival: &Arrival, snapshot: &Arc<Snapshot>, here: &Here) -> Result<Answer, RpcError> {
         let listing = listing(arrival.method)?;
         if let Endpoint::Server(alias) = &arrival.endpoint
             && !has(snapshot, alias, listing)
@@ -47,7 +52,7 @@ impl Gate {
             ));
         }
         let list = self
-            .written(&arrival.caller, &arrival.client, &arrival.endpoint, snapshot, listing)
+            .written(&arrival.caller, &arrival.client, &arrival.endpoint, snapshot, listing, Some(here))
             .ok_or_else(|| RpcError::new(INVALID_PARAMS, "no such endpoint"))?;
         let start = match arrival.params.find("cursor") {
             None => 0,
@@ -72,16 +77,21 @@ impl Gate {
         endpoint: &Endpoint,
         snapshot: &Arc<Snapshot>,
         listing: Listing,
+        here: Option<&Here>,
     ) -> Option<Arc<List>> {
         let config = self.config.load();
         let scope = Scope::of(&config, endpoint, caller)?;
         let visible = self.decider.visible(caller, snapshot, listing);
+        let narrowed = here.filter(|here| here.is_narrowed());
         let (places, digest) = match endpoint {
-            Endpoint::Whole => (Arc::clone(&visible.places), visible.digest),
-            Endpoint::View(_) | Endpoint::Server(_) => {
+            Endpoint::Whole if narrowed.is_none() => (Arc::clone(&visible.places), visible.digest),
+            Endpoint::Whole | Endpoint::View(_) | Endpoint::Server(_) => {
                 let items = snapshot.items(listing);
-                let shown =
-                    |place: &&usize| items.get(**place).is_some_and(|i| scope.shows(&i.server, &i.label));
+                let shown = |place: &&usize| {
+                    items.get(**place).is_some_and(|i| {
+                        scope.shows(&i.server, &i.label) && narrowed.is_none_or(|here| here.allows(&i.label))
+                    })
+                };
                 let places: Arc<[usize]> = visible.places.iter().filter(shown).copied().collect();
                 let digest = digest_of(&places);
                 (places, digest)

@@ -17,7 +17,7 @@ use crate::record::{Close, Outcome, Reply, Said};
 use crate::resolve::{Scope, locate};
 use crate::servers::{Listing, Notice, Server, Subscription};
 
-use super::{Gate, give_up, refuse};
+use super::{Gate, give_up, refuse, refused_with};
 
 /// How long the acknowledgement waits for servers to accept subscriptions: it cannot be amended later.
 const ACKNOWLEDGE: Duration = Duration::from_secs(2);
@@ -44,7 +44,10 @@ struct Watched {
 
 impl Gate {
     pub(super) async fn listen(&self, arrival: Arrival, cancel: Cancel, out: mpsc::Sender<Part>) -> Reply {
-        let mut entry = self.begin(&arrival);
+        let (mut entry, here) = self.begin_in(&arrival);
+        if let Err(error) = here {
+            return entry.close(refused_with(&error), Ending::Error(error)).await;
+        }
         entry.facts_mut().verdict = Some(Said::Allow);
         let mut draining = self.draining.subscribe();
         let mut changes = self.catalog.changes();
@@ -165,7 +168,9 @@ impl Gate {
         };
         listings
             .iter()
-            .filter_map(|l| self.written(&arrival.caller, &arrival.client, &arrival.endpoint, snapshot, *l))
+            .filter_map(|l| {
+                self.written(&arrival.caller, &arrival.client, &arrival.endpoint, snapshot, *l, None)
+            })
             .map(|list| list.digest)
             .collect()
     }

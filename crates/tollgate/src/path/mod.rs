@@ -20,14 +20,16 @@ use crate::call::{
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::conversation::{Conversations, Here};
 use crate::decide::{Decider, Denial, Permit, Ruling, Verdict};
 use crate::forward::{Flight, Forwarder, Landed, Parked, Step};
 use crate::record::{
     self, Approval, Close, Committed, Entry, Ledger, Outcome, ParkEnd, Reply, Said, Subject,
 };
-use crate::resolve::{self, Scope, Target, Waiting};
+use crate::resolve::{self, Call, Scope, Target, Waiting};
 use crate::seal::Sealer;
 use crate::servers::{Question, Servers};
+use crate::store::ConversationStore;
 use crate::transform::{self, Prepared};
 
 mod approval;
@@ -50,6 +52,10 @@ pub struct Gate {
     pub servers: Arc<Servers>,
     /// What they offer.
     pub catalog: Arc<Catalog>,
+    /// What conversations have touched.
+    pub conversations: Arc<Conversations>,
+    /// Where they outlive a restart.
+    pub kept: ConversationStore,
     /// The policy.
     pub decider: Decider,
     /// Questions and answers.
@@ -166,7 +172,11 @@ impl Gate {
     /// A call: resolve → transform → decide → approve → commit → forward → close.
     async fn call(&self, arrival: Arrival, cancel: Cancel, out: mpsc::Sender<Part>) -> Reply {
         let method = arrival.method;
-        let mut entry = self.begin(&arrival);
+        let (mut entry, here) = self.begin_in(&arrival);
+        let here = match here {
+            Ok(here) => here,
+            Err(error) => return entry.close(refused_with(&error), Ending::Error(error)).await,
+        };
         let snapshot = self
             .catalog
             .snapshot(&arrival.client, &arrival.caller.principal, arrival.endpoint.server())
@@ -174,7 +184,7 @@ impl Gate {
         let config = self.config.load_full();
         let now = self.clock.now_ms();
         let call = match resolve::call(&self.sealer, now, &config, snapshot, arrival, entry.facts().id) {
-            Ok(call) => call,
+            Ok(call) => Call { here: Some(here), ..call },
             Err(error) => return entry.close(refused_with(&error), Ending::Error(error)).await,
         };
         let mut prepared = match transform::arguments(call) {
@@ -224,7 +234,58 @@ impl Gate {
                 return refuse(entry, Outcome::Refused, &refused, method).await;
             }
         };
+        if self.touch(permit.prepared()) {
+            // Boxed: once for a label and a conversation.
+            Box::pin(self.keep_conversations()).await;
+        }
         self.carry(entry, permit, committed, method, cancel, out).await
+    }
+
+    /// What a call touches is part of its conversation before anything of the answer is: a call beside it sees it.
+    fn touch(&self, prepared: &Prepared) -> bool {
+        let call = &prepared.call;
+        let Some(here) = call.here.as_ref().filter(|_| self.conversations.remembers()) else { return false };
+        let labels = match &call.target {
+            Target::Tool(_, item) | Target::Prompt(_, item) => item.labels.as_slice(),
+            Target::Resource { server, .. } | Target::Completion { server, .. } => {
+                call.snapshot.labels_of(server)
+            }
+            Target::Task { server, label, .. } => {
+                let tool = label.split_once('/').and_then(|(_, tool)| call.snapshot.own_tool(server, tool));
+                tool.map_or_else(|| call.snapshot.labels_of(server), |(_, item)| item.labels.as_slice())
+            }
+        };
+        // Later rounds of a call that its server has seen, and polls of what it made, are no new calls.
+        let again = matches!(
+            call.state.as_ref().map(|s| &s.waiting),
+            Some(Waiting::Server { .. } | Waiting::Parked { .. })
+        );
+        let first = !again && !matches!(call.target, Target::Task { .. } | Target::Completion { .. });
+        let sums = if first {
+            self.conversations.sums(call.target.label(), prepared.outbound.get("arguments").as_ref())
+        } else {
+            Vec::new()
+        };
+        self.conversations.touch(here, labels, first, &sums)
+    }
+
+    /// Writes what conversations have touched since the last time.
+    pub async fn keep_conversations(&self) {
+        let (conversations, kept) = (Arc::clone(&self.conversations), self.kept.clone());
+        let now = self.clock.now_ms();
+        let written = tokio::task::spawn_blocking(move || {
+            let changed = conversations.take_changed(now);
+            if changed.is_empty() {
+                return Ok(());
+            }
+            kept.save(&changed, now.saturating_sub(conversations.kept_ms()))
+        });
+        let told = match written.await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        tracing::error!(error = %told, "conversations could not be kept: a restart would forget their labels");
     }
 
     /// The call at its server, until its last part. It takes the proof that the begin record is written.
@@ -331,6 +392,7 @@ impl Gate {
         let (outer, facts) = (within.facts(), entry.facts_mut());
         facts.interaction = Some(outer.interaction());
         facts.round = outer.round;
+        facts.session.clone_from(&outer.session);
         facts.caller.clone_from(&outer.caller);
         facts.client.clone_from(&outer.client);
         facts.revision = outer.revision;
@@ -454,10 +516,19 @@ impl Gate {
         self.end_park(&interaction, ParkEnd::Abandoned);
     }
 
+    /// Begins the entry of a request, with the conversation it is part of.
+    fn begin_in(&self, arrival: &Arrival) -> (Entry, Result<Here, RpcError>) {
+        let mut entry = self.begin(arrival);
+        let here = self.conversations.of(arrival, self.clock.now_ms());
+        if let Ok(here) = &here {
+            entry.facts_mut().session = Some(Arc::clone(here.name()));
+        }
+        (entry, here)
+    }
+
     fn begin(&self, arrival: &Arrival) -> Entry {
         let mut entry = record::begin(&self.ledger, Subject::Request(arrival.method));
         entry.arrived(arrival);
-        entry.facts_mut().session.clone_from(&arrival.session);
         entry
     }
 }

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use crate::call::{Arrival, Caller, Endpoint};
 use crate::catalog::{Item, Snapshot};
 use crate::config::{Config, Who};
+use crate::conversation::Here;
 use crate::seal::{Purpose, Sealer};
 
 mod state;
@@ -38,6 +39,8 @@ pub struct Call {
     pub round: u32,
     /// The lists it was resolved against.
     pub snapshot: Arc<Snapshot>,
+    /// The conversation it is part of; `None` where nobody said.
+    pub here: Option<Here>,
 }
 
 /// What a call is for.
@@ -170,7 +173,7 @@ pub fn call(
         Some(state) => (state.interaction, state.round.saturating_add(1)),
         None => (entry, 1),
     };
-    Ok(Call { arrival, target, state, interaction, round, snapshot })
+    Ok(Call { arrival, target, state, interaction, round, snapshot, here: None })
 }
 
 fn find(

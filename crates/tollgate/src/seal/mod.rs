@@ -93,6 +93,12 @@ impl Sealer {
         Ok(Self::new(*key.expose()))
     }
 
+    /// A key for another use of the same file: names that must not be guessed.
+    pub fn derive_for(state: &Path, purpose: &str) -> std::io::Result<secret::Secret<[u8; 32]>> {
+        let (key, _made) = secret::load_or_create(&state.join("seal.key"))?;
+        Ok(secret::derive(key.expose(), &format!("tollgate {purpose} v1")))
+    }
+
     /// Seals `plain` for `principal` until `expires_ms` (Unix epoch). The token is URL-safe base64 without padding.
     pub fn seal(&self, purpose: Purpose, principal: &str, plain: &[u8], expires_ms: u64) -> String {
         let keys = self.keys(purpose);

@@ -51,7 +51,28 @@ pub(super) const STATE: &[Migration] = &[
         ) STRICT, WITHOUT ROWID;
     ",
     },
+    Migration {
+    name: "pins",
+    sql: "
+        CREATE TABLE pins (
+            server TEXT NOT NULL, tool TEXT NOT NULL, variant INTEGER NOT NULL,
+            digest BLOB NOT NULL, text TEXT NOT NULL, since_ms INTEGER NOT NULL, by TEXT NOT NULL,
+            new_digest BLOB, new_text TEXT, new_ms INTEGER,
+            PRIMARY KEY (server, tool, variant)
+        ) STRICT;
+    ",
+},
 ];
+
+/// The conversations'. Never migrated either: they are worth nothing after a day.
+pub(super) const CONVERSATIONS: &[Migration] = &[Migration {
+    name: "conversations",
+    sql: "
+        CREATE TABLE conversations (
+            key BLOB PRIMARY KEY, name TEXT NOT NULL, calls INTEGER NOT NULL, told TEXT NOT NULL, last_ms INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+    ",
+}];
 
 /// The index's. It is never migrated: a file of another make is thrown away, so this may be changed at will.
 ///

@@ -3,10 +3,12 @@
 //! thread. *Never* holds a secret in clear, and reads no clock: the time is handed in.
 
 mod approvals;
+mod conversations;
 mod definitions;
 mod index;
 mod keys;
 mod migrate;
+mod pins;
 mod secrets;
 mod used;
 mod watcher;
@@ -18,6 +20,7 @@ use rusqlite::Connection;
 use tokio::sync::watch;
 
 pub use approvals::{GrantRow, Put, QuestionRow, Room};
+pub use conversations::ConversationStore;
 pub use index::{Index, Position, Query, Row};
 pub use keys::{NewKey, StoredKey};
 pub use secrets::Blob;

@@ -82,7 +82,7 @@ pub(crate) fn snapshot(config: &Config, lists: &[(&str, Listing, &[&str])]) -> A
             (Arc::new(offer), true)
         })
         .collect();
-    Arc::new(Snapshot::merge(1, 0, parts, Vec::new(), config))
+    Arc::new(crate::catalog::merged(parts, config))
 }
 
 fn now() -> Instant {

@@ -17,6 +17,7 @@ mod identity;
 pub(crate) use identity::HASH;
 
 mod approvals;
+mod conversation;
 mod http;
 mod policy;
 mod servers;
@@ -88,7 +89,6 @@ pub(super) fn root(raw: raw::Root, folder: &Path, report: &mut Report<'_>) -> Co
         // A call may take 60 s, but who stops a gateway waits for it: half of that, as the field does.
         drain: time(raw.drain, Duration::from_secs(30)),
         log: log(raw.log),
-        servers,
         views,
         anonymous,
         agents,
@@ -102,6 +102,12 @@ pub(super) fn root(raw: raw::Root, folder: &Path, report: &mut Report<'_>) -> Co
         admin_url,
         conversation_idle: positive(conversation.idle, Duration::from_mins(30), report),
         conversation_meta: meta(conversation.meta, report),
+        sums: conversation::sums(
+            conversation.sums,
+            &servers.keys().map(AsRef::as_ref).collect::<Vec<_>>(),
+            report,
+        ),
+        servers,
         ledger: ledger(raw.ledger, report),
         vault_key: value(raw.vault)
             .and_then(|vault| vault.key)

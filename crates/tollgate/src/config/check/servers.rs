@@ -10,7 +10,7 @@ use crate::config::node::Mark;
 use crate::config::raw;
 use crate::config::read::{At, Report, short};
 use crate::config::values::Named;
-use crate::config::{Processes, Server, Share, Template, Timeout, Transport};
+use crate::config::{Processes, Server, Share, Template, Timeout, Transport, Trust};
 
 pub(super) fn servers(
     at: Option<At<Named<raw::Server>>>,
@@ -91,6 +91,11 @@ fn server(alias: &At<String>, at: At<raw::Server>, folder: &Path, report: &mut R
         alias: Arc::from(alias.value.as_str()),
         transport: transport?,
         enabled: value(raw.enabled).unwrap_or(true),
+        trust: match value(raw.trust) {
+            Some(raw::Trust::Auto) => Trust::Auto,
+            // A definition that changes behind an operator's back is the attack.
+            Some(raw::Trust::Pin) | None => Trust::Pin,
+        },
         labels,
         timeout,
         expose,

@@ -68,6 +68,7 @@ pub(crate) const QUICK: Timeout =
 
 pub(crate) fn config(transport: Transport, timeout: Timeout) -> crate::config::Server {
     crate::config::Server {
+        trust: crate::config::Trust::Pin,
         alias: Arc::from("fake"),
         transport,
         enabled: true,
