@@ -25,7 +25,7 @@ pub(super) fn run(common: &Common, start: bool) -> Done {
         // Listing them is all that is wanted: what they list is remembered.
         runtime()?.block_on(async {
             gateway_inside(config.clone()).await?.drain().await;
-            Ok::<_, miette::Report>(())
+            Ok::<_, super::Stop>(())
         })?;
     }
     let (items, unknown) = gateway::remembered(&config);

@@ -21,6 +21,7 @@ use crate::path::Gate;
 use crate::secret::Secret;
 
 mod approvals;
+mod console;
 mod metrics;
 mod pins;
 mod reply;
@@ -55,8 +56,10 @@ pub async fn serve(
         .route("/api/v1/explain", post(explain))
         .route("/api/v1/openapi.json", get(openapi))
         .route_layer(middleware::from_fn_with_state(admin.clone(), guarded));
-    let app = open.merge(closed)
-            .layer(middleware::from_fn_with_state(admin.clone(), own_host))
+    let app = open
+        .merge(closed)
+        .merge(console::routes(&admin))
+        .layer(middleware::from_fn_with_state(admin.clone(), own_host))
         .with_state(admin);
     tokio::spawn(async move {
         let stopped = async move {
