@@ -144,12 +144,13 @@ try {
   await step('a question comes by itself and is approved once', async () => {
     const answer = call('/srv/<b>\u202Egnp.a</b>');
     await page.locator('#waiting a', { hasText: 'delete_file' }).waitFor();
+    assert.equal(await page.title(), '(1) Inbox · Tollgate');
     assert.equal(calls().length, 0);
     await shot('inbox');
     await open('/srv/');
     await page.getByText('"/srv/<b>\\u{202e}gnp.a</b>"').waitFor();
     await page.getByRole('button', { name: 'Approve once' }).click();
-    await page.locator('#state').getByText('approved').waitFor();
+    await page.locator('#state .badge.approved').waitFor();
     assert.match((await answer).content[0].text, /^delete_file done/);
     assert.equal(calls().length, 1);
   });
@@ -162,7 +163,7 @@ try {
     await shot('question');
     await page.getByLabel('Reason, for the agent').fill('use the <staging> server');
     await page.keyboard.press('Enter');
-    await page.locator('#state').getByText('denied').waitFor();
+    await page.locator('#state .badge.denied').waitFor();
     await page.getByText('“use the <staging> server”').waitFor();
     const { isError, content } = await answer;
     assert.ok(isError && content[0].text.includes('use the <staging> server'), JSON.stringify(content));
@@ -180,7 +181,7 @@ try {
     await page.getByLabel('Arguments, as they will run').fill('{"path": "/srv/tmp/c"}');
     await shot('edit');
     await page.getByRole('button', { name: 'Approve with these arguments' }).click();
-    await page.locator('#state').getByText('approved').waitFor();
+    await page.locator('#state .badge.approved').waitFor();
     assert.equal((await answer).content[0].text, 'delete_file done: /srv/tmp/c');
     assert.deepEqual(calls().at(-1), { tool: 'delete_file', path: '/srv/tmp/c' });
     complaints.splice(0); // the refused form's 400
@@ -192,7 +193,7 @@ try {
     await page.getByText('Approve for longer').click();
     assert.equal(await page.getByLabel(/a condition a line/).inputValue(), 'path like /srv/tmp/*');
     await page.getByRole('button', { name: 'Arguments like these' }).click();
-    await page.locator('#state').getByText('approved').waitFor();
+    await page.locator('#state .badge.approved').waitFor();
     await answer;
     await call('/srv/tmp/e');
     assert.equal(calls().at(-1).path, '/srv/tmp/e');
@@ -215,7 +216,7 @@ try {
     const token = { authorization: `Bearer ${OPERATOR}`, 'content-type': 'application/json' };
     const url = `http://127.0.0.1:${admin}/api/v1/approvals/${id}/deny`;
     assert.equal((await fetch(url, { method: 'POST', headers: token, body: '{}' })).status, 200);
-    await page.locator('#state').getByText('denied').waitFor();
+    await page.locator('#state .badge.denied').waitFor();
     assert.equal(await page.getByRole('button', { name: 'Approve once' }).count(), 0);
     await answer;
   });
@@ -245,7 +246,13 @@ try {
     await page.getByLabel("Operator's key").waitFor();
     const response = await page.goto(`${home}/grants`);
     assert.equal(response.status(), 401);
-    complaints.splice(0); // that 401
+    await page.getByLabel("Operator's key").fill(OPERATOR);
+    await page.keyboard.press('Enter');
+    await page.getByRole('link', { name: 'Inbox' }).click();
+    await page.getByText('Answered lately').waitFor();
+    await page.context().clearCookies();
+    await page.getByLabel("Operator's key").waitFor();
+    complaints.splice(0); // the browser tells of each 401
   });
 
   await step('nothing was fetched from elsewhere, and the policy of the pages held', async () => {

@@ -27,6 +27,8 @@ struct Inbox {
 #[derive(Template)]
 #[template(path = "console/waiting.html")]
 struct Waiting {
+    /// Whether it stands alone, and renews the title too.
+    part: bool,
     lines: Vec<Line>,
     /// An example of a tool to try it with, from the servers there are.
     server: String,
@@ -74,7 +76,7 @@ pub(super) async fn inbox(State(admin): State<Admin>, Extension(seat): Extension
         all.iter().map(|question| line(question, now)).partition(|line| line.state == "pending");
     over.reverse();
     over.truncate(LATELY_MAX);
-    let waiting = Waiting { lines, server: example(&admin) };
+    let waiting = Waiting { part: false, lines, server: example(&admin) };
     html(StatusCode::OK, &Inbox { frame: Frame::new(&seat, "inbox"), waiting, lately: over })
 }
 
@@ -84,7 +86,7 @@ pub(super) async fn waiting(State(admin): State<Admin>) -> Response {
     match admin.gate.questions(false).await {
         Ok(questions) => {
             let lines = questions.iter().map(|question| line(question, now)).collect();
-            html(StatusCode::OK, &Waiting { lines, server: example(&admin) })
+            html(StatusCode::OK, &Waiting { part: true, lines, server: example(&admin) })
         }
         Err(error) => unreadable(&error),
     }
@@ -111,6 +113,11 @@ pub(super) async fn revoke(State(admin): State<Admin>, Path(id): Path<String>, p
         ),
         Err(error) => unreadable(&error),
     }
+}
+
+/// The page's title: a tab that nobody looks at says how many wait.
+pub(super) fn title(waiting: usize) -> String {
+    if waiting == 0 { "Inbox".to_owned() } else { format!("({waiting}) Inbox") }
 }
 
 fn example(admin: &Admin) -> String {

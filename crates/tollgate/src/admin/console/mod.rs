@@ -21,6 +21,8 @@ mod pins;
 mod question;
 mod session;
 mod sign;
+#[cfg(test)]
+mod tests;
 mod text;
 
 /// Nothing but our own files, no inline script or style, no frame around it.

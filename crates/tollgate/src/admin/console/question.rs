@@ -16,9 +16,14 @@ use super::text::{clock, laid_out, millis, seen, span};
 use crate::approve::OPERATORS;
 use crate::approve::inbox::{AnswerError, Change, Decision, No, QuestionView, Standing, Wish, Yes};
 
-/// How long a wider yes can stand: the form's value, and how it reads.
-const SPANS: [(&str, u64); 5] =
-    [("1h", 3_600_000), ("8h", 28_800_000), ("24h", 86_400_000), ("7d", 604_800_000), ("30d", 2_592_000_000)];
+/// How long a wider yes can stand: the form's value, how it reads, and milliseconds.
+const SPANS: [(&str, &str, u64); 5] = [
+    ("1h", "1 hour", 3_600_000),
+    ("8h", "8 hours", 28_800_000),
+    ("24h", "24 hours", 86_400_000),
+    ("7d", "7 days", 604_800_000),
+    ("30d", "30 days", 2_592_000_000),
+];
 
 #[derive(Template)]
 #[template(path = "console/question.html")]
@@ -38,8 +43,11 @@ struct Page {
     barred: Option<String>,
     compares: bool,
     edits: bool,
+    /// Which of the folded forms is open: `longer`, `edit`, or none.
+    opened: &'static str,
     /// What stands in the form: the posted words, or suggestions.
     args: String,
+    rows: usize,
     pattern: String,
     note: String,
     spans: Vec<(&'static str, String)>,
@@ -183,6 +191,12 @@ async fn page(
     }
     let arguments: Vec<Argument> =
         question.shown.iter().map(|shown| argument(&shown.name, &shown.value, shown.change)).collect();
+    let args = said("args").unwrap_or_else(|| laid_out(question.args.get()));
+    let opened = match posted.map(|posted| posted.field("scope")) {
+        Some("arguments" | "pattern") => "longer",
+        Some("edit") => "edit",
+        Some(_) | None => "",
+    };
     let page = Page {
         frame,
         state: state_of(&question, now),
@@ -196,13 +210,15 @@ async fn page(
         answers: question.answers.iter().map(|answer| told(answer, now)).collect(),
         barred: barred(seat, &question),
         edits: matches!(question.method.as_str(), "tools/call" | "prompts/get"),
-        args: said("args").unwrap_or_else(|| laid_out(question.args.get())),
+        rows: args.lines().count().clamp(3, 16),
+        args,
+        opened,
         pattern: said("pattern").unwrap_or_else(|| suggestion(&question)),
         note: said("note").unwrap_or_default(),
         spans: SPANS
             .iter()
-            .map(|(value, ms)| {
-                (*value, format!("{} (until {})", span(*ms), clock(now.saturating_add(*ms), now)))
+            .map(|(value, words, ms)| {
+                (*value, format!("{words} (until {})", clock(now.saturating_add(*ms), now)))
             })
             .collect(),
         arguments,
