@@ -66,13 +66,11 @@ impl Sessions {
         let id = digest(cookie(headers)?);
         let session = self.lock().get(&id).cloned()?;
         let operator = authenticate::operator_marked(&admin.gate.keys.load(), &session.key);
-        match operator.filter(|_| session.until_ms > admin.gate.clock.now_ms()) {
-            Some(operator) => Some(Seat { operator, token: session.token }),
-            None => {
-                self.lock().remove(&id);
-                None
-            }
+        if let Some(operator) = operator.filter(|_| session.until_ms > admin.gate.clock.now_ms()) {
+            return Some(Seat { operator, token: session.token });
         }
+        self.lock().remove(&id);
+        None
     }
 
     /// Ends a session.

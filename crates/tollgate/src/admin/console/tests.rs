@@ -2,7 +2,11 @@ use super::text::{apart, clock, laid_out, millis, span};
 
 #[test]
 fn arguments_are_laid_out_without_changing_a_token() {
-    let sent = r#"{"a":[1e400,{"b" : "x, {y}: \"z\""}],"n":0.10,"e":{},"l":[ ],"h":"p‮q"}"#;
+    let sent = concat!(
+        r#"{"a":[1e400,{"b" : "x, {y}: \"z\""}],"n":0.10,"e":{},"l":[ ],"h":"p"#,
+        "\u{202e}",
+        r#"q"}"#
+    );
     let shown = laid_out(sent);
     assert_eq!(
         shown,
