@@ -176,6 +176,7 @@ impl Step {
             | Self::Reloads
             | Self::Refuses
             | Self::Restarts
+            | Self::Runs
             | Self::Killed
             | Self::Agent(_)
             | Self::Requests(..)
@@ -184,7 +185,6 @@ impl Step {
             | Self::Crashes(_)
             | Self::Returns(_)
             | Self::Offers(_)
-            | Self::Runs
             | Self::Checks(
                 Check::Gets(_)
                 | Check::Asked(_)

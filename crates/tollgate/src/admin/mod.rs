@@ -1,4 +1,5 @@
-//! The operators' listener: health, metrics and the admin API. Every path but `/healthz` and `/readyz` needs the operator's token.
+//! The operators' listener: health, metrics, the admin API and the console. Every path but `/healthz` and `/readyz` needs the operator's
+//! token, or a session that began with it.
 //! *Never* takes a command or a URL to run from a request, and never takes an agent's credential.
 
 use std::net::SocketAddr;
@@ -20,6 +21,7 @@ use crate::path::Gate;
 use crate::secret::Secret;
 
 mod approvals;
+mod console;
 mod metrics;
 mod pins;
 mod reply;
@@ -54,8 +56,11 @@ pub async fn serve(
         .route("/api/v1/explain", post(explain))
         .route("/api/v1/openapi.json", get(openapi))
         .route_layer(middleware::from_fn_with_state(admin.clone(), guarded));
-    let app =
-        open.merge(closed).layer(middleware::from_fn_with_state(admin.clone(), own_host)).with_state(admin);
+    let app = open
+        .merge(closed)
+        .merge(console::routes(&admin))
+        .layer(middleware::from_fn_with_state(admin.clone(), own_host))
+        .with_state(admin);
     tokio::spawn(async move {
         let stopped = async move {
             // An ended sender stops it too.
@@ -73,8 +78,7 @@ pub async fn serve(
 async fn own_host(State(admin): State<Admin>, request: Request, next: Next) -> Response {
     let host = request.headers().get(header::HOST).and_then(|h| h.to_str().ok()).unwrap_or_default();
     let config = admin.gate.config.load_full();
-    let public = config.admin_url.as_deref().and_then(|url| url.split_once("://")).map(|(_, rest)| rest);
-    let public = public.map(|rest| rest.split_once('/').map_or(rest, |(authority, _)| authority));
+    let public = config.admin_url.as_deref().and_then(public_authority);
     // Our own pages' forms name their origin: the address they were served at.
     let own_origin = |origin: &str| {
         let authority = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
@@ -98,6 +102,12 @@ async fn own_host(State(admin): State<Admin>, request: Request, next: Next) -> R
         );
     }
     next.run(request).await
+}
+
+/// Host and port of the public URL.
+fn public_authority(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    Some(rest.split_once('/').map_or(rest, |(authority, _)| authority))
 }
 
 async fn guarded(State(admin): State<Admin>, mut request: Request, next: Next) -> Response {

@@ -87,7 +87,7 @@ fn whole(value: &[u8]) -> String {
 
 /// Control characters, zero width, bidirectional controls, tags, interlinear marks, soft hyphen. The zero-width joiner and variation
 /// selectors stay: emoji and several scripts are written with them.
-fn is_hidden(c: char) -> bool {
+pub(crate) fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(u32::from(c),
             0xAD | 0x34F | 0x61C | 0x115F..=0x1160 | 0x17B4..=0x17B5 | 0x180E | 0x200B..=0x200C | 0x200E..=0x200F

@@ -117,6 +117,16 @@ pub fn operator(keys: &Keys, credential: &Credential) -> Result<Arc<Operator>, U
     keys.operators.get(&digest(key)?).map(Arc::clone).ok_or_else(|| refused(Reason::Unknown))
 }
 
+/// The mark of an operator's key, by which it is known again without being kept; `None` for any other key.
+pub fn operator_mark(keys: &Keys, key: &Secret<String>) -> Option<[u8; 32]> {
+    digest(key).ok().filter(|mark| keys.operators.contains_key(mark))
+}
+
+/// Whose key has this mark, as long as it is an operator's.
+pub fn operator_marked(keys: &Keys, mark: &[u8; 32]) -> Option<Arc<Operator>> {
+    keys.operators.get(mark).map(Arc::clone)
+}
+
 /// What a stdio agent presents: `$TOLLGATE_KEY`, or nothing.
 pub fn stdio_credential() -> Credential {
     config::env("TOLLGATE_KEY").map_or(Credential::None, |key| Credential::Bearer(Secret::new(key)))
