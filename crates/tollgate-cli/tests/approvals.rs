@@ -93,6 +93,7 @@ async fn bench(shape: &str) -> Bench {
     let config = json!({
         "servers": { "files": { "url": server.url() } },
         "agents": { "alice": { "keys": ["${env:ALICE}"] } },
+        "hidden": "keep",
         "policy": { "default": "allow", "rules": [{ "id": "deletes", "ask": "files/delete_*", "of": "operators" }] },
         "approvals": { "webhooks": [{ "url": hook, "secret": "${env:HOOK}", "shape": shape }] },
     });

@@ -94,6 +94,7 @@ async fn bench() -> Bench {
         "servers": { "files": { "url": server.url() } },
         "agents": { "alice": { "keys": ["${env:ALICE}"] } },
         "operators": { "ana": { "keys": ["${env:ANA}"] }, "ben": { "groups": ["platform"], "keys": ["${env:BEN}"] } },
+        "hidden": "keep",
         "policy": { "default": "allow", "rules": [
             { "id": "deletes", "ask": "files/delete_*", "of": "operators", "because": "<script>alert(1)</script>" },
             { "id": "echoes", "ask": "files/echo", "of": "group:platform" },

@@ -510,7 +510,9 @@ async fn logs(cell: &Cell<'_>) -> Result<()> {
     // What can't be told to be one call's is dropped: on a shared pipe, while others' calls are on their way.
     let shared = cell.to.is_modern() && cell.to.over == Transport::Stdio;
     let mut seen = Vec::new();
-    for _ in 0..if shared { 500 } else { 1 } {
+    // Each agent at its own pace, so that they are not on their way together for ever.
+    let pace = 10 + cell.from.alias().bytes().map(u64::from).sum::<u64>() % 41;
+    for _ in 0..if shared { 2_000 } else { 1 } {
         let mut call = cell.call("levels", json!({}));
         call.reply(PATIENCE).await?.result()?;
         seen = call.take_notified();
@@ -521,7 +523,7 @@ async fn logs(cell: &Cell<'_>) -> Result<()> {
             .collect();
         match lines.as_slice() {
             [Some("error")] => return Ok(()),
-            [] if shared => tokio::time::sleep(Duration::from_millis(20)).await,
+            [] if shared => tokio::time::sleep(Duration::from_millis(pace)).await,
             _ => break,
         }
     }

@@ -114,7 +114,9 @@ impl Policy {
         // Asks hide the permits beneath them: Cedar names those only where it denies nothing.
         let denied = response.decision() == Decision::Deny;
         let hidden = denied && response.diagnostics().reason().next().is_some();
-        if hidden && !weighed.stands() {
+        // Of shadow rules all that apply are told, whatever one of them would have decided.
+        let shadows = slice.open.iter().any(|index| self.statement(*index).is_some_and(|s| s.shadow));
+        if hidden && (shadows || !weighed.stands()) {
             let response = with_room(slice.weight, || question.ask(&slice.permits));
             self.read(&response, weighed);
         }

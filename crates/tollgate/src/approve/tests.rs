@@ -101,7 +101,7 @@ async fn the_human_sees_the_tool_the_arguments_and_the_rule() {
     let Err(Unanswered::Asked(answer)) = bench.ask(params, "v1").await else { panic!("not asked") };
     let requests = input_requests(&answer.object).unwrap();
     let message = requests[0].params.string("message").unwrap().into_owned();
-    for part in ["`alice`", "files/delete_file", "\"/a\\u{202e}b\"", "`asks`"] {
+    for part in ["`alice`", "files/delete_file", "/ab", "`asks`"] {
         assert!(message.contains(part), "{part} in {message}");
     }
 }
