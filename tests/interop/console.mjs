@@ -54,6 +54,7 @@ servers:
     env: { CALLS: ${JSON.stringify(file('calls'))}, DEFINITION: ${JSON.stringify(file('definition'))} }
 agents: { coder: { keys: ["\${env:CODER}"] } }
 operators: { ana: { keys: ["\${env:ANA}"] } }
+hidden: keep
 policy:
   default: allow
   rules:
