@@ -28,7 +28,7 @@ const PINS_MAX: usize = 5_000;
 pub struct Seen {
     /// SHA-256 of `text`.
     pub digest: [u8; 32],
-    /// The definition in its one spelling ([`canonical`]).
+    /// The definition in its one spelling (see `canonical`).
     pub text: String,
     /// Since when, in milliseconds since the Unix epoch.
     pub since_ms: u64,
