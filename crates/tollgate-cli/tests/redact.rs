@@ -90,11 +90,15 @@ async fn a_large_result_is_looked_through_wherever_its_chunks_end() -> Result<()
             .iter()
             .chain(&raw)
             .map(|(name, says)| {
-                format!(r#"{{"name":"{name}","like":"echo","says":{}}}"#, serde_json::to_string(says).unwrap())
+                format!(
+                    r#"{{"name":"{name}","like":"echo","says":{}}}"#,
+                    serde_json::to_string(says).unwrap()
+                )
             })
             .collect();
         let docs = Server::start(kind, script(&format!(r#"{{"tools":[{}]}}"#, tools.join(",")))?).await?;
-        let config = format!(r#"{{"servers":{{"docs":{{"url":"{}"}}}},"policy":{{"default":"allow"}}}}"#, docs.url());
+        let config =
+            format!(r#"{{"servers":{{"docs":{{"url":"{}"}}}},"policy":{{"default":"allow"}}}}"#, docs.url());
         let mut gateway =
             Running::start(std::path::Path::new(env!("CARGO_BIN_EXE_tollgate")), Json::parse(&config)?, &[])
                 .await?;

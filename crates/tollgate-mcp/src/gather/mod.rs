@@ -37,10 +37,7 @@ impl Glance {
     }
 
     fn and(self, more: &[u8]) -> Self {
-        Self {
-            ascii: self.ascii && more.is_ascii(),
-            escaped: self.escaped || UNICODE.find(more).is_some(),
-        }
+        Self { ascii: self.ascii && more.is_ascii(), escaped: self.escaped || UNICODE.find(more).is_some() }
     }
 }
 
