@@ -12,10 +12,16 @@ pub(super) fn sum(arguments: &Bytes, path: &[Option<String>]) -> i64 {
             let value = Object::scan(arguments.clone()).ok().and_then(|object| object.get(name));
             value.map_or(0, |value| sum(&value, rest))
         }
-        None => elements(arguments)
-            .unwrap_or_default()
-            .iter()
-            .fold(0, |all, element| all.saturating_add(sum(element, rest))),
+        None => {
+            let every = match elements(arguments) {
+                Ok(items) => items,
+                Err(_) => Object::scan(arguments.clone()).map_or_else(
+                    |_| Vec::new(),
+                    |object| object.members().iter().map(|member| object.value(member)).collect(),
+                ),
+            };
+            every.iter().fold(0, |all, value| all.saturating_add(sum(value, rest)))
+        }
     }
 }
 

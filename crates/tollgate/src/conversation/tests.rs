@@ -222,4 +222,6 @@ fn sums_are_over_whole_numbers_that_never_fall() {
     assert_eq!(sums("mail/pay", r#"{"amount":12}"#), []);
     let bought = sums("bank/buy", r#"{"items":[{"price":1},{"price":2.5},{}]}"#);
     assert_eq!(bought, [("spent".to_owned(), 0), ("items".to_owned(), 4)]);
+    let bought = sums("bank/buy", r#"{"items":{"a":{"price":1},"b":{"price":2}}}"#);
+    assert_eq!(bought, [("spent".to_owned(), 0), ("items".to_owned(), 3)]);
 }
