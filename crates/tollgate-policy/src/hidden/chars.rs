@@ -15,49 +15,45 @@ pub(super) enum Fate {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Before {
     last: Option<char>,
-    /// Within the tags of a flag that a black flag has begun.
-    flag: bool,
+    /// Within the tags of a flag that a black flag has begun: how many there are, as the first letters of each of [`FLAGS`] that they
+    /// can still become.
+    flag: Option<(usize, [bool; FLAGS.len()])>,
     /// Right-to-left letters came before.
     leftward: bool,
+}
+
+/// The one table of what hides text, or moves it: characters that people see nothing of. Some of them have their places
+/// ([`Before::judge`]).
+pub(super) const fn is_invisible(c: char) -> bool {
+    matches!(c,
+        // A terminal's escapes.
+        '\u{1b}' | '\u{9b}'
+        // Soft hyphen, joiners and fillers without a width.
+        | '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}' | '\u{3164}' | '\u{ffa0}'
+        | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2065}' | '\u{206a}'..='\u{206f}' | '\u{feff}'
+        // Marks of direction; what embeds, overrides or isolates one; line separators.
+        | '\u{200e}' | '\u{200f}' | '\u{61c}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        // Annotations, musical beams.
+        | '\u{fff9}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}'
+        // Selectors of a form; tags, and what stands between them.
+        | '\u{fe00}'..='\u{fe0f}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 impl Before {
     /// Judges `c`, which `next` follows.
     pub(super) fn judge(&mut self, c: char, next: Option<char>) -> Fate {
-        let fate = self.fate(c, next);
+        let fate = if is_invisible(c) { self.fate(c, next) } else { Fate::Keep };
         if fate == Fate::Keep {
-            self.flag = match c {
-                BLACK_FLAG => true,
-                '\u{e0020}'..='\u{e007e}' => self.flag,
-                _ => false,
-            };
+            self.flag = if c == BLACK_FLAG { Some((0, [true; FLAGS.len()])) } else { self.flag_with(c) };
             self.leftward |= is_right_to_left(c);
             self.last = Some(c);
         }
         fate
     }
 
+    /// The fate of an invisible one.
     fn fate(self, c: char, next: Option<char>) -> Fate {
         let keep = match c {
-            '\u{1b}'
-            | '\u{9b}'
-            | '\u{ad}'
-            | '\u{34f}'
-            | '\u{115f}'
-            | '\u{1160}'
-            | '\u{17b4}'
-            | '\u{17b5}'
-            | '\u{180e}'
-            | '\u{200b}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{3164}'
-            | '\u{feff}'
-            | '\u{ffa0}'
-            | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e001f}'
-            | '\u{e0080}'..='\u{e00ff}'
-            | '\u{e01f0}'..='\u{e0fff}' => false,
             // Joiners belong between letters of scripts that join, and into emoji.
             '\u{200c}' | '\u{200d}' => {
                 self.last.is_some_and(joins) && next.is_some_and(|next| joins(next) || is_selector(next))
@@ -68,18 +64,39 @@ impl Before {
             '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}' => self.last.is_some_and(|last| {
                 !is_selector(last) && (!last.is_ascii() || is_keycap(last)) && !last.is_whitespace()
             }),
-            // The flags of England, Scotland, Wales: ended by the cancel tag.
-            '\u{e0020}'..='\u{e007e}' => {
-                self.flag && next.is_some_and(|next| ('\u{e0020}'..='\u{e007f}').contains(&next))
-            }
-            '\u{e007f}' => {
-                self.flag && self.last.is_some_and(|last| ('\u{e0020}'..='\u{e007e}').contains(&last))
-            }
-            _ => true,
+            // Tags spell three flags, and nothing else: else a flag would carry a message.
+            '\u{e0020}'..='\u{e007f}' => match self.flag_with(c) {
+                Some(flag) => {
+                    c == CANCEL
+                        || next
+                            .is_some_and(|next| Self { flag: Some(flag), ..self }.flag_with(next).is_some())
+                }
+                None => false,
+            },
+            _ => false,
         };
         if keep { Fate::Keep } else { Fate::Hide }
     }
+
+    /// The flag's tags with this one behind them; `None` = they are no flag's.
+    fn flag_with(self, c: char) -> Option<(usize, [bool; FLAGS.len()])> {
+        let (count, mut can) = self.flag?;
+        for (can, flag) in can.iter_mut().zip(FLAGS) {
+            *can &= flag.get(count) == Some(&c);
+        }
+        can.contains(&true).then_some((count + 1, can))
+    }
 }
+
+/// What ends a flag's tags.
+const CANCEL: char = '\u{e007f}';
+
+/// The flags of England, Scotland and Wales, behind a black one: all that Unicode recommends for interchange (emoji-sequences.txt).
+const FLAGS: [[char; 6]; 3] = [
+    ['\u{e0067}', '\u{e0062}', '\u{e0065}', '\u{e006e}', '\u{e0067}', CANCEL],
+    ['\u{e0067}', '\u{e0062}', '\u{e0073}', '\u{e0063}', '\u{e0074}', CANCEL],
+    ['\u{e0067}', '\u{e0062}', '\u{e0077}', '\u{e006c}', '\u{e0073}', CANCEL],
+];
 
 const BLACK_FLAG: char = '\u{1f3f4}';
 
@@ -100,7 +117,7 @@ fn joins(c: char) -> bool {
         || is_selector(c)
 }
 
-fn is_right_to_left(c: char) -> bool {
+pub(super) fn is_right_to_left(c: char) -> bool {
     matches!(u32::from(c), 0x590..=0x8ff | 0xfb1d..=0xfdff | 0xfe70..=0xfefc | 0x1_0800..=0x1_0fff | 0x1_e800..=0x1_efff)
 }
 
