@@ -46,7 +46,7 @@ pub struct Item {
     pub labels: Vec<Arc<str>>,
     /// What rules read as its labels: the operator's, and `finding:KIND` for what stands out in its definition.
     pub marked: Vec<Arc<str>>,
-    /// SHA-256 of a tool's definition: what its pin and its approvals are bound to.
+    /// SHA-256 of a tool's definition, in its one spelling: what its pin and its approvals are bound to.
     pub definition: [u8; 32],
     /// What stands out in a tool's definition.
     pub findings: Vec<Finding>,
