@@ -48,7 +48,7 @@ pub struct Item {
     pub marked: Vec<Arc<str>>,
     /// SHA-256 of a tool's definition, in its one spelling: what its pin and its approvals are bound to.
     pub definition: [u8; 32],
-    /// What stands out in a tool's definition.
+    /// What stands out in its definition.
     pub findings: Vec<Finding>,
     /// Its definition is not the accepted one: hidden and refused.
     pub held: bool,
@@ -117,7 +117,9 @@ impl Item {
                 let text = pins::canonical(&object);
                 (pins::digest(&text), lint::findings(&text))
             }
-            Listing::Prompts | Listing::Resources | Listing::Templates => ([0; 32], Vec::new()),
+            Listing::Prompts | Listing::Resources | Listing::Templates => {
+                ([0; 32], lint::findings(&pins::described(&object)))
+            }
         };
         Ok(Self {
             listing,

@@ -16,7 +16,7 @@ mod report;
 #[cfg(test)]
 mod tests;
 
-pub(super) use definition::{canonical, digest};
+pub(super) use definition::{canonical, described, digest};
 pub use diff::Change;
 pub use report::{Changed, PinState, is_of, report};
 
