@@ -15,9 +15,8 @@ pub(super) enum Fate {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Before {
     last: Option<char>,
-    /// Within the tags of a flag that a black flag has begun: how many there are, as the first letters of each of [`FLAGS`] that they
-    /// can still become.
-    flag: Option<(usize, [bool; FLAGS.len()])>,
+    /// How many tags of a flag are still to come.
+    tags: usize,
     /// Right-to-left letters came before.
     leftward: bool,
 }
@@ -40,59 +39,51 @@ pub(super) const fn is_invisible(c: char) -> bool {
 }
 
 impl Before {
-    /// Judges `c`, which `next` follows.
-    pub(super) fn judge(&mut self, c: char, next: Option<char>) -> Fate {
-        let fate = if is_invisible(c) { self.fate(c, next) } else { Fate::Keep };
-        if fate == Fate::Keep {
-            self.flag = if c == BLACK_FLAG { Some((0, [true; FLAGS.len()])) } else { self.flag_with(c) };
-            self.leftward |= is_right_to_left(c);
-            self.last = Some(c);
+    /// Judges `c`, which `rest` follows. Only what is seen vouches for what is not: so what was judged stays as it is when it is
+    /// judged again.
+    pub(super) fn judge(&mut self, c: char, rest: &(impl Iterator<Item = char> + Clone)) -> Fate {
+        if is_invisible(c) {
+            if !self.has_its_place(c, rest.clone().next()) {
+                return Fate::Hide;
+            }
+            self.tags = self.tags.saturating_sub(1);
+        } else if c == BLACK_FLAG {
+            let spells = FLAGS.iter().any(|flag| rest.clone().take(flag.len()).eq(flag.iter().copied()));
+            self.tags = if spells { FLAG_LENGTH } else { 0 };
         }
-        fate
+        self.leftward |= is_right_to_left(c);
+        self.last = Some(c);
+        Fate::Keep
     }
 
-    /// The fate of an invisible one.
-    fn fate(self, c: char, next: Option<char>) -> Fate {
-        let keep = match c {
+    /// Whether an invisible one belongs where it is.
+    fn has_its_place(self, c: char, next: Option<char>) -> bool {
+        match c {
             // Joiners belong between letters of scripts that join, and into emoji.
             '\u{200c}' | '\u{200d}' => {
-                self.last.is_some_and(joins) && next.is_some_and(|next| joins(next) || is_selector(next))
+                self.last.is_some_and(|last| joins(last) || is_selector(last)) && next.is_some_and(joins)
             }
             // Marks of direction belong into texts with right-to-left letters.
             '\u{200e}' | '\u{200f}' | '\u{61c}' => self.leftward || next.is_some_and(is_right_to_left),
             // One selector may follow what it selects a form of.
             '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}' => self.last.is_some_and(|last| {
-                !is_selector(last) && (!last.is_ascii() || is_keycap(last)) && !last.is_whitespace()
+                !is_invisible(last) && (!last.is_ascii() || is_keycap(last)) && !last.is_whitespace()
             }),
             // Tags spell three flags, and nothing else: else a flag would carry a message.
-            '\u{e0020}'..='\u{e007f}' => match self.flag_with(c) {
-                Some(flag) => {
-                    c == CANCEL
-                        || next
-                            .is_some_and(|next| Self { flag: Some(flag), ..self }.flag_with(next).is_some())
-                }
-                None => false,
-            },
+            '\u{e0020}'..='\u{e007f}' => self.tags > 0,
             _ => false,
-        };
-        if keep { Fate::Keep } else { Fate::Hide }
-    }
-
-    /// The flag's tags with this one behind them; `None` = they are no flag's.
-    fn flag_with(self, c: char) -> Option<(usize, [bool; FLAGS.len()])> {
-        let (count, mut can) = self.flag?;
-        for (can, flag) in can.iter_mut().zip(FLAGS) {
-            *can &= flag.get(count) == Some(&c);
         }
-        can.contains(&true).then_some((count + 1, can))
     }
 }
 
 /// What ends a flag's tags.
 const CANCEL: char = '\u{e007f}';
 
+/// How many tags spell a flag.
+const FLAG_LENGTH: usize = 6;
+
 /// The flags of England, Scotland and Wales, behind a black one: all that Unicode recommends for interchange (emoji-sequences.txt).
-const FLAGS: [[char; 6]; 3] = [
+const FLAGS: [[char; FLAG_LENGTH]; 3] = [
     ['\u{e0067}', '\u{e0062}', '\u{e0065}', '\u{e006e}', '\u{e0067}', CANCEL],
     ['\u{e0067}', '\u{e0062}', '\u{e0073}', '\u{e0063}', '\u{e0074}', CANCEL],
     ['\u{e0067}', '\u{e0062}', '\u{e0077}', '\u{e006c}', '\u{e0073}', CANCEL],
@@ -108,17 +99,14 @@ fn is_selector(c: char) -> bool {
     matches!(c, '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}')
 }
 
-/// Whether a joiner can join it: letters of Arabic, Indic and other scripts, emoji and their selectors.
+/// Whether a joiner can join it: letters of Arabic, Indic and other scripts, emoji.
 fn joins(c: char) -> bool {
-    !c.is_ascii()
-        && !c.is_whitespace()
-        && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{ad}')
-        && u32::from(c) >= 0x590
-        || is_selector(c)
+    u32::from(c) >= 0x590 && !c.is_whitespace() && !is_invisible(c)
 }
 
 pub(super) fn is_right_to_left(c: char) -> bool {
-    matches!(u32::from(c), 0x590..=0x8ff | 0xfb1d..=0xfdff | 0xfe70..=0xfefc | 0x1_0800..=0x1_0fff | 0x1_e800..=0x1_efff)
+    !is_invisible(c)
+        && matches!(u32::from(c), 0x590..=0x8ff | 0xfb1d..=0xfdff | 0xfe70..=0xfefc | 0x1_0800..=0x1_0fff | 0x1_e800..=0x1_efff)
 }
 
 /// How many of the characters behind an escape (or a one-character introducer) belong to its sequence (ECMA-48). `rest` ends where the
@@ -170,8 +158,7 @@ pub(super) fn clean(text: &str, mode: Hidden) -> Option<String> {
     let mut chars = text.char_indices().peekable();
     let (mut any, mut barren) = (false, 0);
     while let Some((place, c)) = chars.next() {
-        let next = chars.peek().map(|(_, c)| *c);
-        if before.judge(c, next) == Fate::Keep {
+        if before.judge(c, &chars.clone().map(|(_, c)| c)) == Fate::Keep {
             continue;
         }
         any = true;

@@ -15,6 +15,7 @@ struct Unit {
     bound: bool,
 }
 
+#[derive(Clone)]
 struct Units<'a> {
     text: &'a str,
     place: usize,
@@ -66,14 +67,14 @@ pub(super) fn clean(text: &[u8], mode: Hidden) -> Option<Vec<u8>> {
     let mut kept = 0;
     let (mut any, mut barren) = (false, 0);
     let mut before = Before::default();
-    let mut units = Units { text, place: 0 }.peekable();
+    let mut units = Units { text, place: 0 };
     while let Some(unit) = units.next() {
         if unit.bound {
             before = Before::default();
             continue;
         }
-        let next = units.peek().filter(|next| !next.bound).map(|next| next.c);
-        if before.judge(unit.c, next) == Fate::Keep {
+        let rest = units.clone().take_while(|unit| !unit.bound).map(|unit| unit.c);
+        if before.judge(unit.c, &rest) == Fate::Keep {
             continue;
         }
         any = true;

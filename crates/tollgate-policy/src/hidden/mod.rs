@@ -53,10 +53,10 @@ pub enum Sight {
 /// Each character of a plain text with what people see of it.
 pub fn sights(text: &str) -> impl Iterator<Item = (char, Sight)> {
     let mut before = chars::Before::default();
-    let mut rest = text.chars().peekable();
+    let mut rest = text.chars();
     std::iter::from_fn(move || {
         let c = rest.next()?;
-        let sight = match before.judge(c, rest.peek().copied()) {
+        let sight = match before.judge(c, &rest) {
             chars::Fate::Hide => Sight::Hidden,
             chars::Fate::Keep if c.is_control() => Sight::Control,
             chars::Fate::Keep => Sight::Seen,
