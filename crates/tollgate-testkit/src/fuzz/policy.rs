@@ -30,7 +30,7 @@ pub fn hidden(data: &[u8]) {
     let stripped = std::str::from_utf8(&stripped).ok().and_then(|text| Json::parse(text).ok());
     let (mut before, mut after) = (Vec::new(), Vec::new());
     strings(&json, &mut before);
-    for json in &stripped {
+    if let Some(json) = &stripped {
         strings(json, &mut after);
     }
     assert!(stripped.is_some(), "JSON was cleaned to something else");
