@@ -109,14 +109,34 @@ pub(super) fn is_right_to_left(c: char) -> bool {
         && matches!(u32::from(c), 0x590..=0x8ff | 0xfb1d..=0xfdff | 0xfe70..=0xfefc | 0x1_0800..=0x1_0fff | 0x1_e800..=0x1_efff)
 }
 
-/// How many of the characters behind an escape (or a one-character introducer) belong to its sequence (ECMA-48). `rest` ends where the
-/// text does. A sequence that does not end within reach is only its first character; `None` = a command's text has no end in reach.
-pub(super) fn sequence(introducer: char, rest: impl Iterator<Item = char>) -> Option<usize> {
+/// The sequences of one string.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sequences {
+    /// Up to which character no command's text ends: each stretch is searched once.
+    barren: usize,
+}
+
+impl Sequences {
+    /// How many of the characters behind the `at`th one, an escape or a one-character introducer, belong to its sequence. `rest` ends
+    /// where the string does.
+    pub(super) fn length(&mut self, at: usize, introducer: char, rest: impl Iterator<Item = char>) -> usize {
+        let length = sequence(introducer, rest, at < self.barren);
+        if length.is_none() {
+            self.barren = at + REACH;
+        }
+        length.unwrap_or(0)
+    }
+}
+
+/// How many characters belong to a sequence (ECMA-48). One that does not end within reach is only its first character; `None` = a
+/// command's text has no end in reach. `barren`: that is known.
+fn sequence(introducer: char, rest: impl Iterator<Item = char>, barren: bool) -> Option<usize> {
     let mut rest = rest.take(REACH);
     let mut count = 0;
     if introducer == '\u{1b}' {
         match rest.next() {
             Some('[') => count = 1,
+            Some(']' | 'P' | '^' | '_' | 'X') if barren => return Some(0),
             // Commands with a text: until bell or string terminator.
             Some(']' | 'P' | '^' | '_' | 'X') => {
                 let mut last = ' ';
@@ -148,17 +168,19 @@ pub(super) fn sequence(introducer: char, rest: impl Iterator<Item = char>) -> Op
 }
 
 /// How far a command's text is looked for an end.
-pub(super) const REACH: usize = 1_024;
+const REACH: usize = 1_024;
 
 /// Plain text without its hidden characters.
 pub(super) fn clean(text: &str, mode: Hidden) -> Option<String> {
     let mut out = String::new();
     let mut kept = 0;
     let mut before = Before::default();
-    let mut chars = text.char_indices().peekable();
-    let (mut any, mut barren) = (false, 0);
-    while let Some((place, c)) = chars.next() {
-        if before.judge(c, &chars.clone().map(|(_, c)| c)) == Fate::Keep {
+    let mut sequences = Sequences::default();
+    let mut chars = text.char_indices().enumerate().peekable();
+    let mut any = false;
+    while let Some((at, (place, c))) = chars.next() {
+        let rest = chars.clone().map(|(_, (_, c))| c);
+        if before.judge(c, &rest) == Fate::Keep {
             continue;
         }
         any = true;
@@ -167,19 +189,13 @@ pub(super) fn clean(text: &str, mode: Hidden) -> Option<String> {
             Hidden::Show => write!(out, "\\u{{{:x}}}", u32::from(c)).unwrap_or_default(),
             Hidden::Strip | Hidden::Keep => {
                 if matches!(c, '\u{1b}' | '\u{9b}') {
-                    let behind = text.get(place + c.len_utf8()..).unwrap_or_default();
-                    let count = if place < barren { Some(0) } else { sequence(c, behind.chars()) };
-                    if count.is_none() {
-                        // Each stretch without an end is searched once.
-                        barren = place + REACH;
-                    }
-                    for _ in 0..count.unwrap_or(0) {
+                    for _ in 0..sequences.length(at, c, rest) {
                         chars.next();
                     }
                 }
             }
         }
-        kept = chars.peek().map_or(text.len(), |(place, _)| *place);
+        kept = chars.peek().map_or(text.len(), |(_, (place, _))| *place);
     }
     any.then(|| {
         out.push_str(text.get(kept..).unwrap_or_default());

@@ -92,9 +92,11 @@ pub fn redacted(data: &[u8]) {
         let Some(side) = &plan.results else { return };
         let job = Job { side, make: &Stand, schema: None, shape };
         let Ok(done) = job.run(document.as_bytes()) else { continue };
-        assert!(Json::parse(document).is_ok(), "cleaned what is no JSON");
+        // Half a pair of surrogates is JSON, though it is no character.
+        let is_json = |text: &str| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+        assert!(is_json(document), "cleaned what is no JSON");
         let Some(text) = done.text.and_then(|text| String::from_utf8(text).ok()) else { continue };
-        assert!(Json::parse(&text).is_ok(), "JSON was cleaned to something else: {text}");
+        assert!(is_json(&text), "JSON was cleaned to something else: {text}");
         assert!(job.run(text.as_bytes()).is_ok(), "what was cleaned can't be cleaned: {text}");
     }
 }
