@@ -145,14 +145,7 @@ impl Gateway {
             clock.now_ms(),
         );
 
-        let workers = if options.listen {
-            keep_pages();
-            let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-            let started = Workers::start(workers::automatic(cores));
-            Some(started.map_err(|e| StartError::new("cannot start the threads that serve connections", e))?)
-        } else {
-            None
-        };
+        let workers = options.listen.then(start_workers).transpose()?;
         let context = Context {
             clock: clock.clone(),
             vault: Vaulted::new(Arc::clone(&vault)),
@@ -174,11 +167,7 @@ impl Gateway {
             ended_tasks: EndedTasks::default(),
             counters: crate::metrics::Counters::default(),
             draining: watch::Sender::new(false),
-            info: Bytes::from(concat!(
-                "{\"name\":\"tollgate\",\"version\":\"",
-                env!("CARGO_PKG_VERSION"),
-                "\"}"
-            )),
+            info: Bytes::from_static(INFO.as_bytes()),
             config: arc_swap::ArcSwap::new(Arc::clone(&config)),
             clock: clock.clone(),
             keys: arc_swap::ArcSwap::from_pointee(keys),
@@ -392,6 +381,16 @@ impl Gateway {
     pub fn vault(&self) -> &Arc<Vault> {
         &self.vault
     }
+}
+
+/// Our `serverInfo`.
+const INFO: &str = concat!("{\"name\":\"tollgate\",\"version\":\"", env!("CARGO_PKG_VERSION"), "\"}");
+
+fn start_workers() -> Result<Workers, StartError> {
+    keep_pages();
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    Workers::start(workers::automatic(cores))
+        .map_err(|e| StartError::new("cannot start the threads that serve connections", e))
 }
 
 /// Keeps glibc from giving the pages of each large result back, to fault them in again for the next one: it raises its thresholds for that
