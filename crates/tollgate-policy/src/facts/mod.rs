@@ -6,7 +6,7 @@ use regex::Regex;
 
 use crate::glob::Glob;
 use crate::json::{Json, compare};
-use crate::path::Path;
+use crate::path::{BadPath, Path};
 use crate::problem::Problem;
 use crate::source::Fact;
 
@@ -28,7 +28,6 @@ pub(crate) struct Matcher {
     /// As written, for explanations.
     pub(crate) written: String,
     path: Path,
-    path_text: String,
     any: Option<Regex>,
     any_not: Option<Regex>,
     all: Option<Regex>,
@@ -52,11 +51,8 @@ pub(crate) fn compile(fact: &Fact, problems: &mut Vec<Problem>) -> Option<Matche
             ..Problem::default()
         });
     };
-    let path = Path::read(&fact.path)
-        .map_err(|mistake| {
-            problem(format!("`path`, character {}: {}", mistake.column, mistake.message), None);
-        })
-        .ok();
+    let path =
+        Path::new(&fact.path).map_err(|bad| problem(format!("`path`, {bad}"), Some(BadPath::HINT))).ok();
     let mut pattern = |key: &str, text: &Option<String>| {
         let text = text.as_ref()?;
         match regex::RegexBuilder::new(text).size_limit(PATTERN_BYTES_MAX).build() {
@@ -99,7 +95,6 @@ pub(crate) fn compile(fact: &Fact, problems: &mut Vec<Problem>) -> Option<Matche
         of: Glob::new(&fact.of),
         written: fact.to_string(),
         path: path?,
-        path_text: fact.path.clone(),
         any,
         any_not,
         all,
@@ -134,7 +129,7 @@ impl Matcher {
     /// Whether it holds: each of its tests does. The error says what could not be tested.
     pub(crate) fn holds(&self, arguments: &Json<'_>, task: Option<&str>) -> Result<bool, String> {
         let Some(found) = self.path.find(arguments) else {
-            return Err(format!("`{}` leads to too many values", self.path_text));
+            return Err(format!("`{}` leads to too many values", self.path.source()));
         };
         let found: Vec<&Json<'_>> = found.into_iter().filter(|value| **value != Json::Null).collect();
         if let Some((min, max)) = self.count
@@ -172,7 +167,7 @@ impl Matcher {
         let mut some = false;
         for value in found {
             let Json::Number(number) = value else {
-                return Err(format!("`{}` leads to {}, not to a number", self.path_text, value.kind()));
+                return Err(format!("`{}` leads to {}, not to a number", self.path.source(), value.kind()));
             };
             let above = self
                 .min
@@ -195,7 +190,7 @@ impl Matcher {
             Json::Bool(true) => Ok("true"),
             Json::Bool(false) => Ok("false"),
             Json::Null | Json::List(_) | Json::Object(_) => {
-                Err(format!("`{}` leads to {}, not to a text", self.path_text, value.kind()))
+                Err(format!("`{}` leads to {}, not to a text", self.path.source(), value.kind()))
             }
         }
     }

@@ -33,7 +33,6 @@ mod tests;
 
 pub use inbox::{Given, Inbox};
 pub use page::escape;
-pub(crate) use shown::is_hidden;
 pub use shown::visible;
 pub use terms::Terms;
 

@@ -46,9 +46,9 @@ pub struct Item {
     pub labels: Vec<Arc<str>>,
     /// What rules read as its labels: the operator's, and `finding:KIND` for what stands out in its definition.
     pub marked: Vec<Arc<str>>,
-    /// SHA-256 of a tool's definition: what its pin and its approvals are bound to.
+    /// SHA-256 of a tool's definition, in its one spelling: what its pin and its approvals are bound to.
     pub definition: [u8; 32],
-    /// What stands out in a tool's definition.
+    /// What stands out in its definition.
     pub findings: Vec<Finding>,
     /// Its definition is not the accepted one: hidden and refused.
     pub held: bool,
@@ -117,7 +117,9 @@ impl Item {
                 let text = pins::canonical(&object);
                 (pins::digest(&text), lint::findings(&text))
             }
-            Listing::Prompts | Listing::Resources | Listing::Templates => ([0; 32], Vec::new()),
+            Listing::Prompts | Listing::Resources | Listing::Templates => {
+                ([0; 32], lint::findings(&pins::described(&object)))
+            }
         };
         Ok(Self {
             listing,

@@ -14,7 +14,7 @@ use crate::config::{self, Config, Transport};
 use crate::servers::{Introduction, Listing};
 
 use super::item::Item;
-use super::lint::{Name, Names};
+use super::lint::{Finding, Name, Names};
 use super::list::{List, ListKey};
 use super::pins::Pins;
 use super::{ALL, TTL_MS, lock};
@@ -92,6 +92,7 @@ impl Offer {
                 Err(why) => tracing::warn!(server = %self.config.alias, %why, "left out of the list"),
             }
         }
+        self.tell(listing, &items, &before);
         if let Some(slot) = self.items.get_mut(index(listing)) {
             *slot = Arc::new(items);
         }
@@ -103,6 +104,18 @@ impl Offer {
             (a, b) => a.or(b),
         };
         self.listed_at = Some(now);
+    }
+
+    /// Says what stands out in what is not pinned: `servers pins` has the tools only.
+    fn tell(&self, listing: Listing, items: &[Arc<Item>], before: &HashMap<&Bytes, &Arc<Item>>) {
+        let fresh = |item: &&Arc<Item>| !item.findings.is_empty() && !before.contains_key(item.text());
+        let mut told = items.iter().filter(fresh).filter(|_| listing != Listing::Tools);
+        if let Some(item) = told.next()
+            && let Some(Finding { kind, path, evidence }) = item.findings.first()
+        {
+            let more = told.count();
+            tracing::warn!(server = %self.config.alias, name = %item.original, kind, path, evidence, more, "stands out in its description");
+        }
     }
 
     /// One list.

@@ -39,6 +39,9 @@ pub use rules::{check, compile, remembered};
 
 use blobs::Remembered;
 
+/// How often another process's word of a conversation is looked for.
+const FOLLOW: Duration = Duration::from_millis(200);
+
 /// How a gateway is started.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -290,11 +293,17 @@ impl Gateway {
         }
         let gate = Arc::clone(&self.gate);
         self.tasks.spawn(async move {
-            // A new label is kept before its call leaves; counts are kept here.
-            let mut tick = tokio::time::interval(Duration::from_secs(1));
-            loop {
+            // A new label is kept before its call leaves; counts are kept here, once a second.
+            let mut tick = tokio::time::interval(FOLLOW);
+            for n in 1_u64.. {
                 tick.tick().await;
-                gate.keep_conversations().await;
+                gate.follow_conversations().await;
+                if n % 5 == 0 {
+                    gate.keep_conversations().await;
+                }
+                if n % 300 == 0 {
+                    gate.conversations.forget(gate.clock.now_ms());
+                }
             }
         });
         self.tasks.spawn(rules::watch(Arc::clone(&self.gate)));

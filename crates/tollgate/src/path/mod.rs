@@ -20,7 +20,7 @@ use crate::call::{
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::{Config, Payloads};
-use crate::conversation::{Conversations, Here};
+use crate::conversation::{self, Conversations, Here};
 use crate::decide::{Decider, Denial, Permit, Ruling, Verdict};
 use crate::forward::{self, Flight, Forwarder, Landed, Parked, Step};
 use crate::record::{
@@ -29,7 +29,7 @@ use crate::record::{
 use crate::resolve::{self, Call, Scope, Target, Waiting};
 use crate::seal::Sealer;
 use crate::servers::{Question, Servers};
-use crate::store::ConversationStore;
+use crate::store::{ConversationStore, StoreError};
 use crate::transform::clean::{self as cleaning, Stream};
 use crate::transform::{self, Prepared};
 
@@ -182,14 +182,13 @@ impl Gate {
             Err(error) => return entry.close(refused_with(&error), Ending::Error(error)).await,
         };
         let means = transform::Means { config: &config, sealer: &self.sealer, now_ms: now };
-        let target = Arc::clone(call.target.label());
         let mut prepared = match transform::arguments(call, &means) {
             Ok(prepared) => prepared,
             Err(transform::Unprepared::Error(error)) => {
                 return entry.close(refused_with(&error), Ending::Error(error)).await;
             }
             Err(transform::Unprepared::Refused(refused)) => {
-                entry.facts_mut().tool = Some(target);
+                entry.facts_mut().tool = Some(Arc::clone(&refused.what));
                 return refuse(entry, Outcome::Refused, &refused, method).await;
             }
         };
@@ -273,21 +272,33 @@ impl Gate {
 
     /// Writes what conversations have touched since the last time.
     pub async fn keep_conversations(&self) {
+        let changed = self.conversations.take_changed();
+        if !changed.is_empty() {
+            self.exchange_conversations(changed).await;
+        }
+    }
+
+    /// Reads what other processes on the same state have written.
+    pub async fn follow_conversations(&self) {
+        if self.kept.is_written() {
+            self.exchange_conversations(Vec::new()).await;
+        }
+    }
+
+    async fn exchange_conversations(&self, changed: Vec<conversation::Change>) {
         let (conversations, kept) = (Arc::clone(&self.conversations), self.kept.clone());
-        let now = self.clock.now_ms();
-        let written = tokio::task::spawn_blocking(move || {
-            let changed = conversations.take_changed(now);
-            if changed.is_empty() {
-                return Ok(());
-            }
-            kept.save(&changed, now.saturating_sub(conversations.kept_ms()))
+        let forget_ms = self.clock.now_ms().saturating_sub(conversations.kept_ms());
+        let exchanged = tokio::task::spawn_blocking(move || {
+            let told = kept.exchange(&changed, conversations.idle_ms(), forget_ms)?;
+            conversations.absorb(told);
+            Ok::<_, StoreError>(())
         });
-        let told = match written.await {
+        let told = match exchanged.await {
             Ok(Ok(())) => return,
             Ok(Err(error)) => error.to_string(),
             Err(error) => error.to_string(),
         };
-        tracing::error!(error = %told, "conversations could not be kept: a restart would forget their labels");
+        tracing::error!(error = %told, "conversations could not be kept: a restart or another process would not know their labels");
     }
 
     /// The call at its server, until its last part. It takes the proof that the begin record is written.

@@ -21,9 +21,7 @@ mod posted;
 mod view;
 
 pub use answer::AnswerError;
-pub use asked::{
-    AnswerView, Asked, Bound, Change, Decision, Given, GrantView, QuestionView, Shown, Standing, Wish,
-};
+pub use asked::{AnswerView, Asked, Change, Decision, Given, GrantView, QuestionView, Shown, Standing, Wish};
 pub use posted::{No, Yes};
 pub(super) use view::moment;
 

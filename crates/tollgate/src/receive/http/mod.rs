@@ -19,6 +19,7 @@ mod accept;
 mod body;
 mod checks;
 mod events;
+mod full;
 mod io_guard;
 mod legacy;
 mod modern;
