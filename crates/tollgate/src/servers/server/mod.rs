@@ -235,7 +235,7 @@ impl Server {
     }
 
     /// What it said of itself; waits for a starting server.
-    pub(super) async fn introduction(&self) -> Result<Arc<Introduction>, Failure> {
+    pub async fn introduction(&self) -> Result<Arc<Introduction>, Failure> {
         Ok(Arc::clone(self.live().await?.introduction()))
     }
 
