@@ -172,7 +172,7 @@ pub(crate) fn all() -> Vec<Feature> {
         ),
         feature!(
             "Logging",
-            "Of two lines the one that is not below the agent's level, on its call. (A line on a pipe that agents share names no call: while several are on their way it is dropped.)",
+            "Of two lines the one that is not below the agent's level, on its call. (A line on a pipe that agents share names no call: of the calls that are on their way there, one at a time asks for lines.)",
             always,
             None,
             logs
@@ -534,12 +534,10 @@ async fn progress(cell: &Cell<'_>) -> Result<()> {
 }
 
 async fn logs(cell: &Cell<'_>) -> Result<()> {
-    // What can't be told to be one call's is dropped: on a shared pipe, while others' calls are on their way.
-    let shared = cell.to.is_modern() && cell.to.over == Transport::Stdio;
+    // On a shared pipe only one call at a time asks for lines: others' calls, which do so too, may be on their way there.
+    let tries = if cell.to.is_modern() && cell.to.over == Transport::Stdio { 40 } else { 1 };
     let mut seen = Vec::new();
-    // Each agent at its own pace, so that they are not on their way together for ever.
-    let pace = 10 + cell.from.alias().bytes().map(u64::from).sum::<u64>() % 41;
-    for _ in 0..if shared { 2_000 } else { 1 } {
+    for _ in 0..tries {
         let mut call = cell.call("levels", json!({}));
         call.reply(PATIENCE).await?.result()?;
         seen = call.take_notified();
@@ -550,7 +548,7 @@ async fn logs(cell: &Cell<'_>) -> Result<()> {
             .collect();
         match lines.as_slice() {
             [Some("error")] => return Ok(()),
-            [] if shared => tokio::time::sleep(Duration::from_millis(pace)).await,
+            [] => tokio::time::sleep(Duration::from_millis(50)).await,
             _ => break,
         }
     }
