@@ -70,6 +70,22 @@ impl Live {
         }
     }
 
+    /// Whether a call has to wait for [`Self::settled`].
+    pub(super) fn is_doubted(&self) -> bool {
+        match self {
+            Self::Http(http) => http.is_doubted(),
+            Self::Stdio(_) => false,
+        }
+    }
+
+    /// Waits for the verdict on a server that may have become another one.
+    pub(super) async fn settled(&self) {
+        match self {
+            Self::Http(http) => http.settled().await,
+            Self::Stdio(_) => {}
+        }
+    }
+
     /// Whether it is known to be lost, even if its supervisor has not come to that yet.
     pub(super) fn is_over(&self) -> bool {
         match self {

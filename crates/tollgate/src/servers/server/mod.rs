@@ -107,6 +107,9 @@ impl Server {
             return Err(self.unavailable("too many calls are in flight at it"));
         };
         let mut live = self.live().await?;
+        if live.is_doubted() {
+            Box::pin(live.settled()).await;
+        }
         if live.is_over() {
             live = self.next_live(&live).await?;
         }

@@ -8,7 +8,8 @@ use bytes::{Bytes, BytesMut};
 use http::Method as Verb;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::response::Parts;
-use tollgate_mcp::message::{self, Message, Outcome};
+use tollgate_mcp::error::INVALID_REQUEST;
+use tollgate_mcp::message::{self, Message, Outcome, Response};
 use tollgate_mcp::object::elements;
 use tollgate_mcp::sse;
 
@@ -246,7 +247,7 @@ impl Line {
             401 | 403 => {
                 let why = introduction::refused_credential(status);
                 if status == 401 {
-                    self.wire.doubt(&why);
+                    self.wire.refused_us(&why);
                 }
                 Err(self.wire.unavailable(why, false))
             }
@@ -304,11 +305,8 @@ impl Line {
         }
         self.wire.refuse();
         if refused {
-            let nobodys =
-                |message: &Message| matches!(message, Message::Response(response) if response.id.is_none());
-            if self.queue.iter().any(nobodys) {
-                // It did not even read the request: "not initialized", say, from a server that was stateless before.
-                self.wire.doubt(&format!("it answered HTTP {status} to no request in particular"));
+            if self.queue.iter().any(|message| self.is_foreign(status, message)) {
+                self.wire.doubt(&format!("it answered HTTP {status} as one of another era does"));
             }
             return Ok(());
         }
@@ -319,6 +317,21 @@ impl Line {
             self.wire.doubt(&why);
         }
         Err(self.wire.unavailable(why, false))
+    }
+
+    /// Whether a server of the other era refuses like this.
+    fn is_foreign(&self, status: u16, message: &Message) -> bool {
+        let Message::Response(Response { id, outcome: Outcome::Error(error) }) = message else {
+            return false;
+        };
+        match (id, &self.seat) {
+            // It did not even read the request: "not initialized", say, from a server that was stateless before.
+            (None, _) => true,
+            // In a session, errors come with HTTP 200.
+            (Some(_), Some(_)) => status == 400,
+            // Codes that 2026-07-28 has no use for.
+            (Some(_), None) => status == 400 && matches!(error.code, INVALID_REQUEST | -32019..=-32000),
+        }
     }
 
     /// Takes one message, or a batch (2025-03-26); false if it is neither.
