@@ -372,6 +372,12 @@ fn refuse(prepared: &Prepared, failure: &Failure) -> Refused {
         Failure::Timeout { server } => {
             Refused::new(Code::ServerTimeout, what, format!("server `{server}` did not answer in time"))
         }
+        Failure::NoRoom { .. } => {
+            let because = "it is large, and too many large ones are being read just now";
+            let mut refused = Refused::new(Code::ResultTooLarge, what, because);
+            refused.retry_after_ms = Some(1_000);
+            refused
+        }
         Failure::TooLarge { limit, .. } => {
             Refused::new(Code::ResultTooLarge, what, format!("the answer is larger than {limit} bytes"))
         }

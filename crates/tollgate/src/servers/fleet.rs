@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 use super::Context;
 use super::bulletin::Bulletin;
 use super::credential::Resolve;
+use super::held::{HELD_MAX, Held};
 use super::server::{Room, Server};
 use crate::clock::Clock;
 use crate::config;
@@ -20,6 +21,7 @@ pub struct Servers {
     clock: Clock,
     resolve: Arc<dyn Resolve>,
     guard: PathBuf,
+    held: Arc<Held>,
     runtime: Handle,
     running: ArcSwap<BTreeMap<Arc<str>, Arc<Server>>>,
     /// One change at a time; and those that still have to end.
@@ -43,6 +45,7 @@ impl Servers {
             clock,
             resolve,
             guard,
+            held: Arc::new(Held::new(HELD_MAX)),
             runtime: Handle::current(),
             running: ArcSwap::default(),
             retired: Mutex::default(),
@@ -79,6 +82,7 @@ impl Servers {
             resolve: Arc::clone(&self.resolve),
             guard: self.guard.clone(),
             bulletin: Bulletin::new(),
+            held: Arc::clone(&self.held),
         })
     }
 

@@ -2,6 +2,7 @@
 //! stays cancelled, and a call that its server answers at once is a task that is over. *Never* asks the agent the same question twice.
 
 use std::collections::{HashSet, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,9 +26,12 @@ use crate::receive::edge;
 const KEPT: Duration = Duration::from_mins(5);
 const KEPT_MAX: Duration = Duration::from_mins(10);
 
-/// The most finished tasks of one session, and the bytes of their results beyond the latest one.
+/// The most finished tasks of one session, and the bytes of all sessions' results.
 const FINISHED_MAX: usize = 32;
-const FINISHED_BYTES: usize = 16 * 1024 * 1024;
+const FINISHED_BYTES: usize = 64 * 1024 * 1024;
+
+/// The bytes of all sessions' finished results.
+static FINISHED: AtomicUsize = AtomicUsize::new(0);
 
 /// How many cancelled tasks, and how many questions, a session remembers.
 const REMEMBERED: usize = 1_000;
@@ -58,6 +62,24 @@ struct Finished {
     task: Object,
     result: Rope,
     until: Instant,
+    _room: Room,
+}
+
+/// Room for a finished result, until it is dropped.
+#[derive(Debug)]
+struct Room(usize);
+
+impl Room {
+    fn take(bytes: usize) -> Option<Self> {
+        let fits = |all: usize| all.checked_add(bytes).filter(|all| *all <= FINISHED_BYTES);
+        FINISHED.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).ok().map(|_| Self(bytes))
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        FINISHED.fetch_sub(self.0, Ordering::Relaxed);
+    }
 }
 
 impl Tasks {
@@ -88,14 +110,17 @@ impl Tasks {
         let now = Instant::now();
         let mut known = self.lock();
         known.finished.retain(|finished| finished.until > now);
-        known.finished.push_back(Finished { id, task: task.clone(), result, until: now + ttl });
-        let bytes =
-            |known: &Known| known.finished.iter().map(|finished| finished.result.len()).sum::<usize>();
-        while known.finished.len() > FINISHED_MAX
-            || (known.finished.len() > 1 && bytes(&known) > FINISHED_BYTES)
-        {
+        if known.finished.len() >= FINISHED_MAX {
             known.finished.pop_front();
         }
+        // The oldest of the same session give way; other sessions' do not.
+        let room = loop {
+            match Room::take(result.len()) {
+                Some(room) => break room,
+                None => known.finished.pop_front().map(drop)?,
+            }
+        };
+        known.finished.push_back(Finished { id, task: task.clone(), result, until: now + ttl, _room: room });
         Some(task)
     }
 
@@ -149,7 +174,7 @@ impl Core {
                 self.tasks.get().and_then(|tasks| tasks.finish(result, wish, now_ms))
             }
         };
-        let made = made.ok_or_else(|| RpcError::new(INTERNAL_ERROR, "the task could not be made"))?;
+        let made = made.ok_or_else(|| RpcError::new(INTERNAL_ERROR, "no room to keep the result of a task"))?;
         let mut task = made.edit();
         task.remove("_meta");
         let mut out = Rope::from("{\"task\":");

@@ -52,7 +52,7 @@ impl Http {
 async fn greet(wire: &Arc<Wire>) -> Result<(Arc<Sessions>, Introduction), String> {
     Sessions::open(wire).await.map_err(|failure| match failure {
         Failure::Unavailable { why, .. } => why,
-        Failure::Timeout { .. } | Failure::TooLarge { .. } => failure.to_string(),
+        Failure::Timeout { .. } | Failure::NoRoom { .. } | Failure::TooLarge { .. } => failure.to_string(),
     })
 }
 

@@ -13,6 +13,7 @@ use tollgate_mcp::revision::Era;
 use tollgate_mcp::rope::Rope;
 
 use super::bulletin::Bulletin;
+use super::held::Held;
 use super::introduction::Introduction;
 use super::params::{self, Stamp};
 use super::registry::Inbound;
@@ -63,6 +64,7 @@ pub(super) struct Wire {
     ids: AtomicU64,
     credentials: Vec<(HeaderName, HeaderValue)>,
     pub(super) bulletin: Arc<Bulletin>,
+    held: Arc<Held>,
     pub(super) clock: Clock,
     pub(super) timeout: config::Timeout,
     /// The configured URL.
@@ -90,6 +92,7 @@ impl Wire {
             ids: AtomicU64::new(1),
             credentials,
             bulletin: Arc::clone(&room.bulletin),
+            held: Arc::clone(&room.held),
             clock: room.clock.clone(),
             timeout: room.config.timeout,
             url: url.to_owned(),

@@ -246,7 +246,7 @@ impl Registry {
             Failure::Unavailable { server, why, sent: _ } => {
                 Failure::Unavailable { server, why, sent: false }
             }
-            Failure::Timeout { .. } | Failure::TooLarge { .. } => failure,
+            Failure::Timeout { .. } | Failure::NoRoom { .. } | Failure::TooLarge { .. } => failure,
         });
     }
 

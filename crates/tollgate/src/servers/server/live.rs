@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use super::super::bulletin::Bulletin;
 use super::super::carrier::Carrier;
 use super::super::credential::Resolve;
+use super::super::held::Held;
 use super::super::http::Http;
 use super::super::introduction::Introduction;
 use super::super::stdio::Stdio;
@@ -23,6 +24,8 @@ pub(in crate::servers) struct Room {
     pub(in crate::servers) resolve: Arc<dyn Resolve>,
     pub(in crate::servers) guard: PathBuf,
     pub(in crate::servers) bulletin: Arc<Bulletin>,
+    /// Of all servers.
+    pub(in crate::servers) held: Arc<Held>,
 }
 
 /// A server that has been introduced.

@@ -320,6 +320,47 @@ async fn a_result_over_the_limit_is_refused_while_it_streams() {
 }
 
 #[tokio::test]
+async fn unfinished_answers_share_one_budget() {
+    let fake = modern(|seen| {
+        let (mut reply, events) = Reply::stream();
+        if seen.body["params"]["name"] == "json" {
+            reply.head = vec![("content-type", "application/json".to_owned())];
+        }
+        let (id, small) = (seen.body["id"].clone(), seen.body["params"]["name"] == "small");
+        tokio::spawn(async move {
+            let start = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"content":[],"x":""#);
+            events.raw(&format!("data: {start}")).await;
+            // Ten megabytes that never end, or what is small and does.
+            for _ in 0..if small { 1 } else { 160 } {
+                events.raw(&"x".repeat(65_536)).await;
+            }
+            if small {
+                events.raw("\"}}\n\n").await;
+            } else {
+                events.0.closed().await;
+            }
+        });
+        reply
+    })
+    .await;
+    let server = start(http_transport(&fake.url), Timeout { call: Duration::from_secs(30), ..QUICK });
+    ready(&server).await;
+    let mut first = server.send(call("json", &client("{}"), "p")).await.expect("sent");
+    // The first is read as far as it goes; with another one it would be more than there is room for.
+    assert!(tokio::time::timeout(Duration::from_millis(700), first.next()).await.is_err());
+    for tool in ["json", "events"] {
+        let end = ask(&server, call(tool, &client("{}"), "p")).await;
+        assert!(matches!(end, Event::Failed(Failure::NoRoom { .. })), "{end:?}");
+    }
+    text(ask(&server, call("small", &client("{}"), "p")).await);
+    drop(first);
+    let mut next = server.send(call("events", &client("{}"), "p")).await.expect("sent");
+    assert!(tokio::time::timeout(Duration::from_millis(700), next.next()).await.is_err());
+    drop(next);
+    end(&server).await;
+}
+
+#[tokio::test]
 async fn a_dropped_modern_call_closes_its_stream() {
     let (tell, told) = std::sync::mpsc::channel::<Events>();
     let tell = std::sync::Mutex::new(tell);

@@ -68,6 +68,8 @@ pub(super) struct Line {
     pub(super) stage: Stage,
     pub(super) queue: VecDeque<Message>,
     read: usize,
+    /// What it holds of an unfinished answer, as far as that counts.
+    share: usize,
     last_event: Option<HeaderValue>,
     /// What the server said.
     retry: Option<Duration>,
@@ -82,6 +84,7 @@ pub(super) struct Line {
 
 impl Drop for Line {
     fn drop(&mut self) {
+        self.wire.held.give_back(&mut self.share);
         if let Some(seat) = &self.seat {
             seat.session.calls.leave(self.ask.id);
         }
@@ -98,6 +101,7 @@ impl Line {
             stage: Stage::Head,
             queue: VecDeque::new(),
             read: 0,
+            share: 0,
             last_event: None,
             retry: None,
             resumes: 0,
@@ -182,7 +186,8 @@ impl Line {
                             return Err(too_large(&self.wire));
                         }
                         decoder.feed(chunk);
-                        Ok(())
+                        let held = decoder.held();
+                        self.hold(held)
                     }
                     Ok(None) => {
                         self.ended("the stream ended without an answer")?;
@@ -271,14 +276,22 @@ impl Line {
         Ok(())
     }
 
-    fn within(&self) -> Result<(), Failure> {
-        if let Stage::Body { status, first, rest } = &self.stage {
-            let limit = if *status == 200 { RESULT_MAX } else { ERROR_MAX };
-            if first.len().max(rest.len()) > limit {
-                return Err(too_large(&self.wire));
-            }
+    fn within(&mut self) -> Result<(), Failure> {
+        let Stage::Body { status, first, rest } = &self.stage else { return Ok(()) };
+        let (limit, size) =
+            (if *status == 200 { RESULT_MAX } else { ERROR_MAX }, first.len().max(rest.len()));
+        if size > limit {
+            return Err(too_large(&self.wire));
         }
-        Ok(())
+        self.hold(size)
+    }
+
+    /// All unfinished answers together have a limit, too.
+    fn hold(&mut self, size: usize) -> Result<(), Failure> {
+        if self.wire.held.grow(&mut self.share, size) {
+            return Ok(());
+        }
+        Err(Failure::NoRoom { server: Arc::clone(&self.wire.alias) })
     }
 
     fn read_body(&mut self) -> Result<(), Failure> {
