@@ -174,7 +174,8 @@ impl Core {
                 self.tasks.get().and_then(|tasks| tasks.finish(result, wish, now_ms))
             }
         };
-        let made = made.ok_or_else(|| RpcError::new(INTERNAL_ERROR, "no room to keep the result of a task"))?;
+        let made =
+            made.ok_or_else(|| RpcError::new(INTERNAL_ERROR, "no room to keep the result of a task"))?;
         let mut task = made.edit();
         task.remove("_meta");
         let mut out = Rope::from("{\"task\":");
