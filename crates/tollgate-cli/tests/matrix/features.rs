@@ -535,7 +535,7 @@ async fn progress(cell: &Cell<'_>) -> Result<()> {
 
 async fn logs(cell: &Cell<'_>) -> Result<()> {
     // On a shared pipe only one call at a time asks for lines: others' calls, which do so too, may be on their way there.
-    let tries = if cell.to.is_modern() && cell.to.over == Transport::Stdio { 40 } else { 1 };
+    let tries = if cell.to.is_modern() && cell.to.over == Transport::Stdio { 300 } else { 1 };
     let mut seen = Vec::new();
     for _ in 0..tries {
         let mut call = cell.call("levels", json!({}));

@@ -142,10 +142,12 @@ impl Gateway {
             clock.now_ms(),
         );
 
+        let workers = options.listen.then(start_workers).transpose()?;
         let context = Context {
             clock: clock.clone(),
             vault: Vaulted::new(Arc::clone(&vault)),
             guard: options.guard.clone(),
+            hands: workers.as_ref().map(Workers::hands).unwrap_or_default(),
         };
         let approver = Approver::new(Arc::clone(&sealer), store.clone(), clock.clone())
             .map_err(|e| StartError::new("the inbox cannot be read", e))?;
@@ -162,11 +164,7 @@ impl Gateway {
             tasks_seen: TasksSeen::default(),
             counters: crate::metrics::Counters::default(),
             draining: watch::Sender::new(false),
-            info: Bytes::from(concat!(
-                "{\"name\":\"tollgate\",\"version\":\"",
-                env!("CARGO_PKG_VERSION"),
-                "\"}"
-            )),
+            info: Bytes::from_static(INFO.as_bytes()),
             config: arc_swap::ArcSwap::new(Arc::clone(&config)),
             clock: clock.clone(),
             keys: arc_swap::ArcSwap::from_pointee(keys),
@@ -186,7 +184,7 @@ impl Gateway {
             admin: None,
             stop_admin: watch::Sender::new(false),
             tasks: JoinSet::new(),
-            workers: None,
+            workers,
         };
         if options.listen {
             gateway.open(&config).await?;
@@ -217,11 +215,8 @@ impl Gateway {
         self.admin = Some(bound);
         let page = config.public_url.clone().unwrap_or_else(|| format!("http://{}", listener.local_addr()));
         self.gate.approver.set_page(page);
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let workers = Workers::start(workers::automatic(cores))
-            .map_err(|e| StartError::new("cannot start the threads that serve connections", e))?;
-        let server = listener.serve(Arc::clone(&self.gate), self.gate.clock.clone(), workers.hands());
-        self.workers = Some(workers);
+        let hands = self.workers.as_ref().map(Workers::hands).unwrap_or_default();
+        let server = listener.serve(Arc::clone(&self.gate), self.gate.clock.clone(), hands);
         let about = serde_json::json!({
             "pid": std::process::id(),
             "listen": server.local_addr().to_string(),
@@ -378,6 +373,23 @@ impl Gateway {
     pub fn vault(&self) -> &Arc<Vault> {
         &self.vault
     }
+}
+
+/// Our `serverInfo`.
+const INFO: &str = concat!("{\"name\":\"tollgate\",\"version\":\"", env!("CARGO_PKG_VERSION"), "\"}");
+
+fn start_workers() -> Result<Workers, StartError> {
+    keep_pages();
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    Workers::start(workers::automatic(cores))
+        .map_err(|e| StartError::new("cannot start the threads that serve connections", e))
+}
+
+/// Keeps glibc from giving the pages of each large result back, to fault them in again for the next one: it raises its thresholds for that
+/// (`M_MMAP_THRESHOLD`, `M_TRIM_THRESHOLD`, mallopt(3)) when a larger block is freed. None of its pages is touched.
+fn keep_pages() {
+    const LARGE: usize = 8 * 1024 * 1024;
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(LARGE)));
 }
 
 /// The file in the state directory that says where a running gateway listens.

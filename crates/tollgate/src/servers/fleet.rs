@@ -14,6 +14,7 @@ use super::held::{HELD_MAX, Held};
 use super::server::{Room, Server};
 use crate::clock::Clock;
 use crate::config;
+use crate::workers::Hands;
 
 /// All servers.
 #[derive(Debug)]
@@ -22,6 +23,7 @@ pub struct Servers {
     resolve: Arc<dyn Resolve>,
     guard: PathBuf,
     held: Arc<Held>,
+    hands: Hands,
     runtime: Handle,
     running: ArcSwap<BTreeMap<Arc<str>, Arc<Server>>>,
     /// One change at a time; and those that still have to end.
@@ -31,8 +33,8 @@ pub struct Servers {
 impl Servers {
     /// Starts a supervisor for each enabled server; returns at once. Must be called on the runtime.
     pub fn start(config: &config::Config, context: Context) -> Arc<Self> {
-        let Context { clock, vault, guard } = context;
-        Self::with(config, clock, Arc::new(vault), guard)
+        let Context { clock, vault, guard, hands } = context;
+        Self::with(config, clock, Arc::new(vault), guard, hands)
     }
 
     pub(super) fn with(
@@ -40,12 +42,14 @@ impl Servers {
         clock: Clock,
         resolve: Arc<dyn Resolve>,
         guard: PathBuf,
+        hands: Hands,
     ) -> Arc<Self> {
         let servers = Arc::new(Self {
             clock,
             resolve,
             guard,
             held: Arc::new(Held::new(HELD_MAX)),
+            hands,
             runtime: Handle::current(),
             running: ArcSwap::default(),
             retired: Mutex::default(),
@@ -81,6 +85,7 @@ impl Servers {
             clock: self.clock.clone(),
             resolve: Arc::clone(&self.resolve),
             guard: self.guard.clone(),
+            hands: self.hands.clone(),
             bulletin: Bulletin::new(),
             held: Arc::clone(&self.held),
         })

@@ -20,7 +20,7 @@ const FOR_QUESTIONS: usize = 8;
 /// Of those, kept free for the answer.
 const FOR_THE_ANSWER: usize = 2;
 /// How long a server may still speak of a call that was given up.
-const LATE: Duration = Duration::from_secs(5);
+const LATE: Duration = Duration::from_secs(1);
 /// How many questions may wait for a call to be attached to.
 const HELD_MAX: usize = 4;
 

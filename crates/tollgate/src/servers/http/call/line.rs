@@ -4,11 +4,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::Method as Verb;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::response::Parts;
 use tollgate_mcp::error::INVALID_REQUEST;
+use tollgate_mcp::gather::{Gather, Glance};
 use tollgate_mcp::message::{self, Message, Outcome, Response};
 use tollgate_mcp::object::elements;
 use tollgate_mcp::sse;
@@ -37,7 +38,7 @@ pub(super) enum Stage {
     /// Waiting for the head.
     Head,
     /// Reading a body that is one message; `status` is not 200 for an error's.
-    Body { status: u16, first: Bytes, rest: BytesMut },
+    Body { status: u16, text: Gather },
     /// Reading events.
     Events(Box<sse::Decoder>),
     /// The stream broke; it can be taken up again then.
@@ -149,26 +150,21 @@ impl Line {
                 let parts = head.map_err(|broken| self.wire.broken(broken))?;
                 self.judge(&parts)
             }
-            Stage::Body { first, rest, .. } => {
+            Stage::Body { status, text } => {
                 let chunk = match &mut self.flight {
                     Some(flight) => flight.chunk().await,
                     None => Ok(None),
                 };
-                match chunk.map_err(|broken| self.wire.broken(broken))? {
-                    Some(chunk) if first.is_empty() => *first = chunk,
-                    Some(chunk) => {
-                        if rest.is_empty() {
-                            // Known lengths are reserved at once: growing would copy what is there again and again.
-                            let length = self.flight.as_ref().and_then(Flight::length);
-                            let left = length.and_then(|l| usize::try_from(l).ok()).unwrap_or(64 * 1024);
-                            rest.reserve(first.len().saturating_add(chunk.len()).saturating_add(left));
-                            rest.extend_from_slice(first);
-                        }
-                        rest.extend_from_slice(&chunk);
-                    }
-                    None => return self.read_body(),
+                let Some(chunk) = chunk.map_err(|broken| self.wire.broken(broken))? else {
+                    return self.read_body();
+                };
+                let limit = if *status == 200 { RESULT_MAX } else { ERROR_MAX };
+                if text.len().saturating_add(chunk.len()) > limit {
+                    return Err(too_large(&self.wire));
                 }
-                self.within()
+                text.push(chunk, self.flight.as_ref().and_then(Flight::length));
+                let held = text.len();
+                self.hold(held)
             }
             Stage::Events(decoder) => {
                 if let Some(event) = decoder.next().map_err(|_| too_large(&self.wire))? {
@@ -272,18 +268,8 @@ impl Line {
         if length.is_some_and(|length| length > limit as u64) {
             return Err(too_large(&self.wire));
         }
-        self.stage = Stage::Body { status, first: Bytes::new(), rest: BytesMut::new() };
+        self.stage = Stage::Body { status, text: Gather::default() };
         Ok(())
-    }
-
-    fn within(&mut self) -> Result<(), Failure> {
-        let Stage::Body { status, first, rest } = &self.stage else { return Ok(()) };
-        let (limit, size) =
-            (if *status == 200 { RESULT_MAX } else { ERROR_MAX }, first.len().max(rest.len()));
-        if size > limit {
-            return Err(too_large(&self.wire));
-        }
-        self.hold(size)
     }
 
     /// All unfinished answers together have a limit, too.
@@ -296,9 +282,8 @@ impl Line {
 
     fn read_body(&mut self) -> Result<(), Failure> {
         self.flight = None;
-        let (status, text) = match std::mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Body { status, first, rest } if rest.is_empty() => (status, first),
-            Stage::Body { status, rest, .. } => (status, rest.freeze()),
+        let (status, (text, seen)) = match std::mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Body { status, text } => (status, text.finish()),
             Stage::Head
             | Stage::Events(_)
             | Stage::Resume(_)
@@ -308,7 +293,7 @@ impl Line {
                 return Ok(());
             }
         };
-        let read = self.take(&text);
+        let read = self.take(&text, seen);
         let refused = self.queue.iter().any(|message| {
             matches!(message, Message::Response(response) if matches!(response.outcome, Outcome::Error(_)))
         });
@@ -348,20 +333,20 @@ impl Line {
     }
 
     /// Takes one message, or a batch (2025-03-26); false if it is neither.
-    fn take(&mut self, text: &Bytes) -> bool {
+    fn take(&mut self, text: &Bytes, seen: Glance) -> bool {
         if !message::is_batch(text) {
-            return self.take_one(text);
+            return self.take_one(text, seen);
         }
         let texts = elements(text).unwrap_or_default();
         let mut all = !texts.is_empty();
         for text in &texts {
-            all &= self.take_one(text);
+            all &= self.take_one(text, seen);
         }
         all
     }
 
-    fn take_one(&mut self, text: &Bytes) -> bool {
-        match message::read_server(text) {
+    fn take_one(&mut self, text: &Bytes, seen: Glance) -> bool {
+        match message::read_gathered(text, seen) {
             Ok(message) => {
                 self.queue.push_back(message);
                 true
@@ -380,7 +365,7 @@ impl Line {
         }
         // An event without data only primes the stream for being taken up again.
         let ours = event.event.as_deref().is_none_or(|name| name == "message");
-        if ours && !event.data.is_empty() && !self.take(&event.data) {
+        if ours && !event.data.is_empty() && !self.take(&event.data, Glance::of(&event.data)) {
             tracing::warn!(server = %self.wire.alias, "an event that is not a JSON-RPC message is ignored");
         }
     }
