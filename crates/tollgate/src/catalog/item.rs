@@ -7,7 +7,7 @@ use tollgate_mcp::header::{ParamHeader, param_headers, without_marks};
 use tollgate_mcp::name;
 use tollgate_mcp::object::Object;
 use tollgate_mcp::rope::Rope;
-use tollgate_mcp::translate::list_item_uris;
+use tollgate_mcp::translate::{TaskSupport, list_item_uris};
 use tollgate_mcp::uri;
 use tollgate_policy::hidden::{Hidden, clean_json};
 use tollgate_policy::{Flags, Hints, Shape};
@@ -56,8 +56,8 @@ pub struct Item {
     pub marks: Arc<[ParamHeader]>,
     /// What its schema says of its arguments, once a rule reads them.
     shape: OnceLock<Option<Arc<Shape>>>,
-    /// It can only be called as a task (2025-11-25, `execution.taskSupport`).
-    pub task: bool,
+    /// Whether it can be called as a task, by its definition.
+    pub task: TaskSupport,
     /// As the server sent it.
     text: Object,
     /// Its schema without marks, where they are invalid: an agent would have to leave the tool out.
@@ -135,7 +135,10 @@ impl Item {
             held: false,
             marks,
             shape: OnceLock::new(),
-            task: listing == Listing::Tools && wants_task(&object),
+            task: match listing {
+                Listing::Tools => TaskSupport::of_tool(&object),
+                Listing::Prompts | Listing::Resources | Listing::Templates => TaskSupport::Forbidden,
+            },
             text: object,
             schema,
             description: overridden.and_then(|o| o.description.clone()),
@@ -216,11 +219,6 @@ fn marked(labels: &[Arc<str>], findings: &[Finding]) -> Vec<Arc<str>> {
         }
     }
     marked
-}
-
-fn wants_task(object: &Object) -> bool {
-    let execution = object.object("execution");
-    execution.is_some_and(|execution| execution.string("taskSupport").as_deref() == Some("required"))
 }
 
 fn read_flags(object: &Object, name: &str, overridden: Option<&config::Override>) -> Flags {

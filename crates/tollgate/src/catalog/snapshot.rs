@@ -9,6 +9,7 @@ use bytes::Bytes;
 use tollgate_mcp::name::glob;
 use tollgate_mcp::object::{Object, elements};
 use tollgate_mcp::revision::Era;
+use tollgate_mcp::translate::TaskSupport;
 
 use crate::config::{self, Config, Transport};
 use crate::servers::{Introduction, Listing};
@@ -412,6 +413,17 @@ impl Snapshot {
     /// The one server that lists this original URI; `None` if none or several do.
     pub fn owner(&self, uri: &str) -> Option<&Arc<str>> {
         self.owners.get(uri)?.as_ref()
+    }
+
+    /// Whether a tool can be called as a task: where its server makes any, as its definition says; a server of 2026-07-28 makes one of
+    /// any call as it likes.
+    pub fn task_support(&self, item: &Item) -> TaskSupport {
+        let of = self.introductions().find(|(server, _)| **server == item.server);
+        match of.and_then(|(_, introduction)| introduction.tasks()) {
+            Some(Era::Legacy) => item.task,
+            Some(Era::Modern) => TaskSupport::Optional,
+            None => TaskSupport::Forbidden,
+        }
     }
 
     /// What each server said of itself, by alias.

@@ -18,7 +18,7 @@ use crate::config::{Config, Severity};
 use crate::conversation::Conversations;
 use crate::decide::Decider;
 use crate::forward::Forwarder;
-use crate::path::{EndedTasks, Gate};
+use crate::path::{Gate, TasksSeen};
 use crate::receive;
 use crate::record::Ledger;
 use crate::record::index::Indexer;
@@ -164,7 +164,7 @@ impl Gateway {
             decider: Decider::new(Arc::new(policy), Arc::clone(&config.digest)),
             approver,
             forwarder: Forwarder::new(Arc::clone(&servers), Arc::clone(&sealer), clock.clone()),
-            ended_tasks: EndedTasks::default(),
+            tasks_seen: TasksSeen::default(),
             counters: crate::metrics::Counters::default(),
             draining: watch::Sender::new(false),
             info: Bytes::from_static(INFO.as_bytes()),
@@ -282,6 +282,7 @@ impl Gateway {
             let mut tick = tokio::time::interval(Duration::from_secs(1));
             loop {
                 tick.tick().await;
+                gate.forwarder.streams.expire(gate.clock.now_ms());
                 for parked in gate.forwarder.parking.expired(gate.clock.now_ms()) {
                     gate.abandon(parked);
                 }

@@ -39,6 +39,9 @@ mod discover;
 mod list;
 mod listen;
 mod refresh;
+mod task;
+
+pub use task::TasksSeen;
 
 /// Everything a walk needs. Swapped parts are immutable snapshots: no walk waits for a reload.
 #[derive(Debug)]
@@ -67,8 +70,8 @@ pub struct Gate {
     pub forwarder: Forwarder,
     /// The ledger.
     pub ledger: Ledger,
-    /// Which tasks' ends are recorded.
-    pub ended_tasks: EndedTasks,
+    /// Which tasks' ends and questions are recorded.
+    pub tasks_seen: TasksSeen,
     /// What is counted beside the ledger.
     pub counters: crate::metrics::Counters,
     /// True once the gateway drains.
@@ -77,26 +80,6 @@ pub struct Gate {
     pub info: Bytes,
     /// When the gateway started.
     pub started: Instant,
-}
-
-/// The tasks whose end was seen, the latest ones.
-#[derive(Debug, Default)]
-pub struct EndedTasks(std::sync::Mutex<std::collections::VecDeque<String>>);
-
-impl EndedTasks {
-    const KEPT: usize = 10_000;
-
-    fn first(&self, task: &str) -> bool {
-        let mut seen = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if seen.iter().any(|t| t == task) {
-            return false;
-        }
-        if seen.len() >= Self::KEPT {
-            seen.pop_front();
-        }
-        seen.push_back(task.to_owned());
-        true
-    }
 }
 
 /// After so long the gateway counts as ready whatever its servers do.
@@ -130,6 +113,10 @@ impl Handle for Gate {
             return Outgoing::new(Box::pin(gate.listen(arrival, cancel, out)), parts);
         }
         Outgoing::new(Box::pin(gate.walk(arrival, cancel, out)), parts)
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.clock.now_ms()
     }
 
     fn server_info(&self) -> Bytes {
@@ -314,6 +301,20 @@ impl Gate {
         if let Some(Waiting::Parked { .. }) = permit.prepared().call.state.as_ref().map(|s| &s.waiting) {
             self.end_park(&entry.facts().interaction(), ParkEnd::Resumed);
         }
+        let permit = match &permit.prepared().call.target {
+            Target::Task { .. } => match Box::pin(self.translated_task(entry, permit, method, &cancel)).await
+            {
+                Ok(reply) => return reply,
+                Err(theirs) => {
+                    let permit;
+                    (entry, permit) = *theirs;
+                    permit
+                }
+            },
+            Target::Tool(..) | Target::Prompt(..) | Target::Resource { .. } | Target::Completion { .. } => {
+                permit
+            }
+        };
         let sent_at = self.clock.instant();
         let mut cancelled = pin!(cancel.fired());
         let flight = tokio::select! {
@@ -376,13 +377,7 @@ impl Gate {
                             }
                         }
                     }
-                    let arrival = &landed.call.call.arrival;
-                    let error = translate::error(error, method, landed.revision, arrival.client.revision);
-                    let (error, taken) = self.cleaner(&landed.call).error(error);
-                    clean::note(&mut entry, Where::Result, taken);
-                    let error = transform::error(&landed.server, &arrival.endpoint, error);
-                    let close = Close::with(Outcome::Failed, error.code.to_string(), error.message.clone());
-                    return entry.close(close, Ending::Error(error)).await;
+                    return self.failed(entry, &landed, method, error).await;
                 }
                 Step::Failed(refused) => {
                     let outcome = if refused.code == Code::ResultTooLarge {
@@ -394,6 +389,17 @@ impl Gate {
                 }
             }
         }
+    }
+
+    /// The server's own error, in the agent's codes and cleaned.
+    async fn failed(&self, mut entry: Entry, landed: &Landed, method: Method, error: RpcError) -> Reply {
+        let arrival = &landed.call.call.arrival;
+        let error = translate::error(error, method, landed.revision, arrival.client.revision);
+        let (error, taken) = self.cleaner(&landed.call).error(error);
+        clean::note(&mut entry, Where::Result, taken);
+        let error = transform::error(&landed.server, &arrival.endpoint, error);
+        let close = Close::with(Outcome::Failed, error.code.to_string(), error.message.clone());
+        entry.close(close, Ending::Error(error)).await
     }
 
     /// A legacy server asks: each question is decided and recorded. What may not be asked is withdrawn at once.
@@ -483,6 +489,9 @@ impl Gate {
         if answer.kind == ResultType::InputRequired {
             return Box::pin(self.relay_question(entry, &landed, method, &answer)).await;
         }
+        if method == Method::TasksGet {
+            return Box::pin(self.looked(entry, &landed, answer)).await;
+        }
         let (outcome, error) = match answer.kind {
             ResultType::Task => (Outcome::Accepted, None),
             ResultType::Complete
@@ -511,21 +520,7 @@ impl Gate {
             Some(error) => Close::with(outcome, "tool_error", error),
             None => Close::of(outcome),
         };
-        // A poll of a task that goes on, or whose end was recorded, leaves no entry.
-        if method == Method::TasksGet && !self.ends_task(&call.target, &answer) {
-            return match entry.unrecorded(Ending::Answer(answer)) {
-                Ok(reply) => reply,
-                Err(error) => self.begin(arrival).close(Close::of(Outcome::Ok), *error.ending).await,
-            };
-        }
         entry.close(close, Ending::Answer(answer)).await
-    }
-
-    /// Whether this is the first answer that says a task has ended.
-    fn ends_task(&self, target: &Target, answer: &Answer) -> bool {
-        let terminal =
-            matches!(answer.object.string("status").as_deref(), Some("completed" | "failed" | "cancelled"));
-        terminal && self.ended_tasks.first(&format!("{}/{}", target.server(), target.original()))
     }
 
     /// A modern server asks: each question is decided and recorded. One that may not be asked ends the call, since the revision has

@@ -26,6 +26,7 @@ mod modern;
 mod reply;
 mod route;
 mod sse;
+mod standing;
 
 #[cfg(test)]
 mod tests;

@@ -166,7 +166,7 @@ pub(super) fn get<H: Handle>(gate: &Arc<Gate<H>>, door: &Door<'_>) -> Response<B
     let Some(place) = place else { return route::no_session() };
     listen::lists(&session.core, true);
     start(gate, &session, &door.caller);
-    reply::events(Reading { session, place }, gate.settings.limits.keep_alive)
+    reply::standing(Reading { session, place }, gate.settings.limits.keep_alive)
 }
 
 /// Starts the session's listener, once.

@@ -63,7 +63,7 @@ fn open<H: Handle>(gate: &Arc<Gate<H>>, door: &Door<'_>, path: &str) -> Response
     gate.handle.count("sse");
     let first = format!("event: endpoint\ndata: {path}?session={}\n\n", session.id());
     let reading = Reading { first: Some(Bytes::from(first).into()), messages, session };
-    reply::events(reading, gate.settings.limits.keep_alive)
+    reply::standing(reading, gate.settings.limits.keep_alive)
 }
 
 /// A stream being read: while it is, its session lives.
