@@ -11,7 +11,7 @@ use crate::call::{Caller, Code, Refused};
 use crate::catalog::{Item, Snapshot, digest_of};
 use crate::resolve::{Approved, Call, Target};
 use crate::servers::Listing;
-use crate::transform::Prepared;
+use crate::transform::{self, Prepared};
 
 mod evidence;
 mod permit;
@@ -168,6 +168,14 @@ impl Decider {
         {
             let what = Arc::clone(&item.label);
             let refused = Refused::new(Code::ToolQuarantined, what, "its definition is not the accepted one");
+            return Verdict::Deny(Denial { prepared, refused, hidden: false }, ruling);
+        }
+        // Before anyone is asked; and who may not call it needs no reason.
+        if let Target::Tool(_, item) = &prepared.call.target
+            && item.stated.is_some()
+            && !matches!(judged.outcome, Outcome::Deny(_))
+            && let Some(refused) = transform::unreasoned(item, prepared.reason.as_deref())
+        {
             return Verdict::Deny(Denial { prepared, refused, hidden: false }, ruling);
         }
         // An approval of an earlier round stands for later rounds of the same call, under the same policy.

@@ -33,6 +33,7 @@ mod blobs;
 pub(crate) mod herald;
 mod keys;
 mod rules;
+mod stated;
 
 pub use blobs::Blobs;
 pub use rules::{check, compile, remembered};
