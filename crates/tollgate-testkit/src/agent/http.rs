@@ -180,6 +180,7 @@ impl Agent {
             let key = match method {
                 "tools/call" | "prompts/get" => "name",
                 "resources/read" => "uri",
+                "tasks/get" | "tasks/update" | "tasks/cancel" => "taskId",
                 _ => "",
             };
             if let Some(name) = message.get("params").and_then(|params| params.text(key)) {

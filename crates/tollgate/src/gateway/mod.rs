@@ -18,7 +18,7 @@ use crate::config::{Config, Severity};
 use crate::conversation::Conversations;
 use crate::decide::Decider;
 use crate::forward::Forwarder;
-use crate::path::{EndedTasks, Gate};
+use crate::path::{EndedTasks, Gate, HeldTasks};
 use crate::receive;
 use crate::record::Ledger;
 use crate::record::index::Indexer;
@@ -161,13 +161,10 @@ impl Gateway {
             approver,
             forwarder: Forwarder::new(Arc::clone(&servers), Arc::clone(&sealer), clock.clone()),
             ended_tasks: EndedTasks::default(),
+            held: HeldTasks::new(tokio::runtime::Handle::current()),
             counters: crate::metrics::Counters::default(),
             draining: watch::Sender::new(false),
-            info: Bytes::from(concat!(
-                "{\"name\":\"tollgate\",\"version\":\"",
-                env!("CARGO_PKG_VERSION"),
-                "\"}"
-            )),
+            info: Bytes::from_static(INFO.as_bytes()),
             config: arc_swap::ArcSwap::new(Arc::clone(&config)),
             clock: clock.clone(),
             keys: arc_swap::ArcSwap::from_pointee(keys),
@@ -288,6 +285,7 @@ impl Gateway {
                 for parked in gate.forwarder.parking.expired(gate.clock.now_ms()) {
                     gate.abandon(parked);
                 }
+                gate.held.prune(gate.clock.now_ms());
             }
         });
         self.tasks.spawn(Arc::clone(&self.gate.approver.inbox).follow());
@@ -345,10 +343,16 @@ impl Gateway {
     pub async fn drain(mut self) -> bool {
         let config = self.gate.config.load_full();
         self.gate.draining.send_replace(true);
-        let finished = match self.agents.take() {
-            Some(agents) => agents.drain(config.drain).await,
-            None => true,
+        let agents = self.agents.take();
+        let connections = async {
+            match agents {
+                Some(agents) => agents.drain(config.drain).await,
+                None => true,
+            }
         };
+        // Tasks' calls have no connection.
+        let (finished, idle) = tokio::join!(connections, self.gate.held.idle(config.drain));
+        let finished = finished && idle;
         self.close(&config).await;
         finished
     }
@@ -379,6 +383,8 @@ impl Gateway {
         &self.vault
     }
 }
+
+const INFO: &str = concat!("{\"name\":\"tollgate\",\"version\":\"", env!("CARGO_PKG_VERSION"), "\"}");
 
 /// The file in the state directory that says where a running gateway listens.
 pub const ABOUT: &str = "gateway.json";
