@@ -346,8 +346,8 @@ section! {
     Fact {
         /// A glob over `server/tool`.
         of: String,
-        /// JSONPath to the values, as in `$.to[*]`.
-        path: String,
+        /// JSONPath to the values, as in `$.to[*]`, or several: then the values of all of them together.
+        path: OneOrMany,
         /// Some value matches this regular expression.
         any: String,
         /// Some value does not match this one.
