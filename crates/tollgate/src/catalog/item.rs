@@ -110,7 +110,8 @@ impl Item {
                 (read_flags(&object, &original, overridden), read_marks(&object, strict_marks)?)
             }
             Listing::Prompts | Listing::Resources | Listing::Templates => {
-                (Flags::default(), (Arc::default(), None))
+                // No definition of theirs is held.
+                (Flags { pinned: true, ..Flags::default() }, (Arc::default(), None))
             }
         };
         let own = overridden.map(|o| o.labels.as_slice()).unwrap_or_default();

@@ -500,8 +500,16 @@ fn what(item: &Item) -> policy::Target<'_> {
 /// The same with the labels of the server that a resource is of.
 fn what_in(call: &Call) -> policy::Target<'_> {
     match &call.target {
-        Target::Resource { server, .. } | Target::Completion { server, .. } | Target::Task { server, .. } => {
+        Target::Resource { server, .. } | Target::Completion { server, .. } => {
             policy::Target { labels: call.snapshot.labels_of(server), ..what_of(&call.target) }
+        }
+        // Its polls are judged as its tool.
+        Target::Task { server, label, .. } => {
+            let tool = label.split_once('/').and_then(|(_, tool)| call.snapshot.own_tool(server, tool));
+            match tool {
+                Some((_, item)) => what(item),
+                None => policy::Target { labels: call.snapshot.labels_of(server), ..what_of(&call.target) },
+            }
         }
         Target::Tool(..) | Target::Prompt(..) => what_of(&call.target),
     }
@@ -523,5 +531,6 @@ fn what_of(target: &Target) -> policy::Target<'_> {
 }
 
 fn plain<'a>(server: &'a str, name: &'a str, kind: policy::Kind) -> policy::Target<'a> {
-    policy::Target { server, name, kind, flags: Flags::default(), labels: &[] }
+    // What has no definition has none to accept.
+    policy::Target { server, name, kind, flags: Flags { pinned: true, ..Flags::default() }, labels: &[] }
 }

@@ -142,6 +142,9 @@ pub fn explain(
     if let Some(refused) = unreasoned.filter(|_| matches!(verdict, "allow" | "ask")) {
         (verdict, because) = ("invalid", refused.because);
     }
+    if item.held && verdict != "deny" {
+        (verdict, because) = ("deny", Some(Arc::from("its definition is not the accepted one")));
+    }
     Explained {
         agent: caller.agent.to_string(),
         tool: item.label.to_string(),
