@@ -78,3 +78,37 @@ async fn a_token_works_for_its_caller_and_for_nobody_else() -> Result<()> {
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn a_large_result_is_looked_through_wherever_its_chunks_end() -> Result<()> {
+    for kind in [Kind::parse("modern-http").unwrap(), Kind::parse("legacy-http").unwrap()] {
+        let filler = "0123456789 lines\n".repeat(20_000);
+        // Terminal escapes are `\u` escapes in JSON, the others raw UTF-8.
+        let hides = [("early", format!("\u{1b}[31m{filler}")), ("late", format!("{filler}\u{1b}[31m"))];
+        let raw = [("first", format!("\u{200b}{filler}")), ("last", format!("{filler}ü\u{200b}"))];
+        let tools: Vec<String> = hides
+            .iter()
+            .chain(&raw)
+            .map(|(name, says)| {
+                format!(
+                    r#"{{"name":"{name}","like":"echo","says":{}}}"#,
+                    serde_json::to_string(says).unwrap()
+                )
+            })
+            .collect();
+        let docs = Server::start(kind, script(&format!(r#"{{"tools":[{}]}}"#, tools.join(",")))?).await?;
+        let config =
+            format!(r#"{{"servers":{{"docs":{{"url":"{}"}}}},"policy":{{"default":"allow"}}}}"#, docs.url());
+        let mut gateway =
+            Running::start(std::path::Path::new(env!("CARGO_BIN_EXE_tollgate")), Json::parse(&config)?, &[])
+                .await?;
+        gateway.ready(PATIENCE).await?;
+        let agent = Agent::http(&gateway.url("/mcp"), Setup::modern()).await?;
+        for name in ["docs_early", "docs_late", "docs_first"] {
+            assert!(texts(&agent, name, "{}").await? == filler, "{name} is not what it says");
+        }
+        assert!(texts(&agent, "docs_last", "{}").await? == format!("{filler}ü"));
+        gateway.stop(PATIENCE).await?;
+    }
+    Ok(())
+}

@@ -14,6 +14,9 @@ pub mod error;
 /// Bytes in pieces: what leaves without being copied together.
 pub mod rope;
 
+/// A text that comes in chunks, put together and looked at on the way.
+pub mod gather;
+
 /// The strict reader of requests: refuses whatever two parsers could read differently.
 pub mod strict;
 

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::{Id, Message, NotAMessage, Notification, Outcome, Request, Response, is_batch};
 use crate::error::{INVALID_REQUEST, PARSE_ERROR, RpcError};
+use crate::gather::Glance;
 use crate::object::{Object, Placed, unquote};
 use crate::strict::{self, Fault};
 
@@ -18,7 +19,7 @@ pub fn read(text: &Bytes, depth: usize) -> Result<Message, NotAMessage> {
     if is_batch(text) {
         return Err(NotAMessage::without_id(INVALID_REQUEST, "an array is not a message"));
     }
-    match Object::scan_and(text.clone(), INNER) {
+    match Object::scan_and(text.clone(), INNER, false) {
         Ok(scanned) => Envelope::new(scanned, false).message(),
         Err(_) => Err(NotAMessage::without_id(INVALID_REQUEST, "a message is a JSON object")),
     }
@@ -27,11 +28,18 @@ pub fn read(text: &Bytes, depth: usize) -> Result<Message, NotAMessage> {
 /// Reads one message from a server: UTF-8 and the envelope; params and results stay opaque. Duplicate envelope keys are refused.
 /// `params: null` counts as absent.
 pub fn read_server(text: &Bytes) -> Result<Message, NotAMessage> {
-    if let Err(error) = simdutf8::compat::from_utf8(text) {
+    read_gathered(text, Glance::of(text))
+}
+
+/// The same for a text that was looked at while it came: `seen` is what there is in it.
+pub fn read_gathered(text: &Bytes, seen: Glance) -> Result<Message, NotAMessage> {
+    if !seen.ascii
+        && let Err(error) = simdutf8::compat::from_utf8(text)
+    {
         let fault = Fault::Utf8 { at: error.valid_up_to() };
         return Err(NotAMessage::without_id(PARSE_ERROR, fault.to_string()));
     }
-    let scanned = Object::scan_and(text.clone(), INNER)
+    let scanned = Object::scan_and(text.clone(), INNER, seen.is_plain())
         .map_err(|broken| NotAMessage::without_id(PARSE_ERROR, broken.to_string()))?;
     if scanned.0.has_duplicates() {
         return Err(NotAMessage::without_id(INVALID_REQUEST, "a duplicate key in the envelope"));

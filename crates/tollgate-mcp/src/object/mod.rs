@@ -25,6 +25,8 @@ pub(crate) mod tests;
 pub struct Object {
     text: Bytes,
     members: Vec<Member>,
+    /// It is known to be plain: [`crate::gather::Glance::is_plain`].
+    plain: bool,
 }
 
 /// One member: spans into the object's text.
@@ -51,22 +53,32 @@ impl Object {
     /// `get`; `has_duplicates` tells.
     pub fn scan(text: Bytes) -> Result<Self, Broken> {
         let members = scan::members(&text)?;
-        Ok(Self { text, members })
+        Ok(Self { text, members, plain: false })
     }
 
-    /// The same; and if one of `keys` holds an object, that one, scanned in the same pass, with its place.
-    pub(crate) fn scan_and(text: Bytes, keys: &[&str]) -> Result<(Self, Option<Placed>), Broken> {
+    /// The same; and if one of `keys` holds an object, that one, scanned in the same pass, with its place. Both are known to be as `plain`
+    /// as the text.
+    pub(crate) fn scan_and(
+        text: Bytes,
+        keys: &[&str],
+        plain: bool,
+    ) -> Result<(Self, Option<Placed>), Broken> {
         let (members, inner) = scan::members_and(&text, keys)?;
         let inner = inner.map(|inner| Placed {
-            object: Self { text: text.slice(inner.span.clone()), members: inner.members },
+            object: Self { text: text.slice(inner.span.clone()), members: inner.members, plain },
             span: inner.span,
         });
-        Ok((Self { text, members }, inner))
+        Ok((Self { text, members, plain }, inner))
     }
 
     /// `{}`.
     pub fn empty() -> Self {
-        Self { text: Bytes::from_static(b"{}"), members: Vec::new() }
+        Self { text: Bytes::from_static(b"{}"), members: Vec::new(), plain: true }
+    }
+
+    /// Whether it was seen to be plain when it came: [`crate::gather::Glance::is_plain`]. A no may only mean that nobody looked.
+    pub fn is_plain(&self) -> bool {
+        self.plain
     }
 
     /// The whole text.

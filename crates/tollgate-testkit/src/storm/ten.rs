@@ -179,7 +179,11 @@ async fn compare(
     hold(redirected == 0, || "a redirect was followed".to_owned())?;
     marked(among).await?;
 
-    let (mut calm, mut stormy) = (Vec::new(), Vec::new());
+    // The bad servers as they are; then called all the time, too.
+    let (quiet, beside) = in_turns(setting, alone, among).await?;
+    hold(beside < quiet * 2 + Duration::from_millis(50), || {
+        format!("p99 {beside:?} among bad servers that nobody calls, {quiet:?} alone")
+    })?;
     let poked = AtomicU64::new(0);
     let background = async {
         let all = outcomes.map(|(server, _)| poke(among, server, &poked));
@@ -187,20 +191,10 @@ async fn compare(
         let ended = tokio::join!(a, b, c, d);
         ended.0.and(ended.1).and(ended.2).and(ended.3)
     };
-    let timed = async {
-        let (mut one, mut other) = (Conn::open(&listener(alone)).await?, Conn::open(&listener(among)).await?);
-        // In turns, so that both meet the same machine.
-        for _ in 0..setting.scale.calls / 20 {
-            time(&mut one, 20, &mut calm).await?;
-            time(&mut other, 20, &mut stormy).await?;
-        }
-        Ok::<_, Failure>(())
-    };
-    tokio::select! {
-        timed = timed => timed?,
+    let (calm, stormy) = tokio::select! {
+        timed = in_turns(setting, alone, among) => timed?,
         ended = background => { ended?; return Err("the pokes ended".into()) }
-    }
-    let (calm, stormy) = (percentile(&mut calm, 99), percentile(&mut stormy, 99));
+    };
     // The bad servers run here, too, and flood this machine's cores: the ratio is reported, a stall is a failure.
     hold(stormy < Duration::from_millis(500), || {
         format!("p99 {stormy:?} among bad servers, {calm:?} alone")
@@ -224,8 +218,20 @@ async fn compare(
     .await?;
     let poked = poked.load(Ordering::Relaxed);
     Ok(format!(
-        "a list in {list:?}; p99 {stormy:?} among nine bad servers ({poked} calls to them), {calm:?} alone; {memory} MiB; back after {back:?}"
+        "a list in {list:?}; p99 {beside:?} among nine bad servers, {quiet:?} alone; {stormy:?} while they are called ({poked} calls), {calm:?} \
+         alone; {memory} MiB; back after {back:?}"
     ))
+}
+
+/// The 99th percentile of calls alone, and among the bad servers. In turns, so that both meet the same machine.
+async fn in_turns(setting: &Setting, alone: &Running, among: &Running) -> Result<(Duration, Duration)> {
+    let (mut calm, mut stormy) = (Vec::new(), Vec::new());
+    let (mut one, mut other) = (Conn::open(&listener(alone)).await?, Conn::open(&listener(among)).await?);
+    for _ in 0..setting.scale.calls / 20 {
+        time(&mut one, 20, &mut calm).await?;
+        time(&mut other, 20, &mut stormy).await?;
+    }
+    Ok((percentile(&mut calm, 99), percentile(&mut stormy, 99)))
 }
 
 /// How long a list takes, for the quickest quarter.

@@ -129,24 +129,20 @@ impl Gateway {
         };
         let keys = load_keys(&config, &store, &vault, operator_token.as_ref(), &clock)?;
 
-        let kept = ConversationStore::open(state)
-            .map_err(|e| StartError::new("the conversations' file cannot be opened", e))?;
-        let recalled =
-            kept.load().map_err(|e| StartError::new("the conversations' file cannot be read", e))?;
-        let naming = Sealer::derive_for(state, "conversations")
-            .map_err(|e| StartError::new("the sealing key cannot be read", e))?;
-        let conversations = Conversations::new(
-            naming.expose(),
-            &config,
-            rules::reads_conversations(&policy),
-            recalled,
-            clock.now_ms(),
-        );
-
+        let (kept, conversations) = conversations(&config, &policy, &clock)?;
+        let workers = if options.listen {
+            keep_pages();
+            let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+            let started = Workers::start(workers::automatic(cores));
+            Some(started.map_err(|e| StartError::new("cannot start the threads that serve connections", e))?)
+        } else {
+            None
+        };
         let context = Context {
             clock: clock.clone(),
             vault: Vaulted::new(Arc::clone(&vault)),
             guard: options.guard.clone(),
+            hands: workers.as_ref().map(Workers::hands).unwrap_or_default(),
         };
         let approver = Approver::new(Arc::clone(&sealer), store.clone(), clock.clone())
             .map_err(|e| StartError::new("the inbox cannot be read", e))?;
@@ -184,7 +180,7 @@ impl Gateway {
             admin: None,
             stop_admin: watch::Sender::new(false),
             tasks: JoinSet::new(),
-            workers: None,
+            workers,
         };
         if options.listen {
             gateway.open(&config).await?;
@@ -215,11 +211,8 @@ impl Gateway {
         self.admin = Some(bound);
         let page = config.public_url.clone().unwrap_or_else(|| format!("http://{}", listener.local_addr()));
         self.gate.approver.set_page(page);
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let workers = Workers::start(workers::automatic(cores))
-            .map_err(|e| StartError::new("cannot start the threads that serve connections", e))?;
-        let server = listener.serve(Arc::clone(&self.gate), self.gate.clock.clone(), workers.hands());
-        self.workers = Some(workers);
+        let hands = self.workers.as_ref().map(Workers::hands).unwrap_or_default();
+        let server = listener.serve(Arc::clone(&self.gate), self.gate.clock.clone(), hands);
         let about = serde_json::json!({
             "pid": std::process::id(),
             "listen": server.local_addr().to_string(),
@@ -385,6 +378,30 @@ impl Gateway {
 }
 
 const INFO: &str = concat!("{\"name\":\"tollgate\",\"version\":\"", env!("CARGO_PKG_VERSION"), "\"}");
+
+/// Keeps glibc from giving the pages of each large result back, to fault them in again for the next one: it raises its thresholds for that
+/// (`M_MMAP_THRESHOLD`, `M_TRIM_THRESHOLD`, mallopt(3)) when a larger block is freed. None of its pages is touched.
+fn keep_pages() {
+    const LARGE: usize = 8 * 1024 * 1024;
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(LARGE)));
+}
+
+/// What conversations have touched, as the last run left it.
+fn conversations(
+    config: &Config,
+    policy: &tollgate_policy::Policy,
+    clock: &Clock,
+) -> Result<(ConversationStore, Conversations), StartError> {
+    let state = &config.state;
+    let kept = ConversationStore::open(state)
+        .map_err(|e| StartError::new("the conversations' file cannot be opened", e))?;
+    let recalled = kept.load().map_err(|e| StartError::new("the conversations' file cannot be read", e))?;
+    let naming = Sealer::derive_for(state, "conversations")
+        .map_err(|e| StartError::new("the sealing key cannot be read", e))?;
+    let reads = rules::reads_conversations(policy);
+    let conversations = Conversations::new(naming.expose(), config, reads, recalled, clock.now_ms());
+    Ok((kept, conversations))
+}
 
 /// The file in the state directory that says where a running gateway listens.
 pub const ABOUT: &str = "gateway.json";

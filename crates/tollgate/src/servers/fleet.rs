@@ -13,6 +13,7 @@ use super::credential::Resolve;
 use super::server::{Room, Server};
 use crate::clock::Clock;
 use crate::config;
+use crate::workers::Hands;
 
 /// All servers.
 #[derive(Debug)]
@@ -20,6 +21,7 @@ pub struct Servers {
     clock: Clock,
     resolve: Arc<dyn Resolve>,
     guard: PathBuf,
+    hands: Hands,
     runtime: Handle,
     running: ArcSwap<BTreeMap<Arc<str>, Arc<Server>>>,
     /// One change at a time; and those that still have to end.
@@ -29,8 +31,8 @@ pub struct Servers {
 impl Servers {
     /// Starts a supervisor for each enabled server; returns at once. Must be called on the runtime.
     pub fn start(config: &config::Config, context: Context) -> Arc<Self> {
-        let Context { clock, vault, guard } = context;
-        Self::with(config, clock, Arc::new(vault), guard)
+        let Context { clock, vault, guard, hands } = context;
+        Self::with(config, clock, Arc::new(vault), guard, hands)
     }
 
     pub(super) fn with(
@@ -38,11 +40,13 @@ impl Servers {
         clock: Clock,
         resolve: Arc<dyn Resolve>,
         guard: PathBuf,
+        hands: Hands,
     ) -> Arc<Self> {
         let servers = Arc::new(Self {
             clock,
             resolve,
             guard,
+            hands,
             runtime: Handle::current(),
             running: ArcSwap::default(),
             retired: Mutex::default(),
@@ -78,6 +82,7 @@ impl Servers {
             clock: self.clock.clone(),
             resolve: Arc::clone(&self.resolve),
             guard: self.guard.clone(),
+            hands: self.hands.clone(),
             bulletin: Bulletin::new(),
         })
     }

@@ -180,4 +180,6 @@ pub struct Context {
     pub vault: Vaulted,
     /// The program whose hidden `guard` command wraps children (this binary).
     pub guard: std::path::PathBuf,
+    /// Where children's pipes are moved: beside the calls.
+    pub hands: crate::workers::Hands,
 }

@@ -14,6 +14,7 @@ use super::super::stdio::Stdio;
 use super::super::{Failure, Outbound};
 use crate::clock::Clock;
 use crate::config;
+use crate::workers::Hands;
 
 /// What a server's parts need from outside.
 #[derive(Debug)]
@@ -22,6 +23,7 @@ pub(in crate::servers) struct Room {
     pub(in crate::servers) clock: Clock,
     pub(in crate::servers) resolve: Arc<dyn Resolve>,
     pub(in crate::servers) guard: PathBuf,
+    pub(in crate::servers) hands: Hands,
     pub(in crate::servers) bulletin: Arc<Bulletin>,
 }
 

@@ -1,12 +1,15 @@
 //! A child process under guard: clean environment, captured stderr, its end told.
 
 use std::collections::VecDeque;
+use std::io;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::runtime::Handle;
 
 use super::super::credential::Environment;
 use super::super::server::Room;
@@ -27,8 +30,8 @@ const GUARD: Duration = Duration::from_secs(8);
 
 /// A started child.
 pub(super) struct Started {
-    pub(super) input: ChildStdin,
-    pub(super) output: ChildStdout,
+    pub(super) input: Sender,
+    pub(super) output: Receiver,
     pub(super) body: Body,
 }
 
@@ -47,8 +50,8 @@ pub(super) struct Program<'a> {
     pub(super) env: &'a std::collections::BTreeMap<String, config::Template>,
 }
 
-/// Starts a child: `GUARD guard -- COMMAND…`.
-pub(super) fn start(room: &Room, program: Program<'_>) -> Result<Started, String> {
+/// Starts a child: `GUARD guard -- COMMAND…`. Its pipes belong to the runtime `beside`.
+pub(super) fn start(room: &Room, program: Program<'_>, beside: &Handle) -> Result<Started, String> {
     let environment = Environment::of(&*room.resolve, program.env)?;
     let mut command = Command::new(&room.guard);
     command
@@ -73,6 +76,7 @@ pub(super) fn start(room: &Room, program: Program<'_>) -> Result<Started, String
     else {
         return Err("its pipes are missing".to_owned());
     };
+    let (input, output) = pipes(input, output, beside).map_err(|why| format!("its pipes: {why}"))?;
     let last = Arc::new(Mutex::new(VecDeque::with_capacity(LAST)));
     let log = Log {
         alias: Arc::clone(&room.config.alias),
@@ -85,6 +89,13 @@ pub(super) fn start(room: &Room, program: Program<'_>) -> Result<Started, String
     };
     tokio::spawn(log.read(errors));
     Ok(Started { input, output, body: Body { child, last } })
+}
+
+/// The same pipes, watched by the runtime `beside` instead of the one that they were made on.
+fn pipes(input: ChildStdin, output: ChildStdout, beside: &Handle) -> io::Result<(Sender, Receiver)> {
+    let (input, output) = (input.into_owned_fd()?, output.into_owned_fd()?);
+    let _watched_there = beside.enter();
+    Ok((Sender::from_owned_fd(input)?, Receiver::from_owned_fd(output)?))
 }
 
 impl Body {

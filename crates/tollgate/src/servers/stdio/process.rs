@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use tollgate_mcp::message::{self, Id, Message, Outcome};
 use tollgate_mcp::method::Method;
@@ -127,13 +128,16 @@ async fn stream(room: &Room, wire: &Arc<Wire>, client: &Client, private: bool) -
 }
 
 fn run(room: &Room, program: Program<'_>, client: &Client, private: bool) -> Result<Raw, String> {
-    let Started { input, output, body } = child::start(room, program)?;
+    let place = room.hands.place();
+    let beside = place.as_ref().map_or_else(Handle::current, |place| place.runtime.clone());
+    let Started { input, output, body } = child::start(room, program, &beside)?;
     let (link, waiting) = Link::new(&room.config.alias, &room.bulletin, client.capabilities.clone(), private);
     let (end, ended) = watch::channel(None);
     let writer = Arc::clone(&link);
-    tokio::spawn(async move { writer.write_all(waiting, input).await });
+    beside.spawn(async move { writer.write_all(waiting, input).await });
     let reader = Arc::clone(&link);
-    tokio::spawn(async move {
+    beside.spawn(async move {
+        let _place = place;
         reader.read_all(output).await;
         // The output is closed: calls end now, even if the process takes its time.
         reader.calls.close(reader.unavailable("its process ended", true));

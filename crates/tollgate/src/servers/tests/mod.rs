@@ -113,13 +113,14 @@ pub(crate) fn start_with(transport: Transport, timeout: Timeout, resolve: Arc<Pl
         clock: Clock::system(),
         resolve,
         guard: guard(),
+        hands: crate::workers::Hands::default(),
         bulletin: Bulletin::new(),
     })
 }
 
 /// All servers of a configuration.
 pub(crate) fn start_all(config: &crate::config::Config) -> Arc<Servers> {
-    Servers::with(config, Clock::system(), Arc::new(Plain::new()), guard())
+    Servers::with(config, Clock::system(), Arc::new(Plain::new()), guard(), crate::workers::Hands::default())
 }
 
 /// Ends a server and everything of it.

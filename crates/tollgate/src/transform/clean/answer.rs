@@ -24,7 +24,9 @@ impl Cleaner<'_> {
         snapshot: &Snapshot,
     ) -> Result<(Answer, Vec<Taken>), Refused> {
         let mut answer = answer;
-        if let Some(text) = clean_json(answer.object.text(), self.hidden) {
+        if !answer.object.is_plain()
+            && let Some(text) = clean_json(answer.object.text(), self.hidden)
+        {
             answer.object = scan(text).map_err(|why| self.withheld(&why))?;
         }
         let Some(side) = self.side(false) else { return Ok((answer, Vec::new())) };

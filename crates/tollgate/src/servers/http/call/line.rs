@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::Method as Verb;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::response::Parts;
+use tollgate_mcp::gather::{Gather, Glance};
 use tollgate_mcp::message::{self, Message, Outcome};
 use tollgate_mcp::object::elements;
 use tollgate_mcp::sse;
@@ -36,7 +37,7 @@ pub(super) enum Stage {
     /// Waiting for the head.
     Head,
     /// Reading a body that is one message; `status` is not 200 for an error's.
-    Body { status: u16, first: Bytes, rest: BytesMut },
+    Body { status: u16, text: Gather },
     /// Reading events.
     Events(Box<sse::Decoder>),
     /// The stream broke; it can be taken up again then.
@@ -144,26 +145,20 @@ impl Line {
                 let parts = head.map_err(|broken| self.wire.broken(broken))?;
                 self.judge(&parts)
             }
-            Stage::Body { first, rest, .. } => {
+            Stage::Body { status, text } => {
                 let chunk = match &mut self.flight {
                     Some(flight) => flight.chunk().await,
                     None => Ok(None),
                 };
-                match chunk.map_err(|broken| self.wire.broken(broken))? {
-                    Some(chunk) if first.is_empty() => *first = chunk,
-                    Some(chunk) => {
-                        if rest.is_empty() {
-                            // Known lengths are reserved at once: growing would copy what is there again and again.
-                            let length = self.flight.as_ref().and_then(Flight::length);
-                            let left = length.and_then(|l| usize::try_from(l).ok()).unwrap_or(64 * 1024);
-                            rest.reserve(first.len().saturating_add(chunk.len()).saturating_add(left));
-                            rest.extend_from_slice(first);
-                        }
-                        rest.extend_from_slice(&chunk);
-                    }
-                    None => return self.read_body(),
+                let Some(chunk) = chunk.map_err(|broken| self.wire.broken(broken))? else {
+                    return self.read_body();
+                };
+                let limit = if *status == 200 { RESULT_MAX } else { ERROR_MAX };
+                if text.len().saturating_add(chunk.len()) > limit {
+                    return Err(too_large(&self.wire));
                 }
-                self.within()
+                text.push(chunk, self.flight.as_ref().and_then(Flight::length));
+                Ok(())
             }
             Stage::Events(decoder) => {
                 if let Some(event) = decoder.next().map_err(|_| too_large(&self.wire))? {
@@ -266,25 +261,14 @@ impl Line {
         if length.is_some_and(|length| length > limit as u64) {
             return Err(too_large(&self.wire));
         }
-        self.stage = Stage::Body { status, first: Bytes::new(), rest: BytesMut::new() };
-        Ok(())
-    }
-
-    fn within(&self) -> Result<(), Failure> {
-        if let Stage::Body { status, first, rest } = &self.stage {
-            let limit = if *status == 200 { RESULT_MAX } else { ERROR_MAX };
-            if first.len().max(rest.len()) > limit {
-                return Err(too_large(&self.wire));
-            }
-        }
+        self.stage = Stage::Body { status, text: Gather::default() };
         Ok(())
     }
 
     fn read_body(&mut self) -> Result<(), Failure> {
         self.flight = None;
-        let (status, text) = match std::mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Body { status, first, rest } if rest.is_empty() => (status, first),
-            Stage::Body { status, rest, .. } => (status, rest.freeze()),
+        let (status, (text, seen)) = match std::mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Body { status, text } => (status, text.finish()),
             Stage::Head
             | Stage::Events(_)
             | Stage::Resume(_)
@@ -294,7 +278,7 @@ impl Line {
                 return Ok(());
             }
         };
-        let read = self.take(&text);
+        let read = self.take(&text, seen);
         let refused = self.queue.iter().any(|message| {
             matches!(message, Message::Response(response) if matches!(response.outcome, Outcome::Error(_)))
         });
@@ -322,20 +306,20 @@ impl Line {
     }
 
     /// Takes one message, or a batch (2025-03-26); false if it is neither.
-    fn take(&mut self, text: &Bytes) -> bool {
+    fn take(&mut self, text: &Bytes, seen: Glance) -> bool {
         if !message::is_batch(text) {
-            return self.take_one(text);
+            return self.take_one(text, seen);
         }
         let texts = elements(text).unwrap_or_default();
         let mut all = !texts.is_empty();
         for text in &texts {
-            all &= self.take_one(text);
+            all &= self.take_one(text, seen);
         }
         all
     }
 
-    fn take_one(&mut self, text: &Bytes) -> bool {
-        match message::read_server(text) {
+    fn take_one(&mut self, text: &Bytes, seen: Glance) -> bool {
+        match message::read_gathered(text, seen) {
             Ok(message) => {
                 self.queue.push_back(message);
                 true
@@ -354,7 +338,7 @@ impl Line {
         }
         // An event without data only primes the stream for being taken up again.
         let ours = event.event.as_deref().is_none_or(|name| name == "message");
-        if ours && !event.data.is_empty() && !self.take(&event.data) {
+        if ours && !event.data.is_empty() && !self.take(&event.data, Glance::of(&event.data)) {
             tracing::warn!(server = %self.wire.alias, "an event that is not a JSON-RPC message is ignored");
         }
     }
