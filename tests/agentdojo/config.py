@@ -15,7 +15,7 @@ PLACES = {"unknown_recipient": "recipient", "stranger": "recipient", "unknown_ta
 
 
 def facts(example: dict, suites: dict) -> dict[str, dict]:
-    """The example's facts, once for each tool and place: a fact looks at one path. Returns each fact's copies."""
+    """The example's facts, once for each tool: a fact's paths are the same for all tools that it is of. Returns each fact's copies."""
     copies = {name: {} for name in example}
     for name, fact in example.items():
         tests = {key: value for key, value in fact.items() if key not in ("of", "path")}
@@ -23,8 +23,7 @@ def facts(example: dict, suites: dict) -> dict[str, dict]:
             if name == "stranger":
                 tests["any_not"] = its["ours"]
             for tool, paths in its[PLACES[name]].items():
-                for path in paths:
-                    copies[name][f"{name}_{len(copies[name])}"] = {"of": f"{suite}/{tool}", "path": path, **tests}
+                copies[name][f"{name}_{len(copies[name])}"] = {"of": f"{suite}/{tool}", "path": paths, **tests}
     return copies
 
 

@@ -100,6 +100,9 @@ pub(crate) enum Command {
         /// As this agent
         #[arg(long = "as", value_name = "AGENT", default_value = "local")]
         agent: String,
+        /// Why this call is needed: for tools that want a reason
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
     },
     /// Keys for agents: only hashes are kept
     #[command(after_help = "Example:\n  tollgate keys create coder --group eng --expires 90d")]
@@ -145,7 +148,7 @@ pub(crate) enum Command {
     },
     /// Why a call gets its verdict, and what would change it
     #[command(
-        after_help = "Example:\n  tollgate explain --as coder files/write_file --args '{\"path\":\"/etc/passwd\"}'\n  tollgate explain 0198d2a4-…"
+        after_help = "Example:\n  tollgate explain --as coder files/write_file --args '{\"path\":\"/etc/passwd\"}'\n  tollgate explain mail/send --args '{\"to\":[\"eve@evil.example\"]}' --session-label untrusted\n  tollgate explain 0198d2a4-…"
     )]
     Explain(Explain),
     /// Questions that wait for operators, and the grants that stand
@@ -350,6 +353,24 @@ pub(crate) struct Explain {
     /// The stated reason
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
+    /// As if its conversation had touched what has this label; may be repeated
+    #[arg(long = "session-label", value_name = "LABEL")]
+    pub(crate) labels: Vec<String>,
+    /// As if its conversation had made so many calls before
+    #[arg(long = "session-calls", value_name = "N", default_value_t = 0)]
+    pub(crate) calls: u64,
+    /// As if a sum of its conversation (`conversation.sums`) stood there; may be repeated
+    #[arg(long = "session-sum", value_name = "NAME=N", value_parser = sum)]
+    pub(crate) sums: Vec<(String, i64)>,
+    /// The user's own words, as a host may hand them on
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) task: Option<String>,
+}
+
+fn sum(text: &str) -> Result<(String, i64), String> {
+    let (name, value) = text.split_once('=').ok_or("write it as NAME=N, as in spent=900")?;
+    let value = value.parse().map_err(|_| format!("`{value}` is not a whole number"))?;
+    Ok((name.to_owned(), value))
 }
 
 #[derive(Debug, Subcommand)]

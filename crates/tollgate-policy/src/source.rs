@@ -169,8 +169,8 @@ pub struct Fact {
     pub name: String,
     /// Which tools, a glob over `server/original`. For others it is false.
     pub of: String,
-    /// JSONPath (RFC 9535, without filters) to the values.
-    pub path: String,
+    /// JSONPaths (RFC 9535, without filters) to the values: those of all of them together.
+    pub paths: Vec<String>,
     /// Some value matches this regular expression.
     pub any: Option<String>,
     /// Some value does not match this one.
@@ -194,13 +194,13 @@ pub struct Fact {
 impl Fact {
     /// A fact that tests nothing yet.
     pub fn new(name: impl Into<String>, of: impl Into<String>, path: impl Into<String>) -> Self {
-        Self { name: name.into(), of: of.into(), path: path.into(), ..Self::default() }
+        Self { name: name.into(), of: of.into(), paths: vec![path.into()], ..Self::default() }
     }
 }
 
 impl fmt::Display for Fact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "of {}, path {}", self.of, self.path)?;
+        write!(f, "of {}, path {}", self.of, self.paths.join(" or "))?;
         for (key, text) in [
             ("any", &self.any),
             ("any_not", &self.any_not),

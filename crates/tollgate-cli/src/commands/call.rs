@@ -12,7 +12,7 @@ use super::operator::Running;
 use super::tools::no_agent;
 use super::{gateway_inside, load, runtime};
 
-pub(super) fn run(common: &Common, tool: &str, arguments: &str, agent: &str) -> Done {
+pub(super) fn run(common: &Common, tool: &str, arguments: &str, agent: &str, reason: Option<&str>) -> Done {
     let (config, _) = load(common)?;
     let arguments: Box<RawValue> = serde_json::from_str(arguments).map_err(|e| {
         Stop::unreadable(format!("`--args` is not JSON: {e}"))
@@ -20,12 +20,12 @@ pub(super) fn run(common: &Common, tool: &str, arguments: &str, agent: &str) -> 
     })?;
     let called: Called = runtime()?.block_on(async {
         if let Some(running) = Running::find(&config).await {
-            let body = serde_json::json!({ "tool": tool, "args": arguments, "as": agent });
+            let body = serde_json::json!({ "tool": tool, "args": arguments, "as": agent, "reason": reason });
             return running.post("/api/v1/call", Bytes::from(body.to_string())).await;
         }
         let gateway = gateway_inside(config).await?;
         let caller = gateway.gate.keys.load().named(agent).ok_or_else(|| no_agent(agent))?;
-        let outcome = gateway.gate.call_once(caller, tool, &arguments).await;
+        let outcome = gateway.gate.call_once(caller, tool, &arguments, reason).await;
         gateway.drain().await;
         outcome.map_err(Stop::failed)
     })?;

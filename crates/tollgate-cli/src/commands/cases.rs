@@ -14,7 +14,7 @@ use tollgate::clock::Clock;
 use tollgate::config::Config;
 use tollgate::decide::Decider;
 use tollgate::gateway;
-use tollgate::inspect::{Explained, explain};
+use tollgate::inspect::{Around, Explained, explain};
 use tollgate::servers::Listing;
 use tollgate_policy::Policy;
 
@@ -112,7 +112,7 @@ impl Bench<'_> {
     fn judge(&self, case: &Case, call: &Call) -> Result<(), String> {
         let item = self.item(case, &call.tool)?;
         let caller = self.caller(&call.agent);
-        let got = explain(&self.decider, &caller, &item, &call.arguments, None, self.now_ms);
+        let got = explain(&self.decider, &caller, &item, &call.arguments, &Around::default(), self.now_ms);
         let rule = got.rules.first().map_or("default", |rule| rule.id.as_str());
         let shadow: Vec<&str> = got.shadow.iter().map(|rule| rule.id.as_str()).collect();
         let same = got.verdict == call.verdict

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::value::RawValue;
 use tollgate::config::Config;
-use tollgate::inspect::{Explained, RuleTold};
+use tollgate::inspect::{Around, Explained, RuleTold};
 
 use crate::args::{Common, Explain};
 use crate::printer;
@@ -17,32 +17,40 @@ pub(super) fn run(common: &Common, what: &Explain) -> Done {
     let (config, _) = load(common)?;
     // An entry's id has no `/`; a tool's name has.
     if what.what.contains('/') {
-        let reason = what.reason.as_deref();
-        return call(common, config, &what.agent, &what.what, &what.args, reason);
+        let around = Around {
+            reason: what.reason.clone(),
+            labels: what.labels.clone(),
+            calls: what.calls,
+            counters: what.sums.iter().cloned().collect(),
+            task: what.task.clone(),
+        };
+        return call(common, config, &what.agent, &what.what, &what.args, &around);
+    }
+    if what.reason.is_some()
+        || what.task.is_some()
+        || what.calls > 0
+        || !what.labels.is_empty()
+        || !what.sums.is_empty()
+    {
+        return Err(Stop::unreadable("an entry of the ledger brings its own conversation and reason")
+            .hint("name SERVER/TOOL with `--args` to explain a call that was not made"));
     }
     entry(common, config, &what.what)
 }
 
-fn call(
-    common: &Common,
-    config: Config,
-    agent: &str,
-    tool: &str,
-    arguments: &str,
-    reason: Option<&str>,
-) -> Done {
+fn call(common: &Common, config: Config, agent: &str, tool: &str, arguments: &str, around: &Around) -> Done {
     let arguments: Box<RawValue> = serde_json::from_str(arguments).map_err(|e| {
         Stop::unreadable(format!("`--args` is not JSON: {e}"))
             .hint("for example --args '{\"path\":\"/tmp/a\"}'")
     })?;
     let explained: Explained = runtime()?.block_on(async {
         if let Some(running) = Running::find(&config).await {
-            let body = serde_json::json!({ "tool": tool, "args": arguments, "as": agent, "reason": reason });
+            let body = serde_json::json!({ "tool": tool, "args": arguments, "as": agent, "around": around });
             return running.post("/api/v1/explain", Bytes::from(body.to_string())).await;
         }
         let gateway = gateway_inside(config).await?;
         let caller = gateway.gate.keys.load().named(agent).ok_or_else(|| no_agent(agent))?;
-        let explained = gateway.gate.explain(&caller, tool, &arguments, reason).await;
+        let explained = gateway.gate.explain(&caller, tool, &arguments, around).await;
         gateway.drain().await;
         explained.map_err(Stop::failed)
     })?;
@@ -86,7 +94,9 @@ fn entry(common: &Common, config: Config, id: &str) -> Done {
     if !common.json {
         printer::line("today:");
     }
-    call(common, config, &agent, &tool, args.get(), entry.reason.as_deref())
+    // What its conversation had touched is not in the ledger.
+    let around = Around { reason: entry.reason.clone(), ..Around::default() };
+    call(common, config, &agent, &tool, args.get(), &around)
 }
 
 fn print(explained: &Explained) {

@@ -48,7 +48,9 @@ fn dispatch(cli: Cli) -> Done {
         Command::Explain(what) => explain::run(common, &what),
         Command::Servers { what } => servers::run(common, what),
         Command::Tools { agent, view } => tools::run(common, &agent, view.as_deref()),
-        Command::Call { tool, args, agent } => call::run(common, &tool, &args, &agent),
+        Command::Call { tool, args, agent, reason } => {
+            call::run(common, &tool, &args, &agent, reason.as_deref())
+        }
         Command::Keys { what } => keys::run(common, what),
         Command::Secrets { what } => secrets::run(common, what),
         Command::Policy { what } => policy::run(common, &what),

@@ -6,7 +6,7 @@
 //! and   := not ("&&" not)*
 //! not   := "!" not | "(" or ")" | test
 //! test  := tool.FLAG | TEXT ("==" | "like") STRING | SET.contains(STRING) | COUNT ORDER NUMBER | ARG
-//! FLAG  := destructive | read_only | idempotent | open_world | hinted
+//! FLAG  := destructive | read_only | idempotent | open_world | hinted | pinned
 //! TEXT  := tool.name | tool.server | agent | user | tenant | reason | client | time.weekday | time.date
 //! SET   := tool.labels | groups | facts | findings | session.labels
 //! COUNT := session.calls | session.counters.NAME | time.hour | time.minute

@@ -10,12 +10,13 @@ const DEPTH_MAX: usize = 32;
 const PATH_MAX: usize = 16;
 
 /// Everything that can be tested, for "did you mean".
-const KNOWN: [&str; 23] = [
+const KNOWN: [&str; 24] = [
     "tool.destructive",
     "tool.read_only",
     "tool.idempotent",
     "tool.open_world",
     "tool.hinted",
+    "tool.pinned",
     "tool.name",
     "tool.server",
     "tool.labels.contains",
@@ -155,6 +156,7 @@ impl Parser {
             "tool.idempotent" => Condition::Flag("idempotent"),
             "tool.open_world" => Condition::Flag("open_world"),
             "tool.hinted" => Condition::Flag("hinted"),
+            "tool.pinned" => Condition::Flag("pinned"),
             "tool.name" => self.compare(Text::Name, name)?,
             "tool.server" => self.compare(Text::Server, name)?,
             "agent" => self.compare(Text::Agent, name)?,
@@ -329,9 +331,6 @@ fn one_or(first: Condition, rest: Vec<Condition>, join: fn(Vec<Condition>) -> Co
 }
 
 fn unknown(column: usize, name: &str) -> Mistake {
-    if name == "tool.pinned" {
-        return mistake(column, format!("`{name}` is not available in this version"), None);
-    }
     if name == "not" {
         return mistake(column, "unknown name `not`".into(), Some("did you mean `!`?"));
     }

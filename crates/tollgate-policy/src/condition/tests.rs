@@ -15,8 +15,8 @@ fn compiled() {
         ("!tool.read_only", "!(resource.read_only)"),
         (" ( tool.idempotent ) ", "resource.idempotent"),
         (
-            "tool.open_world && !tool.hinted || tool.hinted",
-            "((resource.open_world && !(resource.hinted)) || resource.hinted)",
+            "tool.open_world && !tool.hinted || tool.pinned",
+            "((resource.open_world && !(resource.hinted)) || resource.pinned)",
         ),
         (
             "tool.hinted && (tool.hinted || tool.hinted)",
@@ -96,7 +96,7 @@ fn mistakes() {
             "unknown name `context.args.x`",
             "write `args.x`, `reason`, …: without `context.`",
         ),
-        ("tool.pinned", 1, "`tool.pinned` is not available in this version", ""),
+        ("tool.pined", 1, "unknown name `tool.pined`", "did you mean `tool.pinned`?"),
         ("tool.name", 10, "`tool.name` must be compared", "`tool.name == \"x\"` or `tool.name like \"x*\"`"),
         ("tool.name == agent", 14, "expected a text in double quotes", ""),
         (

@@ -4,7 +4,7 @@ use std::fmt;
 
 use smallvec::SmallVec;
 
-use crate::compile::{self, Compiled, SCHEMA, Statement};
+use crate::compile::{self, Compiled, Force, SCHEMA, Statement};
 use crate::condition::Comparison;
 use crate::evidence::{Evidence, Needs};
 use crate::facts::Matcher;
@@ -113,6 +113,14 @@ impl Policy {
             ..Problem::default()
         };
         self.statements.iter().filter(reads).map(told).collect()
+    }
+
+    /// Whether any rule asks operators or a group of them.
+    pub fn asks_operators(&self) -> bool {
+        self.statements.iter().any(|statement| match &statement.force {
+            Force::Ask(demand) => demand.audience != Audience::Agent,
+            Force::Permit | Force::Forbid => false,
+        })
     }
 
     fn statement(&self, index: u32) -> Option<&Statement> {

@@ -162,14 +162,17 @@ impl Policy {
             }
             let shapes: Vec<_> =
                 of.iter().filter_map(|tool| Some((tool.target.path(), tool.shape.as_ref()?))).collect();
-            let lost: Vec<_> = shapes.iter().map(|(path, shape)| (path, fact_misfit(fact, shape))).collect();
-            let everywhere =
-                lost.iter().all(|(_, misfit)| misfit.as_ref().is_some_and(|misfit| misfit.missing));
-            for (path, misfit) in lost {
-                let Some(misfit) = misfit else { continue };
-                if !misfit.missing || everywhere {
-                    checked.errors.push(problem(format!("{} (`{path}`)", misfit.message), misfit.hint));
-                    break;
+            for leads in fact.paths() {
+                let lost: Vec<_> =
+                    shapes.iter().map(|(path, shape)| (path, fact_misfit(fact, leads, shape))).collect();
+                let everywhere =
+                    lost.iter().all(|(_, misfit)| misfit.as_ref().is_some_and(|misfit| misfit.missing));
+                for (path, misfit) in lost {
+                    let Some(misfit) = misfit else { continue };
+                    if !misfit.missing || everywhere {
+                        checked.errors.push(problem(format!("{} (`{path}`)", misfit.message), misfit.hint));
+                        break;
+                    }
                 }
             }
         }
@@ -329,9 +332,9 @@ fn tested(arg: &Arg, shape: &Shape) -> Option<Misfit> {
 }
 
 /// Why a fact's path leads to nothing that the schema knows, or to what its tests can't test.
-fn fact_misfit(fact: &crate::facts::Matcher, shape: &Shape) -> Option<Misfit> {
+fn fact_misfit(fact: &crate::facts::Matcher, path: &crate::path::Path, shape: &Shape) -> Option<Misfit> {
     let mut at = shape.root();
-    for step in fact.path().plain()? {
+    for step in path.plain()? {
         at = match step {
             Select::Key(name) => match at.member(name) {
                 Look::Typed(node) => node,

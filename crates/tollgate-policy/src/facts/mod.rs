@@ -16,6 +16,12 @@ mod tests;
 /// The largest compiled pattern, in bytes.
 const PATTERN_BYTES_MAX: usize = 1 << 20;
 
+/// The most paths of one fact.
+const PATHS_MAX: usize = 16;
+
+/// The most values that a fact looks at.
+const VALUES_MAX: usize = 1_000_000;
+
 /// A compiled fact.
 #[derive(Clone, Debug)]
 pub(crate) struct Matcher {
@@ -27,7 +33,7 @@ pub(crate) struct Matcher {
     pub(crate) of: Glob,
     /// As written, for explanations.
     pub(crate) written: String,
-    path: Path,
+    paths: Vec<Path>,
     any: Option<Regex>,
     any_not: Option<Regex>,
     all: Option<Regex>,
@@ -51,8 +57,17 @@ pub(crate) fn compile(fact: &Fact, problems: &mut Vec<Problem>) -> Option<Matche
             ..Problem::default()
         });
     };
-    let path =
-        Path::new(&fact.path).map_err(|bad| problem(format!("`path`, {bad}"), Some(BadPath::HINT))).ok();
+    if fact.paths.is_empty() || fact.paths.len() > PATHS_MAX {
+        let message = format!("its `path` is one JSONPath, or a list of 1 to {PATHS_MAX}");
+        problem(message, Some("as in `path: [\"$.to[*]\", \"$.cc[*]\"]`"));
+    }
+    let mut paths = Vec::with_capacity(fact.paths.len().min(PATHS_MAX));
+    for text in fact.paths.iter().take(PATHS_MAX) {
+        match Path::new(text) {
+            Ok(path) => paths.push(path),
+            Err(bad) => problem(format!("`path`, {bad}"), Some(BadPath::HINT)),
+        }
+    }
     let mut pattern = |key: &str, text: &Option<String>| {
         let text = text.as_ref()?;
         match regex::RegexBuilder::new(text).size_limit(PATTERN_BYTES_MAX).build() {
@@ -94,7 +109,7 @@ pub(crate) fn compile(fact: &Fact, problems: &mut Vec<Problem>) -> Option<Matche
         line: fact.line,
         of: Glob::new(&fact.of),
         written: fact.to_string(),
-        path: path?,
+        paths,
         any,
         any_not,
         all,
@@ -121,17 +136,22 @@ impl Matcher {
         self.any.is_some() || self.any_not.is_some() || self.all.is_some() || self.in_task.is_some()
     }
 
-    /// The path, for checking it against a schema.
-    pub(crate) const fn path(&self) -> &Path {
-        &self.path
+    /// The paths, for checking them against a schema.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.paths.iter()
     }
 
     /// Whether it holds: each of its tests does. The error says what could not be tested.
     pub(crate) fn holds(&self, arguments: &Json<'_>, task: Option<&str>) -> Result<bool, String> {
-        let Some(found) = self.path.find(arguments) else {
-            return Err(format!("`{}` leads to too many values", self.path.source()));
-        };
-        let found: Vec<&Json<'_>> = found.into_iter().filter(|value| **value != Json::Null).collect();
+        let mut found: Vec<Value<'_, '_>> = Vec::new();
+        for path in &self.paths {
+            let Some(values) = path.find(arguments).filter(|values| values.len() + found.len() <= VALUES_MAX)
+            else {
+                return Err(format!("`{}` leads to too many values", path.source()));
+            };
+            let there = values.into_iter().filter(|value| **value != Json::Null);
+            found.extend(there.map(|value| Value { value, written: path.source() }));
+        }
         if let Some((min, max)) = self.count
             && !(min..=max).contains(&found.len())
         {
@@ -143,7 +163,7 @@ impl Matcher {
         if self.any.is_none() && self.any_not.is_none() && self.all.is_none() && self.in_task.is_none() {
             return Ok(true);
         }
-        let texts = found.iter().map(|value| self.text(value)).collect::<Result<Vec<&str>, String>>()?;
+        let texts = found.iter().map(Value::text).collect::<Result<Vec<&str>, String>>()?;
         let some = |pattern: &Option<Regex>| {
             pattern.as_ref().is_none_or(|p| texts.iter().any(|text| p.is_match(text)))
         };
@@ -163,11 +183,11 @@ impl Matcher {
         Ok(some(&self.any) && some_not(&self.any_not) && every(&self.all) && said(&self.in_task))
     }
 
-    fn some_in_range(&self, found: &[&Json<'_>]) -> Result<bool, String> {
+    fn some_in_range(&self, found: &[Value<'_, '_>]) -> Result<bool, String> {
         let mut some = false;
-        for value in found {
+        for Value { value, written } in found {
             let Json::Number(number) = value else {
-                return Err(format!("`{}` leads to {}, not to a number", self.path.source(), value.kind()));
+                return Err(format!("`{written}` leads to {}, not to a number", value.kind()));
             };
             let above = self
                 .min
@@ -181,16 +201,24 @@ impl Matcher {
         }
         Ok(some)
     }
+}
 
-    /// A value as patterns see it.
-    fn text<'j>(&self, value: &'j Json<'_>) -> Result<&'j str, String> {
-        match value {
+/// A value, and the path that led to it.
+struct Value<'j, 'a> {
+    value: &'j Json<'a>,
+    written: &'j str,
+}
+
+impl<'j> Value<'j, '_> {
+    /// As patterns see it.
+    fn text(&self) -> Result<&'j str, String> {
+        match self.value {
             Json::Text(text) => Ok(text),
             Json::Number(text) => Ok(text),
             Json::Bool(true) => Ok("true"),
             Json::Bool(false) => Ok("false"),
             Json::Null | Json::List(_) | Json::Object(_) => {
-                Err(format!("`{}` leads to {}, not to a text", self.path.source(), value.kind()))
+                Err(format!("`{}` leads to {}, not to a text", self.written, self.value.kind()))
             }
         }
     }

@@ -15,7 +15,7 @@ fn holds(fact: &Fact, arguments: &str, task: Option<&str>) -> Result<bool, Strin
 #[test]
 fn each_test_means_what_it_says() {
     let text = |text: &str| Some(text.to_owned());
-    let to = |fact: Fact| Fact { path: "$.to[*]".into(), ..fact };
+    let to = |fact: Fact| Fact { paths: vec!["$.to[*]".into()], ..fact };
     let any = to(Fact { any: text("^root@"), ..fact("$") });
     let any_not = to(Fact { any_not: text("@acme\\.example$"), ..fact("$") });
     let all = to(Fact { all: text("@acme\\.example$"), ..fact("$") });
@@ -50,6 +50,38 @@ fn each_test_means_what_it_says() {
     assert!(holds(&over, r#"{"amount":"5000"}"#, None).unwrap_err().contains("a text, not to a number"));
     let list = Fact { any: text("x"), ..fact("$.to") };
     assert!(holds(&list, r#"{"to":["x"]}"#, None).unwrap_err().contains("a list, not to a text"));
+}
+
+#[test]
+fn several_paths_are_one_set_of_values() {
+    let paths = vec!["$.to[*]".to_owned(), "$.cc[*]".to_owned(), "$.bcc".to_owned()];
+    let of = |fact: Fact| Fact { paths: paths.clone(), ..fact };
+    let ours = Some("@acme\\.example$".to_owned());
+    let any_not = of(Fact { any_not: ours.clone(), ..fact("$") });
+    let all = of(Fact { all: ours, ..fact("$") });
+    let crowd = of(Fact { count_min: Some(3), ..fact("$") });
+    let unknown = of(Fact { in_task: Some(false), ..fact("$") });
+    for (fact, arguments, expected) in [
+        (&any_not, r#"{"to":["a@acme.example"],"cc":["x@evil.example"]}"#, true),
+        (&any_not, r#"{"to":["a@acme.example"],"bcc":"x@evil.example"}"#, true),
+        (&any_not, r#"{"to":["a@acme.example"],"cc":[]}"#, false),
+        // Not: all of `to`, or all of `cc`.
+        (&all, r#"{"to":["a@acme.example"],"cc":["x@evil.example"]}"#, false),
+        (&all, r#"{"cc":["a@acme.example"]}"#, true),
+        (&crowd, r#"{"to":["a"],"cc":["b"],"bcc":"c"}"#, true),
+        (&crowd, r#"{"to":["a"],"cc":["b"],"bcc":null}"#, false),
+        (&unknown, r#"{"to":["ann"],"bcc":"eve"}"#, true),
+        (&unknown, r#"{"to":["ann"],"bcc":"Ann"}"#, false),
+    ] {
+        assert_eq!(holds(fact, arguments, Some("tell ann")), Ok(expected), "{fact} {arguments}");
+    }
+    let error = holds(&any_not, r#"{"to":["a"],"cc":[["b"]]}"#, None).unwrap_err();
+    assert!(error.contains("`$.cc[*]` leads to a list"), "{error}");
+    for paths in [Vec::new(), vec!["$.a".to_owned(); 17], vec!["$.a".to_owned(), "a".to_owned()]] {
+        let mut problems = Vec::new();
+        assert!(compile(&Fact { paths, ..any_not.clone() }, &mut problems).is_none());
+        assert!(problems.iter().any(|problem| problem.message.contains("`path`")), "{problems:?}");
+    }
 }
 
 #[test]

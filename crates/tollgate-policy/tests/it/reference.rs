@@ -60,7 +60,7 @@ enum Test {
     Or(Box<Test>, Box<Test>),
 }
 
-const FLAGS: [&str; 5] = ["destructive", "read_only", "idempotent", "open_world", "hinted"];
+const FLAGS: [&str; 6] = ["destructive", "read_only", "idempotent", "open_world", "hinted", "pinned"];
 const TEXTS: [&str; 5] = ["tool.name", "tool.server", "agent", "user", "tenant"];
 const WORDS: [&str; 8] = ["ann", "bob", "jira", "files", "get_x", "acme", "delete_y", "a b"];
 const GLOBS: [&str; 7] = ["*", "a*", "*_*", "*e*", "ann", "jira*", "*y"];
@@ -188,6 +188,7 @@ impl Test {
             Self::Flag("read_only") => call.flags.read_only,
             Self::Flag("idempotent") => call.flags.idempotent,
             Self::Flag("open_world") => call.flags.open_world,
+            Self::Flag("pinned") => call.flags.pinned,
             Self::Flag(_) => call.flags.hinted,
             Self::Is(name, value) => call.text(name).is_some_and(|text| text == *value),
             Self::Like(name, glob) => call.text(name).is_some_and(|text| like(glob, text)),

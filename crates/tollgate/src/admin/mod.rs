@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 
 use crate::authenticate;
 use crate::call::{Credential, Endpoint};
+use crate::inspect::Around;
 use crate::path::Gate;
 use crate::secret::Secret;
 
@@ -174,6 +175,7 @@ struct CallRequest {
     args: Box<RawValue>,
     #[serde(rename = "as")]
     agent: Option<String>,
+    reason: Option<String>,
 }
 
 async fn call(State(admin): State<Admin>, Json(request): Json<CallRequest>) -> Response {
@@ -181,7 +183,7 @@ async fn call(State(admin): State<Admin>, Json(request): Json<CallRequest>) -> R
     let Some(caller) = admin.gate.keys.load().named(agent) else {
         return refusal(StatusCode::NOT_FOUND, &format!("there is no agent `{agent}`"));
     };
-    match admin.gate.call_once(caller, &request.tool, &request.args).await {
+    match admin.gate.call_once(caller, &request.tool, &request.args, request.reason.as_deref()).await {
         Ok(outcome) => Json(outcome).into_response(),
         Err(why) => refusal(StatusCode::BAD_REQUEST, &why),
     }
@@ -193,7 +195,8 @@ struct ExplainRequest {
     args: Box<RawValue>,
     #[serde(rename = "as")]
     agent: Option<String>,
-    reason: Option<String>,
+    #[serde(default)]
+    around: Around,
 }
 
 async fn explain(State(admin): State<Admin>, Json(request): Json<ExplainRequest>) -> Response {
@@ -201,7 +204,7 @@ async fn explain(State(admin): State<Admin>, Json(request): Json<ExplainRequest>
     let Some(caller) = admin.gate.keys.load().named(agent) else {
         return refusal(StatusCode::NOT_FOUND, &format!("there is no agent `{agent}`"));
     };
-    match admin.gate.explain(&caller, &request.tool, &request.args, request.reason.as_deref()).await {
+    match admin.gate.explain(&caller, &request.tool, &request.args, &request.around).await {
         Ok(explained) => Json(explained).into_response(),
         Err(why) => refusal(StatusCode::BAD_REQUEST, &why),
     }

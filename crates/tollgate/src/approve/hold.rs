@@ -14,7 +14,7 @@ use tollgate_policy::Audience;
 use super::grant::Grant;
 use super::inbox::{ARGS_MAX, Asked, Decision, Placed, Slip, Standing};
 use super::terms::Terms;
-use super::{Answered, Approver, Around, KEY, Unanswered, arguments, refuse, visible};
+use super::{Answered, Approver, Around, KEY, Patience, Unanswered, arguments, refuse, visible};
 use crate::call::{Code, Part, PartKind};
 use crate::config::Config;
 use crate::decide::Question;
@@ -26,6 +26,9 @@ const PROGRESS: Duration = Duration::from_secs(5);
 
 /// How often a held call looks at the time: the clock is handed in and may be moved.
 const LOOK: Duration = Duration::from_millis(500);
+
+/// Longer than any question stands.
+const ENDLESS: Duration = Duration::from_hours(24 * 365);
 
 impl Approver {
     /// Uses a grant that stands, of whatever audience.
@@ -81,7 +84,11 @@ impl Approver {
             Ok(asked) => asked,
             Err(why) => return Err(refuse(question, Code::ApprovalNobody, Some(why))),
         };
-        let held = tokio::time::sleep(around.config.ask_hold);
+        let held = tokio::time::sleep(match around.patience {
+            Patience::Held | Patience::Task => around.config.ask_hold,
+            // The question's own time ends it.
+            Patience::Endless => ENDLESS,
+        });
         tokio::pin!(held);
         let mut beat = Beat::new(&question);
         let mut turns = self.inbox.turns();
@@ -96,7 +103,13 @@ impl Approver {
                 }
                 Err(error) => return Err(unwritten(question, &error)),
             };
-            if fresh && let Some(answer) = self.by_url(&question, &id, &terms) {
+            if around.patience == Patience::Task {
+                return Err(Unanswered::Waits(Box::new(question), id));
+            }
+            if fresh
+                && around.patience == Patience::Held
+                && let Some(answer) = self.by_url(&question, &id, &terms)
+            {
                 return Err(Unanswered::Asked(answer));
             }
             // Until this question is over; an approval that another round of the same call took leads to a new one.

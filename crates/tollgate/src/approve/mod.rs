@@ -31,6 +31,7 @@ mod terms;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use inbox::moment;
 pub use inbox::{Given, Inbox};
 pub use page::escape;
 pub use shown::visible;
@@ -66,6 +67,19 @@ pub struct Around<'a> {
     pub draining: &'a watch::Sender<bool>,
     /// The labels of what the conversation has touched.
     pub touched: &'a [Arc<str>],
+    /// How long people may take.
+    pub patience: Patience,
+}
+
+/// How long a call waits for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// As long as the configuration holds calls.
+    Held,
+    /// Not at all: its agent is given a task.
+    Task,
+    /// As long as the question stands.
+    Endless,
 }
 
 /// An approval for exactly this call: `decide` turns it into a `Permit`.
@@ -84,6 +98,8 @@ pub struct Answered {
 pub enum Unanswered {
     /// The agent is asked: this is its answer for now.
     Asked(Answer),
+    /// Operators are asked: the call, and its question in the inbox.
+    Waits(Box<Question>, String),
     /// It won't be; and the no, where an operator said it.
     Refused(Refused, Option<Given>),
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::grant::{Condition, Grant, Scope, marks};
 use super::inbox::Change;
-use super::{Answered, Approver, Around, KEY, Terms, Unanswered, shown, visible};
+use super::{Answered, Approver, Around, KEY, Patience, Terms, Unanswered, shown, visible};
 use crate::call::{Arrival, Code, Endpoint};
 use crate::clock::Clock;
 use crate::decide::{Decider, Question, Verdict};
@@ -72,6 +72,7 @@ impl Bench {
             out: &out,
             draining: &watch::Sender::new(false),
             touched: &[],
+            patience: Patience::Held,
         };
         self.approver.ask(question, &around).await
     }
@@ -95,7 +96,7 @@ fn code(outcome: Result<Answered, Unanswered>) -> Option<Code> {
     match outcome {
         Ok(_) => None,
         Err(Unanswered::Refused(refused, _)) => Some(refused.code),
-        Err(Unanswered::Asked(..)) => panic!("asked again"),
+        Err(Unanswered::Asked(..) | Unanswered::Waits(..)) => panic!("asked again"),
     }
 }
 

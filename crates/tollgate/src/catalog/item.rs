@@ -12,11 +12,11 @@ use tollgate_mcp::uri;
 use tollgate_policy::hidden::{Hidden, clean_json};
 use tollgate_policy::{Flags, Hints, Shape};
 
-use crate::config;
+use crate::config::{self, Stated};
 use crate::servers::Listing;
 
 use super::lint::{self, Finding};
-use super::{pins, string_of};
+use super::{pins, stated, string_of};
 
 /// The most bytes of what is read by models and matched by rules: over it a definition is left out, never judged by its beginning.
 const LIMITS: [(&str, usize); 5] = [
@@ -56,11 +56,14 @@ pub struct Item {
     pub marks: Arc<[ParamHeader]>,
     /// What its schema says of its arguments, once a rule reads them.
     shape: OnceLock<Option<Arc<Shape>>>,
+    /// Its calls are asked for a reason, in a property of ours.
+    pub stated: Option<Stated>,
     /// Whether it can be called as a task, by its definition.
     pub task: TaskSupport,
     /// As the server sent it.
     text: Object,
-    /// Its schema without marks, where they are invalid: an agent would have to leave the tool out.
+    /// Its schema as agents get it, where that is another one: without marks that are invalid (an agent would have to leave the tool
+    /// out), with the property for a reason.
     schema: Option<Bytes>,
     description: Option<String>,
     hidden: Hidden,
@@ -107,7 +110,8 @@ impl Item {
                 (read_flags(&object, &original, overridden), read_marks(&object, strict_marks)?)
             }
             Listing::Prompts | Listing::Resources | Listing::Templates => {
-                (Flags::default(), (Arc::default(), None))
+                // No definition of theirs is held.
+                (Flags { pinned: true, ..Flags::default() }, (Arc::default(), None))
             }
         };
         let own = overridden.map(|o| o.labels.as_slice()).unwrap_or_default();
@@ -135,6 +139,7 @@ impl Item {
             held: false,
             marks,
             shape: OnceLock::new(),
+            stated: None,
             task: match listing {
                 Listing::Tools => TaskSupport::of_tool(&object),
                 Listing::Prompts | Listing::Resources | Listing::Templates => TaskSupport::Forbidden,
@@ -155,6 +160,13 @@ impl Item {
         item.findings.extend(beside);
         item.marked = marked(&item.labels, &item.findings);
         item
+    }
+
+    /// The same, asking for a reason; `None` = its schema has no room for that.
+    pub(super) fn asking(&self, stated: Stated) -> Option<Self> {
+        let schema = self.schema.clone().or_else(|| self.text.get("inputSchema"));
+        let schema = stated::with_reason(schema, stated)?;
+        Some(Self { schema: Some(schema), stated: Some(stated), ..self.clone() })
     }
 
     /// Its definition in its one spelling.
@@ -195,7 +207,8 @@ impl Item {
             edit.set("description", Bytes::from(tollgate_mcp::object::quote(description)));
         }
         if let Some(schema) = &self.schema {
-            edit.set("inputSchema", schema.clone());
+            let cleaned = clean_json(schema, self.hidden).map(Bytes::from);
+            edit.set("inputSchema", cleaned.unwrap_or_else(|| schema.clone()));
         }
         if !exposed {
             return edit.finish();

@@ -24,6 +24,7 @@ mod lint;
 mod list;
 mod pins;
 mod snapshot;
+mod stated;
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +33,7 @@ pub use lint::{Finding, visible};
 pub use list::{List, ListKey, digest_of};
 pub use pins::{Change, Changed, Pin, PinState, Pinboard, Seen, is_of, report};
 pub use snapshot::{Asked, Offer, Snapshot};
+pub use stated::{REASON, has_own as has_own_reason};
 
 use pins::Pins;
 

@@ -18,7 +18,7 @@ use super::item::Item;
 use super::lint::{Finding, Name, Names};
 use super::list::{List, ListKey};
 use super::pins::Pins;
-use super::{ALL, TTL_MS, lock};
+use super::{ALL, TTL_MS, lock, stated};
 
 /// What one server lists to one set of declared capabilities.
 #[derive(Clone, Debug)]
@@ -320,6 +320,7 @@ impl Snapshot {
         judge(tools, &parts, pins);
         drop_clashes(tools);
         drop_clashes(prompts);
+        stated::ask(tools, config);
         for (n, item) in tools.iter().enumerate() {
             snapshot.exposed_tools.insert(Arc::clone(&item.exposed), n);
             snapshot.own_tools.insert((Arc::clone(&item.server), Arc::clone(&item.original)), n);

@@ -28,6 +28,9 @@ pub use source::{Place, Source};
 mod raw;
 pub use raw::schema;
 
+mod stated;
+pub use stated::{Reason, Stated};
+
 mod check;
 mod duration;
 mod node;
@@ -40,6 +43,7 @@ mod values;
 pub(crate) use check::HASH;
 pub use duration::parse as parse_duration;
 pub(crate) use node::join as join_path;
+pub(crate) use similar::nearest;
 pub(crate) use template::is_secret_name;
 
 /// A checked configuration.
@@ -91,6 +95,8 @@ pub struct Config {
     pub conversation_meta: String,
     /// Sums over arguments that a conversation keeps.
     pub sums: Arc<[Sum]>,
+    /// Which calls are asked for a reason.
+    pub reason: Reason,
     /// The ledger.
     pub ledger: Ledger,
     /// Where the vault's key is; `None` = `STATE/vault.key`.

@@ -57,6 +57,8 @@ section! {
         approvals: Approvals,
         /// What counts as one conversation.
         conversation: Conversation,
+        /// Which tools' calls are asked for a reason.
+        reason: Reason,
         /// The record of every call.
         ledger: Ledger,
         /// Credentials at rest.
@@ -66,7 +68,6 @@ section! {
     }
     absent {
         "tls" => "put a reverse proxy that speaks tls in front and set `public_url`",
-        "reason" => "remove it: no tool asks for a stated reason",
         "limits" => "remove it: nothing is limited",
         "prices" => "remove it: costs are not counted",
         "telemetry" => "remove it; metrics are at `/metrics` of the admin listener",
@@ -345,8 +346,8 @@ section! {
     Fact {
         /// A glob over `server/tool`.
         of: String,
-        /// JSONPath to the values, as in `$.to[*]`.
-        path: String,
+        /// JSONPath to the values, as in `$.to[*]`, or several: then the values of all of them together.
+        path: OneOrMany,
         /// Some value matches this regular expression.
         any: String,
         /// Some value does not match this one.
@@ -617,6 +618,16 @@ section! {
         of: String,
         /// Which one, as in `$.amount` or `$.items[*].price`.
         path: String,
+    }
+}
+
+section! {
+    /// Which tools' calls are asked for a reason: their schemas gain `tollgate_reason`, which servers never see.
+    Reason {
+        /// Globs over `server/tool`: a reason may be given.
+        optional: Vec<At<String>>,
+        /// Globs over `server/tool`: without a reason a call is refused. This beats `optional`.
+        required: Vec<At<String>>,
     }
 }
 

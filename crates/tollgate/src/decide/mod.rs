@@ -11,7 +11,7 @@ use crate::call::{Caller, Code, Refused};
 use crate::catalog::{Item, Snapshot, digest_of};
 use crate::resolve::{Approved, Call, Target};
 use crate::servers::Listing;
-use crate::transform::Prepared;
+use crate::transform::{self, Prepared};
 
 mod evidence;
 mod permit;
@@ -168,6 +168,14 @@ impl Decider {
         {
             let what = Arc::clone(&item.label);
             let refused = Refused::new(Code::ToolQuarantined, what, "its definition is not the accepted one");
+            return Verdict::Deny(Denial { prepared, refused, hidden: false }, ruling);
+        }
+        // Before anyone is asked; and who may not call it needs no reason.
+        if let Target::Tool(_, item) = &prepared.call.target
+            && item.stated.is_some()
+            && !matches!(judged.outcome, Outcome::Deny(_))
+            && let Some(refused) = transform::unreasoned(item, prepared.reason.as_deref())
+        {
             return Verdict::Deny(Denial { prepared, refused, hidden: false }, ruling);
         }
         // An approval of an earlier round stands for later rounds of the same call, under the same policy.
@@ -492,8 +500,16 @@ fn what(item: &Item) -> policy::Target<'_> {
 /// The same with the labels of the server that a resource is of.
 fn what_in(call: &Call) -> policy::Target<'_> {
     match &call.target {
-        Target::Resource { server, .. } | Target::Completion { server, .. } | Target::Task { server, .. } => {
+        Target::Resource { server, .. } | Target::Completion { server, .. } => {
             policy::Target { labels: call.snapshot.labels_of(server), ..what_of(&call.target) }
+        }
+        // Its polls are judged as its tool.
+        Target::Task { server, label, .. } => {
+            let tool = label.split_once('/').and_then(|(_, tool)| call.snapshot.own_tool(server, tool));
+            match tool {
+                Some((_, item)) => what(item),
+                None => policy::Target { labels: call.snapshot.labels_of(server), ..what_of(&call.target) },
+            }
         }
         Target::Tool(..) | Target::Prompt(..) => what_of(&call.target),
     }
@@ -515,5 +531,6 @@ fn what_of(target: &Target) -> policy::Target<'_> {
 }
 
 fn plain<'a>(server: &'a str, name: &'a str, kind: policy::Kind) -> policy::Target<'a> {
-    policy::Target { server, name, kind, flags: Flags::default(), labels: &[] }
+    // What has no definition has none to accept.
+    policy::Target { server, name, kind, flags: Flags { pinned: true, ..Flags::default() }, labels: &[] }
 }

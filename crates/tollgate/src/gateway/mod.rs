@@ -18,7 +18,7 @@ use crate::config::{Config, Severity};
 use crate::conversation::Conversations;
 use crate::decide::Decider;
 use crate::forward::Forwarder;
-use crate::path::{Gate, TasksSeen};
+use crate::path::{Gate, HeldTasks, TasksSeen};
 use crate::receive;
 use crate::record::Ledger;
 use crate::record::index::Indexer;
@@ -33,6 +33,7 @@ mod blobs;
 pub(crate) mod herald;
 mod keys;
 mod rules;
+mod stated;
 
 pub use blobs::Blobs;
 pub use rules::{check, compile, remembered};
@@ -131,20 +132,7 @@ impl Gateway {
         };
         let keys = load_keys(&config, &store, &vault, operator_token.as_ref(), &clock)?;
 
-        let kept = ConversationStore::open(state)
-            .map_err(|e| StartError::new("the conversations' file cannot be opened", e))?;
-        let recalled =
-            kept.load().map_err(|e| StartError::new("the conversations' file cannot be read", e))?;
-        let naming = Sealer::derive_for(state, "conversations")
-            .map_err(|e| StartError::new("the sealing key cannot be read", e))?;
-        let conversations = Conversations::new(
-            naming.expose(),
-            &config,
-            rules::reads_conversations(&policy),
-            recalled,
-            clock.now_ms(),
-        );
-
+        let (kept, conversations) = conversations(&config, &policy, &clock)?;
         let workers = options.listen.then(start_workers).transpose()?;
         let context = Context {
             clock: clock.clone(),
@@ -165,6 +153,7 @@ impl Gateway {
             approver,
             forwarder: Forwarder::new(Arc::clone(&servers), Arc::clone(&sealer), clock.clone()),
             tasks_seen: TasksSeen::default(),
+            held: HeldTasks::new(tokio::runtime::Handle::current()),
             counters: crate::metrics::Counters::default(),
             draining: watch::Sender::new(false),
             info: Bytes::from_static(INFO.as_bytes()),
@@ -286,6 +275,7 @@ impl Gateway {
                 for parked in gate.forwarder.parking.expired(gate.clock.now_ms()) {
                     gate.abandon(parked);
                 }
+                gate.held.prune(gate.clock.now_ms());
             }
         });
         self.tasks.spawn(Arc::clone(&self.gate.approver.inbox).follow());
@@ -349,10 +339,16 @@ impl Gateway {
     pub async fn drain(mut self) -> bool {
         let config = self.gate.config.load_full();
         self.gate.draining.send_replace(true);
-        let finished = match self.agents.take() {
-            Some(agents) => agents.drain(config.drain).await,
-            None => true,
+        let agents = self.agents.take();
+        let connections = async {
+            match agents {
+                Some(agents) => agents.drain(config.drain).await,
+                None => true,
+            }
         };
+        // Tasks' calls have no connection.
+        let (finished, idle) = tokio::join!(connections, self.gate.held.idle(config.drain));
+        let finished = finished && idle;
         self.close(&config).await;
         finished
     }
@@ -399,6 +395,23 @@ fn start_workers() -> Result<Workers, StartError> {
 fn keep_pages() {
     const LARGE: usize = 8 * 1024 * 1024;
     drop(std::hint::black_box(Vec::<u8>::with_capacity(LARGE)));
+}
+
+/// What conversations have touched, as the last run left it.
+fn conversations(
+    config: &Config,
+    policy: &tollgate_policy::Policy,
+    clock: &Clock,
+) -> Result<(ConversationStore, Conversations), StartError> {
+    let state = &config.state;
+    let kept = ConversationStore::open(state)
+        .map_err(|e| StartError::new("the conversations' file cannot be opened", e))?;
+    let recalled = kept.load().map_err(|e| StartError::new("the conversations' file cannot be read", e))?;
+    let naming = Sealer::derive_for(state, "conversations")
+        .map_err(|e| StartError::new("the sealing key cannot be read", e))?;
+    let reads = rules::reads_conversations(policy);
+    let conversations = Conversations::new(naming.expose(), config, reads, recalled, clock.now_ms());
+    Ok((kept, conversations))
 }
 
 /// The file in the state directory that says where a running gateway listens.

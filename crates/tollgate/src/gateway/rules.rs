@@ -34,7 +34,9 @@ pub fn check(
     let listed = |server: &str| items.iter().any(|item| *item.server == *server);
     let Checked { errors, warnings } = policy.check(&tools, &listed);
     let errors = errors.into_iter().map(|problem| place(config, problem)).collect();
-    let warnings = warnings.into_iter().map(|problem| place(config, problem).warning()).collect();
+    let mut warnings: Vec<config::Problem> =
+        warnings.into_iter().map(|problem| place(config, problem).warning()).collect();
+    warnings.extend(super::stated::check(config, items));
     (errors, warnings)
 }
 

@@ -1,16 +1,17 @@
 //! Why a call would get its verdict. *Never* calls a server, and never changes anything.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use tollgate_policy::{Evidence, Explanation, Needs, Reason, Verdict};
+use tollgate_policy::{Evidence, Explanation, Needs, Reason, Session, Verdict};
 
 use crate::call::Caller;
 use crate::catalog::Item;
 use crate::decide::Decider;
 use crate::path::Gate;
-use crate::transform::clean;
+use crate::transform::{self, clean};
 
 /// Why.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -69,6 +70,22 @@ pub struct FactTold {
     pub error: Option<String>,
 }
 
+/// What a call would carry beside its arguments.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Around {
+    /// The stated reason.
+    pub reason: Option<String>,
+    /// The labels of what its conversation has touched.
+    pub labels: Vec<String>,
+    /// The calls of its conversation so far.
+    pub calls: u64,
+    /// The sums of its conversation, by name.
+    pub counters: BTreeMap<String, i64>,
+    /// The user's own words.
+    pub task: Option<String>,
+}
+
 impl Gate {
     /// Why a call of `server/tool` with these arguments would get its verdict.
     pub async fn explain(
@@ -76,14 +93,22 @@ impl Gate {
         caller: &Arc<Caller>,
         tool: &str,
         arguments: &RawValue,
-        reason: Option<&str>,
+        around: &Around,
     ) -> Result<Explained, String> {
         let (server, name) = tool.split_once('/').ok_or("a tool is named SERVER/TOOL")?;
         let snapshot = self.catalog.base_snapshot().await;
         let (_, item) = snapshot
             .own_tool(&Arc::from(server), name)
             .ok_or_else(|| format!("there is no tool `{tool}`; `tollgate tools` lists them"))?;
-        Ok(explain(&self.decider, caller, item, arguments, reason, self.clock.now_ms()))
+        let now_ms = self.clock.now_ms();
+        // As on a call's way: what is said among the arguments counts, and is none of them.
+        let Some((left, said)) = transform::without_reason(item, arguments.get().as_bytes()) else {
+            return Ok(explain(&self.decider, caller, item, arguments, around, now_ms));
+        };
+        let arguments: Box<RawValue> =
+            serde_json::from_slice(&left).map_err(|_| "the arguments are not a JSON object")?;
+        let reason = said.or_else(|| around.reason.clone());
+        Ok(explain(&self.decider, caller, item, &arguments, &Around { reason, ..around.clone() }, now_ms))
     }
 }
 
@@ -93,20 +118,38 @@ pub fn explain(
     caller: &Caller,
     item: &Item,
     arguments: &RawValue,
-    reason: Option<&str>,
+    around: &Around,
     now_ms: u64,
 ) -> Explained {
     let text = arguments.get().as_bytes();
     let findings = clean::findings(text, &clean::Cleaned::default()).unwrap_or_default();
-    let evidence =
-        Evidence { arguments: Some(text), reason, findings: &findings, now_ms, ..Evidence::default() };
+    let labels: Vec<Arc<str>> = around.labels.iter().map(|label| Arc::from(label.as_str())).collect();
+    let counters: Vec<(Arc<str>, i64)> =
+        around.counters.iter().map(|(name, sum)| (Arc::from(name.as_str()), *sum)).collect();
+    let evidence = Evidence {
+        arguments: Some(text),
+        reason: around.reason.as_deref(),
+        findings: &findings,
+        session: Session { labels: &labels, calls: around.calls, counters: &counters },
+        task: around.task.as_deref(),
+        now_ms,
+        client: None,
+    };
     let explanation = decider.explain(caller, item, &evidence);
-    let (verdict, because) = said(&explanation.verdict);
+    let (mut verdict, because) = said(&explanation.verdict);
+    let unreasoned = transform::unreasoned(item, around.reason.as_deref());
+    let mut because = because.map(Arc::clone);
+    if let Some(refused) = unreasoned.filter(|_| matches!(verdict, "allow" | "ask")) {
+        (verdict, because) = ("invalid", refused.because);
+    }
+    if item.held && verdict != "deny" {
+        (verdict, because) = ("deny", Some(Arc::from("its definition is not the accepted one")));
+    }
     Explained {
         agent: caller.agent.to_string(),
         tool: item.label.to_string(),
         verdict: verdict.to_owned(),
-        because: because.map(ToString::to_string),
+        because: because.map(|because| because.to_string()),
         hidden: explanation.regardless && verdict == "deny",
         rules: explanation.rules.iter().map(told).collect(),
         shadow: explanation.shadow.iter().map(told).collect(),

@@ -19,7 +19,7 @@ use crate::servers::{Health, Listing};
 
 mod approvals;
 mod explain;
-pub use explain::{Explained, FactTold, RuleTold, explain};
+pub use explain::{Around, Explained, FactTold, RuleTold, explain};
 
 /// One server, for operators.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -195,12 +195,15 @@ impl Gate {
         caller: Arc<Caller>,
         tool: &str,
         arguments: &RawValue,
+        reason: Option<&str>,
     ) -> Result<Called, String> {
         let (server, name) = tool.split_once('/').ok_or("a tool is named SERVER/TOOL")?;
         if !self.config.load().servers.contains_key(server) {
             return Err(format!("there is no server `{server}`"));
         }
-        let text = format!("{{\"name\":{},\"arguments\":{}}}", quote(name), arguments.get());
+        let meta = reason.map(|r| format!(",\"_meta\":{{\"dev.tollgate/reason\":{}}}", quote(r)));
+        let meta = meta.unwrap_or_default();
+        let text = format!("{{\"name\":{},\"arguments\":{}{meta}}}", quote(name), arguments.get());
         let params = Object::scan(Bytes::from(text)).map_err(|_| "the arguments are not a JSON object")?;
         if params.slice("arguments").is_none_or(|a| a.first() != Some(&b'{')) {
             return Err("the arguments are not a JSON object".to_owned());

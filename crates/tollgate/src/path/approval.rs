@@ -9,7 +9,7 @@ use tollgate_mcp::method::Method;
 use tollgate_policy::Audience;
 
 use super::{Gate, deny, refuse, refused_with, rule};
-use crate::approve::{Around, Unanswered};
+use crate::approve::{Around, Patience, Unanswered};
 use crate::call::{Code, Ending, Part, Refused};
 use crate::config::Config;
 use crate::decide::{Denial, Permit, Question, Verdict};
@@ -31,6 +31,7 @@ pub(super) async fn permit(
     mut question: Question,
     config: &Config,
     out: &mpsc::Sender<Box<Part>>,
+    patience: Patience,
 ) -> Result<Permit, Stopped> {
     loop {
         // What operators are asked is recorded before it is shown; the agent's own human sees the question in the answer itself.
@@ -45,7 +46,7 @@ pub(super) async fn permit(
         let policy = gate.decider.version();
         let facts = question.prepared().call.here.as_ref().map(crate::conversation::Here::facts);
         let touched = facts.as_ref().map_or(&[][..], |facts| facts.labels.as_slice());
-        let around = Around { policy: &policy, config, out, draining: &gate.draining, touched };
+        let around = Around { policy: &policy, config, out, draining: &gate.draining, touched, patience };
         let answered = gate.approver.ask(question, &around).await.map_err(Stopped::Unanswered)?;
         let prepared = answered.question.into_prepared();
         let prepared = match answered.edited {
@@ -82,6 +83,10 @@ pub(super) async fn stopped(mut entry: Entry, stopped: Stopped, method: Method) 
     match stopped {
         Stopped::Unanswered(Unanswered::Asked(answer)) => {
             entry.close(Close::of(Outcome::Asked), Ending::Answer(answer)).await
+        }
+        // Only a call that can be a task ends so, and then it is one.
+        Stopped::Unanswered(Unanswered::Waits(question, _)) => {
+            end(entry, &question.refuse(Code::ApprovalPending, None), method).await
         }
         Stopped::Unanswered(Unanswered::Refused(refused, given)) => {
             if let Some(given) = given {

@@ -15,7 +15,7 @@ use crate::catalog::Snapshot;
 use crate::record::{Close, Outcome, Reply, unrecorded};
 use crate::servers::Introduction;
 
-use super::Gate;
+use super::{Gate, held};
 
 /// The most of one server's instructions that is passed on, in bytes.
 const INSTRUCTIONS: usize = 8 * 1024;
@@ -27,6 +27,7 @@ impl Gate {
             Endpoint::Server(alias) => one(&snapshot, alias),
             Endpoint::Whole | Endpoint::View(_) => merged(&snapshot),
         };
+        let object = if self.decider.policy().asks_operators() { held::declared(object) } else { object };
         // What servers say of themselves goes straight to the model.
         let cleaned = clean_json(object.text(), self.config.load().hidden);
         let object = cleaned.and_then(|text| Object::scan(text.into()).ok()).unwrap_or(object);

@@ -11,7 +11,7 @@ use tollgate_mcp::error::{HEADER_MISMATCH, INTERNAL_ERROR, METHOD_NOT_FOUND, Rpc
 use tollgate_mcp::method::{Kind, Method};
 use tollgate_mcp::translate::{self, Answer, ResultType};
 
-use crate::approve::Approver;
+use crate::approve::{Approver, Unanswered};
 use crate::authenticate::{self, Keys};
 use crate::call::{
     Arrival, Caller, Cancel, Code, Credential, Ending, Endpoint, Handle, NotAdmitted, Outgoing, Part, Peer,
@@ -36,12 +36,17 @@ use crate::transform::{self, Prepared};
 mod approval;
 mod clean;
 mod discover;
+mod held;
 mod list;
 mod listen;
 mod refresh;
 mod task;
 
 pub use task::TasksSeen;
+
+use approval::Stopped;
+pub use held::HeldTasks;
+use held::Walk;
 
 /// Everything a walk needs. Swapped parts are immutable snapshots: no walk waits for a reload.
 #[derive(Debug)]
@@ -72,6 +77,8 @@ pub struct Gate {
     pub ledger: Ledger,
     /// Which tasks' ends and questions are recorded.
     pub tasks_seen: TasksSeen,
+    /// The tasks whose calls wait for operators.
+    pub held: HeldTasks,
     /// What is counted beside the ledger.
     pub counters: crate::metrics::Counters,
     /// True once the gateway drains.
@@ -135,9 +142,13 @@ impl Handle for Gate {
 impl Gate {
     async fn walk(self: Arc<Self>, arrival: Arrival, cancel: Cancel, out: mpsc::Sender<Box<Part>>) -> Reply {
         match arrival.method.kind() {
-            Kind::Tool | Kind::Prompt | Kind::Resource | Kind::Completion | Kind::Task => {
-                self.call(arrival, cancel, out).await
+            Kind::Tool | Kind::Prompt | Kind::Resource | Kind::Completion => {
+                self.call(arrival, cancel, out, Walk::Request).await
             }
+            Kind::Task => match Box::pin(self.of_held(arrival)).await {
+                Ok(reply) => reply,
+                Err(arrival) => self.call(arrival, cancel, out, Walk::Request).await,
+            },
             Kind::List(_) => Box::pin(self.list(arrival)).await,
             Kind::Discover => Box::pin(self.discover(arrival)).await,
             Kind::Listen | Kind::Edge => {
@@ -151,8 +162,15 @@ impl Gate {
     }
 
     /// A call: resolve → transform → decide → approve → commit → forward → close.
-    async fn call(&self, arrival: Arrival, cancel: Cancel, out: mpsc::Sender<Box<Part>>) -> Reply {
+    async fn call(
+        self: &Arc<Self>,
+        arrival: Arrival,
+        cancel: Cancel,
+        out: mpsc::Sender<Box<Part>>,
+        walk: Walk,
+    ) -> Reply {
         let method = arrival.method;
+        let sent = Self::may_be_task(&arrival, walk);
         let (mut entry, here) = self.begin_in(&arrival);
         let here = match here {
             Ok(here) => here,
@@ -194,15 +212,19 @@ impl Gate {
             }
             Verdict::Ask(question, ruling) => {
                 rule(&mut entry, Said::Ask, &ruling);
-                let asked = Box::pin(approval::permit(self, &mut entry, question, &config, &out));
+                let patience = self.patience(walk, sent.is_some(), &question);
+                let asked = Box::pin(approval::permit(self, &mut entry, question, &config, &out, patience));
                 let answered = tokio::select! {
                     biased;
                     answered = asked => answered,
                     () = cancel.fired() => return give_up(entry).await,
                 };
-                match answered {
-                    Ok(permit) => permit,
-                    Err(stopped) => return approval::stopped(entry, stopped, method).await,
+                match (answered, sent) {
+                    (Ok(permit), _) => permit,
+                    (Err(Stopped::Unanswered(Unanswered::Waits(question, id))), Some(sent)) => {
+                        return Box::pin(self.hand_task(entry, *question, id, sent)).await;
+                    }
+                    (Err(stopped), _) => return approval::stopped(entry, stopped, method).await,
                 }
             }
             Verdict::Deny(denial, ruling) => {

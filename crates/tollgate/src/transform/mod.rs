@@ -19,6 +19,10 @@ use crate::seal::{Purpose, Sealer};
 /// Hidden characters, tokens, redactions.
 pub mod clean;
 
+mod stated;
+
+pub use stated::{unreasoned, without_reason};
+
 use clean::Cleaner;
 
 #[cfg(test)]
@@ -33,7 +37,7 @@ pub struct Prepared {
     pub outbound: Object,
     /// SHA-256 over target and arguments: what an approval is bound to.
     pub digest: [u8; 32],
-    /// The stated reason (`_meta["dev.tollgate/reason"]`).
+    /// The stated reason (`tollgate_reason` among the arguments, `_meta["dev.tollgate/reason"]`).
     pub reason: Option<String>,
     /// The W3C trace (`_meta.traceparent`): recorded, never identity.
     pub trace: Option<String>,
@@ -91,6 +95,8 @@ impl Prepared {
 /// Makes a call ready to be judged: strips what is ours, restores names and URIs, takes the digest. What an approver changed in an
 /// earlier round is changed again.
 pub fn arguments(call: Call, means: &Means<'_>) -> Result<Box<Prepared>, Unprepared> {
+    let mut call = call;
+    stated::take(&mut call)?;
     let prepared = cleaned(call, means)?;
     let earlier = prepared.call.state.as_ref().and_then(|s| s.approved.as_ref()?.edited.clone());
     same_call(match earlier {
@@ -256,7 +262,7 @@ fn read_meta(params: &Object, edit: &mut tollgate_mcp::object::Edit<'_>) -> (Opt
     let trace = meta.string("traceparent").map(|t| t.chars().take(64).collect());
     let mut reason = None;
     if ours {
-        reason = meta.string("dev.tollgate/reason").map(|r| r.chars().take(1_000).collect());
+        reason = meta.string(stated::META).map(|r| r.chars().take(1_000).collect());
         let mut inner = meta.edit();
         for member in meta.members() {
             let key = meta.text().get(member.key.clone()).and_then(tollgate_mcp::object::unquote);

@@ -19,11 +19,12 @@ mod answer;
 mod asked;
 mod posted;
 mod view;
+mod withdraw;
 
 pub use answer::AnswerError;
 pub use asked::{AnswerView, Asked, Change, Decision, Given, GrantView, QuestionView, Shown, Standing, Wish};
 pub use posted::{No, Yes};
-pub(super) use view::moment;
+pub(crate) use view::moment;
 
 /// How many questions may wait.
 const ROOM: Room = Room { all: 1_000, each: 64 };

@@ -130,7 +130,7 @@ fn grant_view(row: &GrantRow, now_ms: u64, policy: &str) -> Option<GrantView> {
 }
 
 /// RFC 3339 in UTC, in seconds.
-pub(in crate::approve) fn moment(ms: u64) -> String {
+pub(crate) fn moment(ms: u64) -> String {
     i64::try_from(ms / 1000)
         .ok()
         .and_then(|s| time::OffsetDateTime::from_unix_timestamp(s).ok())

@@ -22,6 +22,7 @@ mod http;
 mod policy;
 mod redact;
 mod servers;
+mod stated;
 mod tools;
 mod words;
 
@@ -112,6 +113,7 @@ pub(super) fn root(raw: raw::Root, folder: &Path, report: &mut Report<'_>) -> Co
             &servers.keys().map(AsRef::as_ref).collect::<Vec<_>>(),
             report,
         ),
+        reason: stated::reason(raw.reason, &servers, report),
         servers,
         ledger: ledger(raw.ledger, report),
         vault_key: value(raw.vault)

@@ -88,7 +88,9 @@ fn facts(at: Option<At<Named<raw::Fact>>>, servers: &Servers, report: &mut Repor
                 count_max: value(count.max),
                 in_task: value(raw.in_task),
                 line: mark.place.line,
-                ..tollgate_policy::Fact::new(&name.value, of.value, path.value)
+                name: name.value.clone(),
+                of: of.value,
+                paths: path.value.0.into_iter().map(|path| path.value).collect(),
             },
             path: mark.path.as_ref().to_owned(),
         })
