@@ -205,6 +205,15 @@ pub(crate) enum Servers {
         #[arg(long, value_name = "HEX", default_value = "")]
         digest: String,
     },
+    /// Forget the pins of tools that a server does not list any more; one that comes back is new
+    #[command(
+        after_help = "Exit codes: 0 forgotten, 1 nothing is gone, or what it lists is not known\n\nExample:\n  tollgate servers forget files"
+    )]
+    Forget {
+        /// The server; one that is not configured any more lists nothing
+        #[arg(value_name = "SERVER")]
+        server: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

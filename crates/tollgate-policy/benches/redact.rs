@@ -10,9 +10,10 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use tollgate_policy::Path;
 use tollgate_policy::detect::Kinds;
 use tollgate_policy::hidden::{Hidden, clean_json};
-use tollgate_policy::redact::{Job, Path, Redactor, Rule, Shape, StandIn};
+use tollgate_policy::redact::{Job, Redactor, Rule, Shape, StandIn};
 
 struct Make;
 

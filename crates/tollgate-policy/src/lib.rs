@@ -84,8 +84,12 @@ mod glob;
 /// Arguments as a tree.
 mod json;
 
+/// A text, character by character.
+mod reader;
+
 /// Where in it.
 mod path;
+pub use path::{BadPath, Path, Select};
 
 /// Tests over it.
 mod facts;

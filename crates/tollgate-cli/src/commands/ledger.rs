@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tollgate::catalog::visible;
 use tollgate::config::Config;
 use tollgate::record::index::catch_up;
 use tollgate::record::read::{Filter, Folded, Place, Reader};
@@ -44,8 +45,9 @@ fn tail(common: &Common, reader: &Reader, count: &str, follow: bool) -> Done {
     let mut following = if follow { Some(reader.follow(false).map_err(|e| unreadable(&e))?) } else { None };
     let last = reader.tail(n, &Filter::default()).map_err(|e| unreadable(&e))?;
     let mut shown: std::collections::HashSet<String> = std::collections::HashSet::new();
+    let mut columns = Columns::of(&last);
     for entry in &last {
-        print(common, entry)?;
+        print(common, &mut columns, entry)?;
         if follow {
             shown.insert(entry.id().to_owned());
         }
@@ -56,7 +58,7 @@ fn tail(common: &Common, reader: &Reader, count: &str, follow: bool) -> Done {
     while let Some(following) = &mut following {
         for entry in following.poll().map_err(|e| unreadable(&e))? {
             if !shown.remove(entry.id()) {
-                print(common, &entry)?;
+                print(common, &mut columns, &entry)?;
             }
         }
         std::thread::sleep(EVERY);
@@ -64,14 +66,12 @@ fn tail(common: &Common, reader: &Reader, count: &str, follow: bool) -> Done {
     Ok(())
 }
 
-fn print(common: &Common, entry: &Folded) -> Done {
+fn print(common: &Common, columns: &mut Columns, entry: &Folded) -> Done {
     if common.json {
         printer::line(serde_json::to_string(entry).map_err(|e| Stop::failed(e.to_string()))?);
         return Ok(());
     }
     let fields = &entry.fields;
-    let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
-    let what = fields.tool.clone().or_else(|| fields.server.clone()).unwrap_or_default();
     let error = fields
         .error
         .as_ref()
@@ -80,18 +80,57 @@ fn print(common: &Common, entry: &Folded) -> Done {
         .unwrap_or_default();
     let rules =
         if fields.rules.is_empty() { String::new() } else { format!("  [{}]", fields.rules.join(", ")) };
-    printer::line(format_args!(
-        "{}  {:<10}  {:<16} {:<30}  {:<5}  {:<10} {:>6} ms  {}{error}{rules}",
-        fields.at,
-        text(&fields.agent),
-        text(&fields.method),
-        what,
-        fields.verdict.as_deref().unwrap_or("-"),
-        text(&fields.outcome),
-        fields.latency_ms.unwrap_or(0),
-        entry.id(),
-    ));
+    let latency_ms = fields.latency_ms.unwrap_or(0);
+    printer::line(format_args!("{} {latency_ms:>6} ms  {}{error}{rules}", columns.row(entry), entry.id()));
     Ok(())
+}
+
+/// The widths of the columns, which only grow: what follows is not known yet.
+struct Columns([usize; 5]);
+
+/// A wider cell moves its own row only.
+const WIDTH_MAX: usize = 48;
+
+impl Columns {
+    /// As wide as all of these need it.
+    fn of(entries: &[Folded]) -> Self {
+        let mut columns = Self([10, 16, 30, 5, 10]);
+        for entry in entries {
+            columns.fit(&cells(entry));
+        }
+        columns
+    }
+
+    fn fit(&mut self, cells: &[String; 5]) {
+        for (width, cell) in self.0.iter_mut().zip(cells) {
+            *width = (*width).max(cell.chars().count().min(WIDTH_MAX));
+        }
+    }
+
+    fn row(&mut self, entry: &Folded) -> String {
+        let cells = cells(entry);
+        self.fit(&cells);
+        let mut row = entry.fields.at.clone();
+        for (cell, width) in cells.iter().zip(self.0) {
+            row.push_str("  ");
+            row.push_str(cell);
+            row.extend(std::iter::repeat_n(' ', width.saturating_sub(cell.chars().count())));
+        }
+        row
+    }
+}
+
+/// Agent, method, target, verdict, outcome. Agents choose some of these words.
+fn cells(entry: &Folded) -> [String; 5] {
+    let fields = &entry.fields;
+    let or_dash = |cell: &Option<String>| cell.as_deref().map_or_else(|| "-".to_owned(), visible);
+    [
+        or_dash(&fields.agent),
+        or_dash(&fields.method),
+        fields.tool.as_deref().or(fields.server.as_deref()).map(visible).unwrap_or_default(),
+        or_dash(&fields.verdict),
+        or_dash(&fields.outcome),
+    ]
 }
 
 fn show(config: &Config, reader: &Reader, id: &str) -> Done {

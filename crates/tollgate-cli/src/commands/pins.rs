@@ -1,4 +1,6 @@
-//! `tollgate servers pins|diff|accept`.
+//! `tollgate servers pins|diff|accept|forget`.
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::Deserialize;
@@ -12,7 +14,7 @@ use crate::stop::{Done, Stop};
 
 use super::operator::Running;
 use super::tools::escaped;
-use super::{moment, runtime, store};
+use super::{gateway_inside, moment, runtime, store};
 
 pub(super) fn list(common: &Common, config: &Config, of: Option<&str>) -> Done {
     let pins = read(config, of)?;
@@ -99,6 +101,41 @@ pub(super) fn accept(common: &Common, config: &Config, of: &str, digest: &str) -
     } else {
         for tool in accepted {
             printer::note(format_args!("accepted {}", visible(&tool)));
+        }
+    }
+    Ok(())
+}
+
+#[derive(Deserialize)]
+struct Forgotten {
+    forgotten: Vec<String>,
+}
+
+pub(super) fn forget(common: &Common, mut config: Config, server: &str) -> Done {
+    let forgotten = runtime()?.block_on(async {
+        if let Some(running) = Running::find(&config).await {
+            let wanted = serde_json::json!({ "of": server }).to_string();
+            let done: Forgotten = running.post("/api/v1/pins/forget", Bytes::from(wanted)).await?;
+            return Ok(done.forgotten);
+        }
+        // What is gone, only the server can tell.
+        config.servers.retain(|alias, _| **alias == *server);
+        let gateway = gateway_inside(config).await?;
+        let catalog = Arc::clone(&gateway.gate.catalog);
+        let alias = server.to_owned();
+        let done = tokio::task::spawn_blocking(move || catalog.forget(&alias, "operator")).await;
+        gateway.drain().await;
+        done.map_err(|e| Stop::failed(e.to_string()))?.map_err(Stop::failed)
+    })?;
+    if forgotten.is_empty() {
+        return Err(Stop::failed(format!("nothing of `{}` is gone", visible(server)))
+            .hint("`tollgate servers pins` shows what is pinned"));
+    }
+    if common.json {
+        printer::line(serde_json::json!({ "forgotten": forgotten }));
+    } else {
+        for tool in forgotten {
+            printer::note(format_args!("forgot {}", visible(&tool)));
         }
     }
     Ok(())

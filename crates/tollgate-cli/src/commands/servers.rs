@@ -19,6 +19,7 @@ pub(super) fn run(common: &Common, what: Option<Servers>) -> Done {
         Servers::Pins { of } => return pins::list(common, &config, of.as_deref()),
         Servers::Diff { of } => return pins::diff(common, &config, of.as_deref()),
         Servers::Accept { of, digest } => return pins::accept(common, &config, &of, &digest),
+        Servers::Forget { server } => return pins::forget(common, config, &server),
         Servers::List => runtime()?.block_on(list(config))?,
         Servers::Test { alias } => {
             let mut config = config;

@@ -59,6 +59,10 @@ fn urls(from: Side, to: Side) -> Option<&'static str> {
     (from.revision < URLS || to.revision < URLS).then_some("url elicitation came with 2025-11-25")
 }
 
+fn tasks(from: Side, to: Side) -> Option<&'static str> {
+    (from.revision < URLS || to.revision < URLS).then_some("tasks came with 2025-11-25")
+}
+
 fn sampling_tools(from: Side, to: Side) -> Option<&'static str> {
     (from.revision < URLS || to.revision < URLS).then_some("tools in sampling came with 2025-11-25")
 }
@@ -81,7 +85,7 @@ pub(crate) fn all() -> Vec<Feature> {
         ),
         feature!(
             "Definitions",
-            "Titles, icons, annotations, unknown members and an MCP App's `ui://` URI reach the agent; `outputSchema` only where its revision has it; `execution` never.",
+            "Titles, icons, annotations, unknown members and an MCP App's `ui://` URI reach the agent; `outputSchema` only where its revision has it, `execution` only where its revision has tasks and the server makes them.",
             always,
             None,
             definitions
@@ -168,7 +172,7 @@ pub(crate) fn all() -> Vec<Feature> {
         ),
         feature!(
             "Logging",
-            "Of two lines the one that is not below the agent's level, on its call. (A line on a pipe that agents share names no call: while several are on their way it is dropped.)",
+            "Of two lines the one that is not below the agent's level, on its call. (A line on a pipe that agents share names no call: of the calls that are on their way there, one at a time asks for lines.)",
             always,
             None,
             logs
@@ -249,8 +253,29 @@ pub(crate) fn all() -> Vec<Feature> {
             page_first
         ),
         feature!(
+            "Tasks",
+            "A call becomes a task: the agent gets a handle of its own, looks at it in its revision's way, and gets the tool's result with its own URIs.",
+            tasks,
+            Some("tasked"),
+            task
+        ),
+        feature!(
+            "Tasks that ask",
+            "A task asks the agent's human with a form, by `tasks/result` or `tasks/get` and `tasks/update`, and ends with the answer.",
+            tasks,
+            Some("tasked_ask"),
+            task_asks
+        ),
+        feature!(
+            "Tasks cancelled",
+            "The server of a task learns that it is cancelled, and the agent sees it so.",
+            tasks,
+            None,
+            task_cancelled
+        ),
+        feature!(
             "Tasks inside a call",
-            "A tool of 2025-11-25 that runs as a task only is called like any other: the gateway makes the task and awaits it.",
+            "A tool of 2025-11-25 that runs as a task only is called like any other by an agent that does not ask for one: the gateway makes the task and awaits it.",
             always,
             None,
             tasked
@@ -338,7 +363,7 @@ async fn lists(cell: &Cell<'_>) -> Result<()> {
     let mine =
         tools.iter().filter_map(|tool| tool.text("name")).filter(|name| name.starts_with(&cell.named("")));
     let count = mine.count();
-    holds(count == 23, format!("{count} tools"))?;
+    holds(count == 27, format!("{count} tools"))?;
     for (method, member, key, name) in [
         ("prompts/list", "prompts", "name", cell.named("greet")),
         ("resources/list", "resources", "uri", cell.uri("note:1")),
@@ -362,7 +387,9 @@ async fn definitions(cell: &Cell<'_>) -> Result<()> {
         holds(tool.get(key).is_some(), format!("`{key}` is gone: {tool}"))?;
     }
     holds(tool.at(&["_meta", "com.example/kept"]).is_some(), &tool)?;
-    holds(tool.get("execution").is_none(), &tool)?;
+    // A server of 2026-07-28 makes a task of any call as it likes.
+    let execution = cell.from.revision == URLS && cell.to.is_modern();
+    holds(tool.get("execution").is_some() == execution, &tool)?;
     holds(tool.get("outputSchema").is_some() == (cell.from.revision >= FORMS), &tool)
 }
 
@@ -507,12 +534,10 @@ async fn progress(cell: &Cell<'_>) -> Result<()> {
 }
 
 async fn logs(cell: &Cell<'_>) -> Result<()> {
-    // What can't be told to be one call's is dropped: on a shared pipe, while others' calls are on their way.
-    let shared = cell.to.is_modern() && cell.to.over == Transport::Stdio;
+    // On a shared pipe only one call at a time asks for lines: others' calls, which do so too, may be on their way there.
+    let tries = if cell.to.is_modern() && cell.to.over == Transport::Stdio { 300 } else { 1 };
     let mut seen = Vec::new();
-    // Each agent at its own pace, so that they are not on their way together for ever.
-    let pace = 10 + cell.from.alias().bytes().map(u64::from).sum::<u64>() % 41;
-    for _ in 0..if shared { 2_000 } else { 1 } {
+    for _ in 0..tries {
         let mut call = cell.call("levels", json!({}));
         call.reply(PATIENCE).await?.result()?;
         seen = call.take_notified();
@@ -523,7 +548,7 @@ async fn logs(cell: &Cell<'_>) -> Result<()> {
             .collect();
         match lines.as_slice() {
             [Some("error")] => return Ok(()),
-            [] if shared => tokio::time::sleep(Duration::from_millis(pace)).await,
+            [] => tokio::time::sleep(Duration::from_millis(50)).await,
             _ => break,
         }
     }
@@ -674,8 +699,10 @@ async fn again(cell: &Cell<'_>) -> Result<()> {
 
 async fn withdrawn(cell: &Cell<'_>) -> Result<()> {
     let mut call = cell.call("ask_withdrawn", json!({}));
-    let question = call.question(PATIENCE).await.ok_or("it was not asked")?;
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    let Some(question) = call.question(PATIENCE).await else {
+        return Err(Failure::new(format!("it was not asked: {:?}", call.reply(PATIENCE).await)));
+    };
+    tokio::time::sleep(Duration::from_millis(450)).await;
     drop(question.answer(answer(ELICIT, &Json::object(), "accept")));
     let reply = call.reply(PATIENCE).await?;
     holds(reply.text()? == "took it back", &reply)
@@ -694,6 +721,55 @@ async fn page_first(cell: &Cell<'_>) -> Result<()> {
     )?;
     let text = cell.said("url_needed", json!({})).await?;
     holds(text == "signed in", text)
+}
+
+/// Makes a task: the agent's handle of it.
+async fn make_task(cell: &Cell<'_>, tool: &str) -> Result<(Agent, String)> {
+    let mut agent = cell.agent.clone();
+    if cell.from.is_modern() {
+        let tasks = Json::object().with(&format!("{RESERVED}tasks"), Json::object());
+        agent = agent.declaring(cell.from.capabilities().with("extensions", tasks));
+    }
+    let params = Json::object()
+        .with("name", cell.named(tool))
+        .with("arguments", Json::object())
+        .with("task", Json::object());
+    let reply = agent.request("tools/call", params).await?;
+    let result = reply.result()?;
+    let task = if cell.from.is_modern() { result } else { result.get("task").unwrap_or(result) };
+    let times = if cell.from.is_modern() { ["ttlMs", "pollIntervalMs"] } else { ["ttl", "pollInterval"] };
+    holds(times.iter().all(|time| task.get(time).is_some()), result)?;
+    holds(task.text("status") == Some("working"), result)?;
+    let id = task.text("taskId").unwrap_or_default().to_owned();
+    // It is the gateway's own, not the server's.
+    holds(!id.is_empty() && !id.starts_with("task-"), result)?;
+    Ok((agent, id))
+}
+
+async fn task(cell: &Cell<'_>) -> Result<()> {
+    let (agent, id) = make_task(cell, "tasked").await?;
+    let reply = agent.awaits(&id).reply(PATIENCE).await?;
+    let told = reply.result()?.to_string();
+    holds(reply.text()? == "the task's result" && told.contains(&cell.uri("file:///readme.md")), told)
+}
+
+async fn task_asks(cell: &Cell<'_>) -> Result<()> {
+    let (agent, id) = make_task(cell, "tasked_ask").await?;
+    let mut task = agent.awaits(&id);
+    let question = task.question(PATIENCE).await.ok_or("it was not asked")?;
+    let message = question.params.text("message").unwrap_or_default().to_owned();
+    holds(message == format!("[{}] What is your name?", cell.alias), message)?;
+    question.answer(answer(ELICIT, &Json::object(), "accept"))?;
+    let reply = task.reply(PATIENCE).await?;
+    holds(reply.text()?.contains(r#""name":"Ana""#), &reply)
+}
+
+async fn task_cancelled(cell: &Cell<'_>) -> Result<()> {
+    let (agent, id) = make_task(cell, "tasked_slow").await?;
+    let about = Json::object().with("taskId", id);
+    agent.request("tasks/cancel", about.clone()).await?.result()?;
+    let reply = agent.request("tasks/get", about).await?;
+    holds(reply.result()?.text("status") == Some("cancelled"), &reply)
 }
 
 async fn tasked(cell: &Cell<'_>) -> Result<()> {

@@ -31,7 +31,7 @@ pub struct Capabilities {
     pub roots: bool,
     /// Roots with `listChanged` (legacy clients only).
     pub roots_list_changed: bool,
-    /// The Tasks extension `io.modelcontextprotocol/tasks` (2026-07-28).
+    /// The Tasks extension `io.modelcontextprotocol/tasks` (2026-07-28); of a 2025-11-25 client, that this request asks for a task.
     pub tasks: bool,
 }
 
@@ -80,6 +80,12 @@ impl Capabilities {
         }
     }
 
+    /// The same of a 2025-11-25 client whose request asks for a task, or is about one.
+    #[must_use]
+    pub fn with_tasks(&self) -> Self {
+        Self { tasks: true, ..self.clone() }
+    }
+
     /// Whether a server may ask this client anything at all.
     pub fn interactive(&self) -> bool {
         self.form || self.url || self.sampling || self.roots
@@ -99,7 +105,8 @@ impl Capabilities {
             (true, false) => Some("{}"),
             (false, _) => None,
         };
-        let tasks = (self.tasks && modern).then(|| tasks_value(&self.object)).flatten();
+        let settings = || tasks_value(&self.object).unwrap_or_else(|| Bytes::from_static(b"{}"));
+        let tasks = (self.tasks && modern).then(settings);
         let mut text = String::new();
         for (key, value) in [("elicitation", elicitation), ("sampling", sampling), ("roots", roots)] {
             if let Some(value) = value {

@@ -173,6 +173,17 @@ pub fn items(array: &Bytes) -> impl Iterator<Item = Result<Bytes, Broken>> {
     scan::items(array).map(|span| span.map(|span| array.slice(span)))
 }
 
+/// The elements of a JSON array with their places, each as an object where it is one: all in one pass. An error comes last.
+pub(crate) fn objects(array: &Bytes) -> impl Iterator<Item = Result<(Range<usize>, Option<Object>), Broken>> {
+    scan::objects(array).map(|item| {
+        item.map(|(span, members)| {
+            let object =
+                members.map(|members| Object { text: array.slice(span.clone()), members, plain: false });
+            (span, object)
+        })
+    })
+}
+
 /// A string as JSON text, quotes included.
 pub fn quote(text: &str) -> String {
     serde_json::to_string(text).unwrap_or_else(|_| "\"\"".to_owned())

@@ -53,16 +53,41 @@ impl Iterator for Items<'_> {
     type Item = Result<Range<usize>, Broken>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let item = self.step().transpose();
+        self.next_by(Scanner::value)
+    }
+}
+
+/// The same, with the members of those that are objects: found in the same pass.
+pub(super) fn objects(text: &[u8]) -> Objects<'_> {
+    Objects(items(text))
+}
+
+pub(super) struct Objects<'a>(Items<'a>);
+
+impl Iterator for Objects<'_> {
+    type Item = Result<(Range<usize>, Option<Members>), Broken>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next_by(Scanner::value_with_members)
+    }
+}
+
+impl<'a> Items<'a> {
+    fn next_by<T>(
+        &mut self,
+        value: impl Fn(&mut Scanner<'a>) -> Result<T, Broken>,
+    ) -> Option<Result<T, Broken>> {
+        let item = self.step(value).transpose();
         if !matches!(item, Some(Ok(_))) {
             self.state = State::Done;
         }
         item
     }
-}
 
-impl Items<'_> {
-    fn step(&mut self) -> Result<Option<Range<usize>>, Broken> {
+    fn step<T>(
+        &mut self,
+        value: impl Fn(&mut Scanner<'a>) -> Result<T, Broken>,
+    ) -> Result<Option<T>, Broken> {
         let scanner = &mut self.scanner;
         let more = match self.state {
             State::Before => {
@@ -77,7 +102,7 @@ impl Items<'_> {
             State::Within => scanner.more(b']')?,
             State::Done => return Ok(None),
         };
-        if more { scanner.value().map(Some) } else { scanner.end().map(|()| None) }
+        if more { value(scanner).map(Some) } else { scanner.end().map(|()| None) }
     }
 }
 
@@ -187,6 +212,18 @@ impl Scanner<'_> {
             Some(b'{' | b'[') => self.nested(),
             _ => self.scalar(),
         }
+    }
+
+    /// A value's place, and the members of one that reads as an object.
+    fn value_with_members(&mut self) -> Result<(Range<usize>, Option<Members>), Broken> {
+        let start = self.at;
+        if self.peek() == Some(b'{') {
+            if let Ok(members) = self.object(start, &[], &mut None) {
+                return Ok((start..self.at, Some(members)));
+            }
+            self.at = start;
+        }
+        self.value().map(|span| (span, None))
     }
 
     /// From the opening quote to behind the closing one. Most strings end within a few words: only longer ones pay for a vector search's

@@ -51,6 +51,11 @@ impl Decoder {
         }
     }
 
+    /// How many bytes of an unfinished event it holds.
+    pub fn held(&self) -> usize {
+        self.size.saturating_add(self.line.len())
+    }
+
     /// Takes a chunk. Events become available to [`Self::next`].
     pub fn feed(&mut self, chunk: Bytes) {
         if !self.failed && !chunk.is_empty() {

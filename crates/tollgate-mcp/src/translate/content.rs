@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::method::{Kind, Method};
-use crate::object::{Edit, Object, items, quote, scan};
+use crate::object::{Edit, Object, items, objects, quote};
 use crate::revision::Revision;
 use crate::rope::{Rope, Weaver};
 
@@ -23,8 +23,8 @@ pub(super) fn downgrade(result: &Object, method: Method, revision: Revision, edi
     let array = result.get(key);
     let mut changed = match (&array, method) {
         _ if !lacks_blocks(revision) => None,
-        (Some(array), Method::ToolsCall) => map_elements(array, |item| block(item, revision)),
-        (Some(array), _) => map_elements(array, |item| message(item, revision)),
+        (Some(array), Method::ToolsCall) => map_objects(array, |item| block(item, revision)),
+        (Some(array), _) => map_objects(array, |item| message(item, revision)),
         (None, _) => None,
     };
     if method == Method::ToolsCall && loses_structure(result, revision) {
@@ -42,13 +42,12 @@ pub(super) fn downgrade(result: &Object, method: Method, revision: Revision, edi
 }
 
 /// A content block for `revision`, if it must change.
-pub(super) fn block(item: &Bytes, revision: Revision) -> Option<Rope> {
+pub(super) fn block(block: &Object, revision: Revision) -> Option<Rope> {
     let (links, sounds) = match revision {
         Revision::V2024_11_05 => (false, false),
         Revision::V2025_03_26 => (false, true),
         Revision::V2025_06_18 | Revision::V2025_11_25 | Revision::V2026_07_28 => return None,
     };
-    let block = Object::scan(item.clone()).ok()?;
     let text = match block.string("type")?.as_ref() {
         "resource_link" if !links => {
             let uri = block.string("uri")?;
@@ -66,13 +65,13 @@ pub(super) fn block(item: &Bytes, revision: Revision) -> Option<Rope> {
     Some(text_block(&text).into())
 }
 
-/// An array's text with `change` made to its elements; `None` if none changes, or it is no array.
-pub(super) fn map_elements(array: &Bytes, change: impl Fn(&Bytes) -> Option<Rope>) -> Option<Rope> {
+/// An array's text with `change` made to those of its elements that are objects; `None` if none changes, or it is no array.
+pub(super) fn map_objects(array: &Bytes, change: impl Fn(&Object) -> Option<Rope>) -> Option<Rope> {
     let mut out: Option<Weaver> = None;
     let mut written = 0;
-    for span in scan::items(array) {
-        let span = span.ok()?;
-        if let Some(changed) = change(&array.slice(span.clone())) {
+    for element in objects(array) {
+        let (span, object) = element.ok()?;
+        if let Some(changed) = object.as_ref().and_then(&change) {
             let out = out.get_or_insert_with(Weaver::new);
             out.bytes(array.slice(written..span.start)).rope(changed);
             written = span.end;
@@ -118,9 +117,8 @@ fn lacks_blocks(revision: Revision) -> bool {
 }
 
 /// A prompt's message; its content is one block.
-fn message(item: &Bytes, revision: Revision) -> Option<Rope> {
-    let message = Object::scan(item.clone()).ok()?;
-    let changed = block(&message.get("content")?, revision)?;
+fn message(message: &Object, revision: Revision) -> Option<Rope> {
+    let changed = block(&message.object("content")?, revision)?;
     let mut edit = message.edit();
     edit.set("content", changed);
     Some(edit.finish())

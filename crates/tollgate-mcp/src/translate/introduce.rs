@@ -22,8 +22,18 @@ pub fn discover_result(capabilities: &Object, instructions: Option<&str>, suppor
     Object::scan(out.finish().into_bytes()).unwrap_or_else(|_| Object::empty())
 }
 
-/// `initialize`'s result from `server/discover`'s: same capabilities (without `extensions`), `serverInfo`, `instructions`.
-/// `server_info` is a JSON object's text.
+/// What an agent of 2025-11-25 is told where the Tasks extension is offered.
+const TASKS: &str = r#"{"cancel":{},"requests":{"tools":{"call":{}}}}"#;
+
+/// Whether `server/discover`'s result offers the Tasks extension.
+pub fn offers_tasks(discover: &Object) -> bool {
+    let capabilities = discover.object("capabilities");
+    let extensions = capabilities.and_then(|capabilities| capabilities.object("extensions"));
+    extensions.is_some_and(|extensions| extensions.find(crate::capability::TASKS).is_some())
+}
+
+/// `initialize`'s result from `server/discover`'s: same capabilities (of `extensions` only the tasks, in 2025-11-25's own way),
+/// `serverInfo`, `instructions`. `server_info` is a JSON object's text.
 pub fn initialize_result(discover: &Object, revision: Revision, server_info: &Bytes) -> Rope {
     let mut out = Weaver::new();
     out.text("{\"protocolVersion\":\"").text(revision.as_str()).text("\",\"capabilities\":{");
@@ -39,6 +49,9 @@ pub fn initialize_result(discover: &Object, revision: Revision, server_info: &By
         if let Some(value) = capabilities.get(key) {
             out.text(if std::mem::take(&mut first) { "" } else { "," }).quoted(key).text(":").bytes(value);
         }
+    }
+    if revision == Revision::V2025_11_25 && offers_tasks(discover) {
+        out.text(if first { "" } else { "," }).quoted("tasks").text(":").text(TASKS);
     }
     out.text("},\"serverInfo\":").bytes(server_info.clone());
     if let Some(instructions) = discover.get("instructions") {

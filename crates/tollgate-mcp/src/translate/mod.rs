@@ -15,7 +15,7 @@ mod input;
 pub use input::{InputRequest, input_requests, input_required};
 
 mod introduce;
-pub use introduce::{discover_result, initialize_result};
+pub use introduce::{discover_result, initialize_result, offers_tasks};
 
 mod list;
 pub use list::list_item;
@@ -25,6 +25,9 @@ pub use meta::stamp_subscription;
 
 mod question;
 pub use question::{answer_to_server, askable, question};
+
+mod task;
+pub use task::{TaskSupport, related_to_task, task_made, task_to_legacy, task_to_modern, unrelated_to_task};
 
 mod uris;
 pub use uris::{error_uri, list_item_uris, rewrite_uris};

@@ -170,9 +170,9 @@ fn one_block_each(messages: &Bytes, to: Revision) -> Option<Rope> {
             changed = true;
             for block in items(&content) {
                 let block = block.ok()?;
-                all.push(with_content(&object, content::block(&block, to).unwrap_or_else(|| block.into())));
+                all.push(with_content(&object, older(&block, to).unwrap_or_else(|| block.into())));
             }
-        } else if let Some(older) = content::block(&content, to) {
+        } else if let Some(older) = older(&content, to) {
             changed = true;
             all.push(with_content(&object, older));
         } else {
@@ -180,6 +180,10 @@ fn one_block_each(messages: &Bytes, to: Revision) -> Option<Rope> {
         }
     }
     changed.then(|| all.finish())
+}
+
+fn older(block: &Bytes, to: Revision) -> Option<Rope> {
+    content::block(&Object::scan(block.clone()).ok()?, to)
 }
 
 fn with_content(message: &Object, content: Rope) -> Rope {

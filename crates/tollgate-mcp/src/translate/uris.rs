@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::content::map_elements;
+use super::content::map_objects;
 use crate::error::RpcError;
 use crate::method::{Kind, Listing, Method};
 use crate::object::{Object, quote};
@@ -16,14 +16,10 @@ type Expose<'a> = &'a dyn Fn(&str) -> String;
 pub fn rewrite_uris(method: Method, result: &Object, expose: &dyn Fn(&str) -> String) -> Option<Rope> {
     match method.kind() {
         Kind::Tool => array(result, "content", &|item| block(item, expose)),
-        Kind::Prompt => array(result, "messages", &|item| {
-            let message = Object::scan(item.clone()).ok()?;
-            member(&message, "content", &|content| block(content, expose))
+        Kind::Prompt => array(result, "messages", &|message| {
+            member(message, "content", &|content| block(&Object::scan(content.clone()).ok()?, expose))
         }),
-        Kind::Resource => array(result, "contents", &|item| {
-            let contents = Object::scan(item.clone()).ok()?;
-            uri(&contents, "uri", expose)
-        }),
+        Kind::Resource => array(result, "contents", &|contents| uri(contents, "uri", expose)),
         // Only `tasks/get` answers with a `result`.
         Kind::Task => member(result, "result", &|inner| {
             rewrite_uris(Method::ToolsCall, &Object::scan(inner.clone()).ok()?, expose)
@@ -77,12 +73,11 @@ fn app_uris(meta: &Object, expose: Expose<'_>) -> Option<Rope> {
 }
 
 /// A content block.
-fn block(item: &Bytes, expose: Expose<'_>) -> Option<Rope> {
-    let block = Object::scan(item.clone()).ok()?;
+fn block(block: &Object, expose: Expose<'_>) -> Option<Rope> {
     match block.string("type")?.as_ref() {
-        "resource_link" => uri(&block, "uri", expose),
+        "resource_link" => uri(block, "uri", expose),
         "resource" => {
-            member(&block, "resource", &|inner| uri(&Object::scan(inner.clone()).ok()?, "uri", expose))
+            member(block, "resource", &|inner| uri(&Object::scan(inner.clone()).ok()?, "uri", expose))
         }
         _ => None,
     }
@@ -95,8 +90,8 @@ fn uri(object: &Object, key: &'static str, expose: Expose<'_>) -> Option<Rope> {
     Some(edit.finish())
 }
 
-fn array(object: &Object, key: &'static str, change: &dyn Fn(&Bytes) -> Option<Rope>) -> Option<Rope> {
-    member(object, key, &|array| map_elements(array, change))
+fn array(object: &Object, key: &'static str, change: &dyn Fn(&Object) -> Option<Rope>) -> Option<Rope> {
+    member(object, key, &|array| map_objects(array, change))
 }
 
 fn member(object: &Object, key: &'static str, change: &dyn Fn(&Bytes) -> Option<Rope>) -> Option<Rope> {

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use super::Mistake;
+use crate::reader::Reader;
 
 /// A token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +32,32 @@ pub(crate) enum Token {
     Order(Order),
     /// The end.
     End,
+}
+
+impl Token {
+    /// Whether it is this one name.
+    pub(crate) fn is_name(&self, wanted: &str) -> bool {
+        matches!(self, Self::Name(name) if name == wanted)
+    }
+
+    /// How it compares numbers.
+    pub(crate) const fn order(&self) -> Option<Order> {
+        if let Self::Order(order) = self {
+            return Some(*order);
+        }
+        if matches!(self, Self::Is) { Some(Order::Same) } else { None }
+    }
+
+    /// An argument's name behind `has`, quoted or not.
+    pub(crate) fn path(self) -> Option<Vec<String>> {
+        if let Self::Text(text) = self {
+            return Some(vec![text.chars().collect()]);
+        }
+        if let Self::Path(parts) = self {
+            return Some(parts);
+        }
+        if let Self::Name(name) = self { Some(name.split('.').map(str::to_owned).collect()) } else { None }
+    }
 }
 
 /// How two numbers are compared.
@@ -94,14 +121,12 @@ impl Quoted {
 
 /// All tokens, the last of them [`Token::End`].
 pub(crate) fn words(text: &str) -> Result<Vec<Word>, Mistake> {
-    let mut reader = Reader { rest: text.chars().peekable(), column: 1 };
+    let mut reader = Reader::new(text);
     let mut words = Vec::new();
     loop {
-        while reader.rest.peek().is_some_and(|c| c.is_whitespace()) {
-            reader.next();
-        }
-        let column = reader.column;
-        let token = reader.token()?;
+        while reader.next_if(char::is_whitespace).is_some() {}
+        let column = reader.column();
+        let token = token(&mut reader)?;
         let end = token == Token::End;
         words.push(Word { column, token });
         if end {
@@ -110,123 +135,95 @@ pub(crate) fn words(text: &str) -> Result<Vec<Word>, Mistake> {
     }
 }
 
-struct Reader<'a> {
-    rest: std::iter::Peekable<std::str::Chars<'a>>,
-    column: usize,
+fn token(reader: &mut Reader<'_>) -> Result<Token, Mistake> {
+    let column = reader.column();
+    let mistake =
+        |message: String, hint: Option<&str>| Mistake { column, message, hint: hint.map(Into::into) };
+    let Some(c) = reader.next() else { return Ok(Token::End) };
+    match c {
+        '(' => Ok(Token::Open),
+        ')' => Ok(Token::Close),
+        '"' => quoted(reader, column).map(Token::Text),
+        '!' if reader.peek() == Some('=') => {
+            Err(mistake("unknown operator `!=`".into(), Some("write `!(agent == \"x\")`")))
+        }
+        '!' => Ok(Token::Not),
+        '&' | '|' | '=' if reader.took(c) => Ok(match c {
+            '&' => Token::And,
+            '|' => Token::Or,
+            _ => Token::Is,
+        }),
+        '&' | '|' | '=' => {
+            Err(mistake(format!("unknown operator `{c}`"), Some(&format!("did you mean `{c}{c}`?"))))
+        }
+        '\'' => Err(mistake("text stands in double quotes".into(), None)),
+        '<' | '>' => Ok(Token::Order(match (c, reader.took('=')) {
+            ('<', false) => Order::Less,
+            ('<', true) => Order::AtMost,
+            (_, false) => Order::More,
+            (_, true) => Order::AtLeast,
+        })),
+        c if c.is_ascii_digit() || c == '-' => {
+            let mut number = String::from(c);
+            reader.take_while(&mut number, |c| c.is_ascii_digit() || c == '.');
+            if crate::json::compare(&number, "0").is_none() || number.ends_with('.') {
+                return Err(mistake(format!("`{number}` is not a number"), None));
+            }
+            Ok(Token::Number(number))
+        }
+        c if c.is_alphabetic() || c == '_' => name(reader, c),
+        c => Err(mistake(format!("unexpected `{}`", c.escape_debug()), None)),
+    }
 }
 
-impl Reader<'_> {
-    fn next(&mut self) -> Option<char> {
-        let c = self.rest.next()?;
-        self.column += 1;
-        Some(c)
-    }
-
-    fn token(&mut self) -> Result<Token, Mistake> {
-        let column = self.column;
-        let mistake =
-            |message: String, hint: Option<&str>| Mistake { column, message, hint: hint.map(Into::into) };
-        let Some(c) = self.next() else { return Ok(Token::End) };
-        match c {
-            '(' => Ok(Token::Open),
-            ')' => Ok(Token::Close),
-            '"' => self.quoted(column).map(Token::Text),
-            '!' if self.rest.peek() == Some(&'=') => {
-                Err(mistake("unknown operator `!=`".into(), Some("write `!(agent == \"x\")`")))
-            }
-            '!' => Ok(Token::Not),
-            '&' | '|' | '=' if self.rest.peek() == Some(&c) => {
-                self.next();
-                Ok(match c {
-                    '&' => Token::And,
-                    '|' => Token::Or,
-                    _ => Token::Is,
-                })
-            }
-            '&' | '|' | '=' => {
-                Err(mistake(format!("unknown operator `{c}`"), Some(&format!("did you mean `{c}{c}`?"))))
-            }
-            '\'' => Err(mistake("text stands in double quotes".into(), None)),
-            '<' | '>' => {
-                let or_same = self.rest.peek() == Some(&'=');
-                if or_same {
-                    self.next();
-                }
-                Ok(Token::Order(match (c, or_same) {
-                    ('<', false) => Order::Less,
-                    ('<', true) => Order::AtMost,
-                    (_, false) => Order::More,
-                    (_, true) => Order::AtLeast,
-                }))
-            }
-            c if c.is_ascii_digit() || c == '-' => {
-                let mut number = String::from(c);
-                while let Some(c) = self.rest.next_if(|c| c.is_ascii_digit() || *c == '.') {
-                    self.column += 1;
-                    number.push(c);
-                }
-                if crate::json::compare(&number, "0").is_none() || number.ends_with('.') {
-                    return Err(mistake(format!("`{number}` is not a number"), None));
-                }
-                Ok(Token::Number(number))
-            }
-            c if c.is_alphabetic() || c == '_' => self.name(c),
-            c => Err(mistake(format!("unexpected `{}`", c.escape_debug()), None)),
-        }
-    }
-
-    /// A name that begins with `first`, and the quoted parts after it.
-    fn name(&mut self, first: char) -> Result<Token, Mistake> {
-        let mut parts = Vec::new();
-        let mut name = String::from(first);
-        loop {
-            while let Some(c) = self.rest.next_if(|c| c.is_alphanumeric() || matches!(c, '_' | '.')) {
-                self.column += 1;
-                name.push(c);
-            }
-            if self.rest.next_if_eq(&'[').is_none() {
-                break;
-            }
-            self.column += 1;
-            parts.extend(name.split('.').filter(|part| !part.is_empty()).map(str::to_owned));
-            name.clear();
-            let column = self.column;
-            if self.next() != Some('"') {
-                let hint = Some("write `args[\"the name\"]`".into());
-                return Err(Mistake { column, message: "expected a text in double quotes".into(), hint });
-            }
-            parts.push(self.quoted(column)?.chars().collect());
-            if self.next() != Some(']') {
-                return Err(Mistake { column: self.column - 1, message: "expected `]`".into(), hint: None });
-            }
-        }
-        if parts.is_empty() {
-            return Ok(Token::Name(name));
+/// A name that begins with `first`, and the quoted parts after it.
+fn name(reader: &mut Reader<'_>, first: char) -> Result<Token, Mistake> {
+    let mut parts = Vec::new();
+    let mut name = String::from(first);
+    loop {
+        reader.take_while(&mut name, |c| c.is_alphanumeric() || matches!(c, '_' | '.'));
+        if !reader.took('[') {
+            break;
         }
         parts.extend(name.split('.').filter(|part| !part.is_empty()).map(str::to_owned));
-        Ok(Token::Path(parts))
+        name.clear();
+        let column = reader.column();
+        if reader.next() != Some('"') {
+            let hint = Some("write `args[\"the name\"]`".into());
+            return Err(Mistake { column, message: "expected a text in double quotes".into(), hint });
+        }
+        parts.push(quoted(reader, column)?.chars().collect());
+        if reader.next() != Some(']') {
+            let column = reader.column() - 1;
+            return Err(Mistake { column, message: "expected `]`".into(), hint: None });
+        }
     }
+    if parts.is_empty() {
+        return Ok(Token::Name(name));
+    }
+    parts.extend(name.split('.').filter(|part| !part.is_empty()).map(str::to_owned));
+    Ok(Token::Path(parts))
+}
 
-    /// After the opening quote at `column`.
-    fn quoted(&mut self, column: usize) -> Result<Quoted, Mistake> {
-        let mut chars = Vec::new();
-        loop {
-            let at = self.column;
-            match self.next() {
-                None => return Err(Mistake { column, message: "this text has no end".into(), hint: None }),
-                Some('"') => return Ok(Quoted(chars)),
-                Some('\\') => match self.next() {
-                    Some(c @ ('"' | '\\' | '*')) => chars.push((c, true)),
-                    _ => {
-                        return Err(Mistake {
-                            column: at,
-                            message: "unknown escape".into(),
-                            hint: Some("only `\\\"`, `\\\\` and `\\*` are escapes".into()),
-                        });
-                    }
-                },
-                Some(c) => chars.push((c, false)),
-            }
+/// After the opening quote at `column`.
+fn quoted(reader: &mut Reader<'_>, column: usize) -> Result<Quoted, Mistake> {
+    let mut chars = Vec::new();
+    loop {
+        let at = reader.column();
+        match reader.next() {
+            None => return Err(Mistake { column, message: "this text has no end".into(), hint: None }),
+            Some('"') => return Ok(Quoted(chars)),
+            Some('\\') => match reader.next() {
+                Some(c @ ('"' | '\\' | '*')) => chars.push((c, true)),
+                _ => {
+                    return Err(Mistake {
+                        column: at,
+                        message: "unknown escape".into(),
+                        hint: Some("only `\\\"`, `\\\\` and `\\*` are escapes".into()),
+                    });
+                }
+            },
+            Some(c) => chars.push((c, false)),
         }
     }
 }

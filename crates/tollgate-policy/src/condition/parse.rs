@@ -41,33 +41,26 @@ const KNOWN: [&str; 24] = [
 pub(crate) fn parse(text: &str) -> Result<Condition, Mistake> {
     let mut parser = Parser { words: lex::words(text)?.into_iter(), ahead: None, depth: 0 };
     let condition = parser.any()?;
-    let word = parser.next();
-    match word.token {
-        Token::End => Ok(condition),
-        Token::Name(name) => {
-            let hint = match name.to_ascii_lowercase().as_str() {
-                "and" => Some("did you mean `&&`?"),
-                "or" => Some("did you mean `||`?"),
-                "in" => Some("write `groups.contains(\"x\")`"),
-                _ => None,
-            };
-            Err(mistake(word.column, format!("expected `&&`, `||` or the end, found `{name}`"), hint))
-        }
-        Token::Is => Err(mistake(
-            word.column,
-            "a flag is not compared".into(),
-            Some("it stands alone: `tool.destructive` or `!tool.destructive`"),
-        )),
-        Token::Close => Err(mistake(word.column, "this `)` closes nothing".into(), None)),
-        Token::Text(_)
-        | Token::Path(_)
-        | Token::Number(_)
-        | Token::Order(_)
-        | Token::Not
-        | Token::And
-        | Token::Or
-        | Token::Open => Err(mistake(word.column, "expected `&&`, `||` or the end".into(), None)),
+    let Word { column, token } = parser.next();
+    if token == Token::End {
+        return Ok(condition);
     }
+    if let Token::Name(name) = token {
+        let hint = match name.to_ascii_lowercase().as_str() {
+            "and" => Some("did you mean `&&`?"),
+            "or" => Some("did you mean `||`?"),
+            "in" => Some("write `groups.contains(\"x\")`"),
+            _ => None,
+        };
+        return Err(mistake(column, format!("expected `&&`, `||` or the end, found `{name}`"), hint));
+    }
+    if token == Token::Is {
+        let hint = "it stands alone: `tool.destructive` or `!tool.destructive`";
+        return Err(mistake(column, "a flag is not compared".into(), Some(hint)));
+    }
+    let closes = token == Token::Close;
+    let message = if closes { "this `)` closes nothing" } else { "expected `&&`, `||` or the end" };
+    Err(mistake(column, message.into(), None))
 }
 
 fn mistake(column: usize, message: String, hint: Option<&str>) -> Mistake {
@@ -201,95 +194,55 @@ impl Parser {
     fn arg(&mut self, column: usize, mut path: Vec<String>) -> Result<Condition, Mistake> {
         let word = self.next();
         if path.is_empty() {
-            if word.token != Token::Name("has".into()) {
+            if !word.token.is_name("has") {
                 let hint = Some("write `args.NAME == \"x\"`, `args.NAME > 5` or `args has NAME`");
                 return Err(mistake(column, "`args` needs the name of an argument".into(), hint));
             }
             let name = self.next();
-            let path = match name.token {
-                Token::Name(name) => name.split('.').map(str::to_owned).collect(),
-                Token::Path(parts) => parts,
-                Token::Text(text) => vec![text.chars().collect()],
-                Token::Number(_)
-                | Token::Not
-                | Token::And
-                | Token::Or
-                | Token::Open
-                | Token::Close
-                | Token::Is
-                | Token::Order(_)
-                | Token::End => {
-                    return Err(mistake(name.column, "expected the name of an argument".into(), None));
-                }
+            let Some(path) = name.token.path() else {
+                return Err(mistake(name.column, "expected the name of an argument".into(), None));
             };
             return arg(path, name.column, Test::There);
         }
-        let test = match word.token {
-            Token::Is => {
-                let value = self.next();
-                match value.token {
-                    Token::Text(text) => Test::Is(text),
-                    Token::Number(number) => Test::Number(Order::Same, number),
-                    Token::Name(name) if name == "true" => Test::Truth(true),
-                    Token::Name(name) if name == "false" => Test::Truth(false),
-                    Token::Name(_)
-                    | Token::Path(_)
-                    | Token::Not
-                    | Token::And
-                    | Token::Or
-                    | Token::Open
-                    | Token::Close
-                    | Token::Is
-                    | Token::Order(_)
-                    | Token::End => {
-                        let message = "expected a text in double quotes, a number, `true` or `false`".into();
-                        return Err(mistake(value.column, message, None));
-                    }
-                }
-            }
-            Token::Order(order) => Test::Number(order, self.number()?.1),
-            Token::Name(name) if name == "like" => Test::Like(self.text()?),
-            Token::Open if path.len() > 1 && path.last().is_some_and(|last| last == "contains") => {
-                path.pop();
-                self.ahead = Some(word);
-                Test::Contains(self.argument()?)
-            }
-            Token::Name(_)
-            | Token::Path(_)
-            | Token::Text(_)
-            | Token::Number(_)
-            | Token::Not
-            | Token::And
-            | Token::Or
-            | Token::Open
-            | Token::Close
-            | Token::End => {
-                self.ahead = Some(word);
-                Test::Truth(true)
-            }
+        let contains = path.len() > 1 && path.last().is_some_and(|last| last == "contains");
+        let test = if word.token == Token::Is {
+            self.value()?
+        } else if let Token::Order(order) = word.token {
+            Test::Number(order, self.number()?.1)
+        } else if word.token.is_name("like") {
+            Test::Like(self.text()?)
+        } else if word.token == Token::Open && contains {
+            path.pop();
+            self.ahead = Some(word);
+            Test::Contains(self.argument()?)
+        } else {
+            self.ahead = Some(word);
+            Test::Truth(true)
         };
         arg(path, column, test)
+    }
+
+    /// After `args.x ==`.
+    fn value(&mut self) -> Result<Test, Mistake> {
+        let Word { column, token } = self.next();
+        if let Token::Text(text) = token {
+            return Ok(Test::Is(text));
+        }
+        if let Token::Number(number) = token {
+            return Ok(Test::Number(Order::Same, number));
+        }
+        if token.is_name("true") || token.is_name("false") {
+            return Ok(Test::Truth(token.is_name("true")));
+        }
+        Err(mistake(column, "expected a text in double quotes, a number, `true` or `false`".into(), None))
     }
 
     /// `> 5` and the like.
     fn count(&mut self, count: Count, name: &str) -> Result<Condition, Mistake> {
         let word = self.next();
-        let order = match word.token {
-            Token::Is => Order::Same,
-            Token::Order(order) => order,
-            Token::Name(_)
-            | Token::Path(_)
-            | Token::Text(_)
-            | Token::Number(_)
-            | Token::Not
-            | Token::And
-            | Token::Or
-            | Token::Open
-            | Token::Close
-            | Token::End => {
-                let hint = format!("`{name} >= 5`");
-                return Err(mistake(word.column, format!("`{name}` must be compared"), Some(&hint)));
-            }
+        let Some(order) = word.token.order() else {
+            let hint = format!("`{name} >= 5`");
+            return Err(mistake(word.column, format!("`{name}` must be compared"), Some(&hint)));
         };
         let (column, number) = self.number()?;
         match crate::json::whole(&number) {
@@ -314,48 +267,22 @@ impl Parser {
 
     /// A number and its column.
     fn number(&mut self) -> Result<(usize, String), Mistake> {
-        let word = self.next();
-        match word.token {
-            Token::Number(number) => Ok((word.column, number)),
-            Token::Text(_) => Err(mistake(
-                word.column,
-                "expected a number".into(),
-                Some("texts are compared by `==` or `like`"),
-            )),
-            Token::Name(_)
-            | Token::Path(_)
-            | Token::Not
-            | Token::And
-            | Token::Or
-            | Token::Open
-            | Token::Close
-            | Token::Is
-            | Token::Order(_)
-            | Token::End => Err(mistake(word.column, "expected a number".into(), None)),
+        let Word { column, token } = self.next();
+        if let Token::Number(number) = token {
+            return Ok((column, number));
         }
+        let hint = matches!(token, Token::Text(_)).then_some("texts are compared by `==` or `like`");
+        Err(mistake(column, "expected a number".into(), hint))
     }
 
     /// `== "…"` or `like "…"`.
     fn compare(&mut self, text: Text, name: &str) -> Result<Condition, Mistake> {
         let word = self.next();
-        let like = match &word.token {
-            Token::Is => false,
-            Token::Name(operator) if operator == "like" => true,
-            Token::Name(_)
-            | Token::Path(_)
-            | Token::Text(_)
-            | Token::Number(_)
-            | Token::Order(_)
-            | Token::Not
-            | Token::And
-            | Token::Or
-            | Token::Open
-            | Token::Close
-            | Token::End => {
-                let hint = format!("`{name} == \"x\"` or `{name} like \"x*\"`");
-                return Err(mistake(word.column, format!("`{name}` must be compared"), Some(&hint)));
-            }
-        };
+        let like = word.token.is_name("like");
+        if !like && word.token != Token::Is {
+            let hint = format!("`{name} == \"x\"` or `{name} like \"x*\"`");
+            return Err(mistake(word.column, format!("`{name}` must be compared"), Some(&hint)));
+        }
         let value = self.text()?;
         Ok(if like { Condition::Like(text, value) } else { Condition::Is(text, value) })
     }
@@ -375,21 +302,11 @@ impl Parser {
     }
 
     fn text(&mut self) -> Result<Quoted, Mistake> {
-        let word = self.next();
-        match word.token {
-            Token::Text(value) => Ok(value),
-            Token::Name(_)
-            | Token::Path(_)
-            | Token::Number(_)
-            | Token::Order(_)
-            | Token::Not
-            | Token::And
-            | Token::Or
-            | Token::Open
-            | Token::Close
-            | Token::Is
-            | Token::End => Err(mistake(word.column, "expected a text in double quotes".into(), None)),
-        }
+        let Word { column, token } = self.next();
+        let Token::Text(value) = token else {
+            return Err(mistake(column, "expected a text in double quotes".into(), None));
+        };
+        Ok(value)
     }
 }
 

@@ -6,7 +6,7 @@ use regex::Regex;
 
 use crate::glob::Glob;
 use crate::json::{Json, compare};
-use crate::path::Path;
+use crate::path::{BadPath, Path};
 use crate::problem::Problem;
 use crate::source::Fact;
 
@@ -33,7 +33,7 @@ pub(crate) struct Matcher {
     pub(crate) of: Glob,
     /// As written, for explanations.
     pub(crate) written: String,
-    paths: Vec<(Path, String)>,
+    paths: Vec<Path>,
     any: Option<Regex>,
     any_not: Option<Regex>,
     all: Option<Regex>,
@@ -63,11 +63,9 @@ pub(crate) fn compile(fact: &Fact, problems: &mut Vec<Problem>) -> Option<Matche
     }
     let mut paths = Vec::with_capacity(fact.paths.len().min(PATHS_MAX));
     for text in fact.paths.iter().take(PATHS_MAX) {
-        match Path::read(text) {
-            Ok(path) => paths.push((path, text.clone())),
-            Err(mistake) => {
-                problem(format!("`path`, character {}: {}", mistake.column, mistake.message), None);
-            }
+        match Path::new(text) {
+            Ok(path) => paths.push(path),
+            Err(bad) => problem(format!("`path`, {bad}"), Some(BadPath::HINT)),
         }
     }
     let mut pattern = |key: &str, text: &Option<String>| {
@@ -140,19 +138,19 @@ impl Matcher {
 
     /// The paths, for checking them against a schema.
     pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
-        self.paths.iter().map(|(path, _)| path)
+        self.paths.iter()
     }
 
     /// Whether it holds: each of its tests does. The error says what could not be tested.
     pub(crate) fn holds(&self, arguments: &Json<'_>, task: Option<&str>) -> Result<bool, String> {
         let mut found: Vec<Value<'_, '_>> = Vec::new();
-        for (path, written) in &self.paths {
+        for path in &self.paths {
             let Some(values) = path.find(arguments).filter(|values| values.len() + found.len() <= VALUES_MAX)
             else {
-                return Err(format!("`{written}` leads to too many values"));
+                return Err(format!("`{}` leads to too many values", path.source()));
             };
             let there = values.into_iter().filter(|value| **value != Json::Null);
-            found.extend(there.map(|value| Value { value, written }));
+            found.extend(there.map(|value| Value { value, written: path.source() }));
         }
         if let Some((min, max)) = self.count
             && !(min..=max).contains(&found.len())

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::Hidden;
-use super::chars::{Before, Fate, REACH, sequence};
+use super::chars::{Before, Fate, Sequences};
 
 /// One character of a JSON text and where it stands.
 #[derive(Clone, Copy)]
@@ -15,6 +15,7 @@ struct Unit {
     bound: bool,
 }
 
+#[derive(Clone)]
 struct Units<'a> {
     text: &'a str,
     place: usize,
@@ -64,16 +65,19 @@ pub(super) fn clean(text: &[u8], mode: Hidden) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(text).ok()?;
     let mut out = String::new();
     let mut kept = 0;
-    let (mut any, mut barren) = (false, 0);
-    let mut before = Before::default();
-    let mut units = Units { text, place: 0 }.peekable();
+    let mut any = false;
+    let (mut before, mut sequences) = (Before::default(), Sequences::default());
+    let mut units = Units { text, place: 0 };
+    // How many characters of this string came before.
+    let mut at = 0;
     while let Some(unit) = units.next() {
+        at += 1;
         if unit.bound {
-            before = Before::default();
+            (before, sequences, at) = Default::default();
             continue;
         }
-        let next = units.peek().filter(|next| !next.bound).map(|next| next.c);
-        if before.judge(unit.c, next) == Fate::Keep {
+        let rest = units.clone().take_while(|unit| !unit.bound).map(|unit| unit.c);
+        if before.judge(unit.c, &rest) == Fate::Keep {
             continue;
         }
         any = true;
@@ -83,14 +87,8 @@ pub(super) fn clean(text: &[u8], mode: Hidden) -> Option<Vec<u8>> {
             Hidden::Show => write!(out, "\\\\u{{{:x}}}", u32::from(unit.c)).unwrap_or_default(),
             Hidden::Strip | Hidden::Keep => {
                 if matches!(unit.c, '\u{1b}' | '\u{9b}') {
-                    let behind =
-                        Units { text, place: unit.end }.take_while(|unit| !unit.bound).map(|unit| unit.c);
-                    let count = if unit.start < barren { Some(0) } else { sequence(unit.c, behind) };
-                    if count.is_none() {
-                        // Each stretch without an end is searched once.
-                        barren = unit.start + REACH;
-                    }
-                    for _ in 0..count.unwrap_or(0) {
+                    for _ in 0..sequences.length(at - 1, unit.c, rest) {
+                        at += 1;
                         end = units.next().map_or(end, |unit| unit.end);
                     }
                 }

@@ -39,6 +39,42 @@ pub fn clean_text(text: &str, mode: Hidden) -> Option<String> {
     chars::clean(text, mode)
 }
 
+/// What people see of one character of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// It, or a form of its neighbours: joiners within emoji, marks beside right-to-left letters.
+    Seen,
+    /// Nothing, or other text elsewhere: what [`Hidden::Strip`] takes out.
+    Hidden,
+    /// A control character that is not taken out.
+    Control,
+}
+
+/// Each character of a plain text with what people see of it.
+pub fn sights(text: &str) -> impl Iterator<Item = (char, Sight)> {
+    let mut before = chars::Before::default();
+    let mut rest = text.chars();
+    std::iter::from_fn(move || {
+        let c = rest.next()?;
+        let sight = match before.judge(c, &rest) {
+            chars::Fate::Hide => Sight::Hidden,
+            chars::Fate::Keep if c.is_control() => Sight::Control,
+            chars::Fate::Keep => Sight::Seen,
+        };
+        Some((c, sight))
+    })
+}
+
+/// Whether people see nothing of a character by itself, or it moves others.
+pub const fn is_invisible(c: char) -> bool {
+    chars::is_invisible(c)
+}
+
+/// Whether it is a letter of a script that is written from right to left.
+pub fn is_right_to_left(c: char) -> bool {
+    chars::is_right_to_left(c)
+}
+
 /// Whether JSON text could hold a hidden character. Exact enough that text without any costs a few passes at memory speed; a yes is
 /// looked at again.
 pub fn may_hide(text: &[u8]) -> bool {
@@ -63,7 +99,8 @@ fn escaped(text: &[u8]) -> bool {
             [b'1', b'1' | b'7' | b'8', _, _]
             | [b'2', b'0', _, _]
             | [b'3', b'1', b'6', b'4']
-            | [b'd' | b'D', b'b' | b'B', b'4', b'0'] => true,
+            | [b'd' | b'D', b'b' | b'B', b'4', b'0'..=b'3']
+            | [b'd' | b'D', b'8', b'3', b'4'] => true,
             [b'f' | b'F', last @ ..] => {
                 matches!(
                     last,
@@ -76,7 +113,7 @@ fn escaped(text: &[u8]) -> bool {
 }
 
 /// The rare ones, by all their bytes: each search jumps at memory speed.
-const WHOLE: [&[u8]; 10] = [
+const WHOLE: [&[u8]; 12] = [
     b"\xc2\xad",
     b"\xc2\x9b",
     b"\xcd\x8f",
@@ -87,6 +124,8 @@ const WHOLE: [&[u8]; 10] = [
     b"\xe3\x85\xa4",
     b"\xef\xbe\xa0",
     b"\xe1\x9e\xb4",
+    b"\xe1\x9e\xb5",
+    b"\xf0\x9d\x85",
 ];
 
 /// The same in UTF-8.

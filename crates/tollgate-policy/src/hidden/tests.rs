@@ -20,6 +20,12 @@ const HIDDEN: &[(&str, &str)] = &[
     ("\u{3164}\u{115f}", ""),
     ("a\u{2028}b", "ab"),
     ("🏴\u{e0049}x", "🏴x"),
+    ("🏴\u{e0069}\u{e0067}\u{e006e}\u{e007f}", "🏴"),
+    ("🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e0067}\u{e007f}", "🏴"),
+    ("क\u{200d}\u{fe01}\u{200d}\u{fe02}a", "क\u{fe01}a"),
+    ("क\u{200d}\u{115f}ष", "कष"),
+    ("a\u{61c}\u{61c}\u{200e}b", "ab"),
+    ("a\u{17b5}\u{1d173}b", "ab"),
     ("\u{1b}", ""),
 ];
 
@@ -111,4 +117,27 @@ fn hostile_text_costs_no_more_than_linear() {
     let many = format!("\"{}\"", "\\u001b]".repeat(200_000));
     // Were it not linear, this would take minutes.
     assert!(clean_json(many.as_bytes(), Hidden::Strip).is_some());
+}
+
+#[test]
+fn what_the_table_has_is_never_overlooked() {
+    for c in ('\0'..=char::MAX).filter(|c| is_invisible(*c)) {
+        let text = format!("a{c}é");
+        assert_eq!(clean_text(&text, Hidden::Strip).as_deref(), Some("aé"), "{c:?}");
+        for escaped in [false, true] {
+            let text = json(&text, escaped);
+            assert!(may_hide(text.as_bytes()), "{c:?} {escaped}");
+            assert!(clean_json(text.as_bytes(), Hidden::Strip).is_some(), "{c:?} {escaped}");
+        }
+    }
+}
+
+#[test]
+fn each_character_has_its_sight() {
+    for (dirty, clean) in HIDDEN.iter().filter(|(dirty, _)| !dirty.contains(['\u{1b}', '\u{9b}'])) {
+        let seen: String = sights(dirty).filter(|(_, sight)| *sight == Sight::Seen).map(|(c, _)| c).collect();
+        assert_eq!(seen, *clean, "{dirty:?}");
+    }
+    let all: Vec<_> = sights("a\u{1b}\n\u{200d}").map(|(_, sight)| sight).collect();
+    assert_eq!(all, [Sight::Seen, Sight::Hidden, Sight::Control, Sight::Hidden]);
 }

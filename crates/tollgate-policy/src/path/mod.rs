@@ -1,30 +1,48 @@
-//! JSONPath (RFC 9535) without its filters: `$`, `.name`, `['name']`, `[n]`, `[*]`, `.*` and `..`. *Never* visits more than a bounded
+//! JSONPath (RFC 9535), as far as rules need it, wherever they need it: facts, redactions, sums.
+//!
+//! ```text
+//! path   := "$" step*                     at most 32 steps
+//! step   := "." name | ".." name | "[" select "]" | "..[" select "]"
+//! name   := "*" | LETTER (LETTER | DIGIT)*    ASCII letters, `_`, and whatever is not ASCII
+//! select := "*" | PLACE | STRING
+//! PLACE  := a whole number; negative from the end
+//! STRING := in single or double quotes, with JSON's escapes
+//! ```
+//!
+//! What RFC 9535 has beyond it is a mistake with its place: filters, slices, unions, white space. *Never* visits more than a bounded
 //! number of values, however many `..` a path has.
 
 use crate::json::Json;
 
+mod read;
 #[cfg(test)]
 mod tests;
 
 /// The most values that one path may visit in one call.
 const VISITS_MAX: usize = 1_000_000;
 
-/// A path.
+/// The most steps of one path.
+const STEPS_MAX: usize = 32;
+
+/// A path from a document's root.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Path {
+pub struct Path {
+    source: String,
     steps: Vec<Step>,
 }
 
+/// One step of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Step {
+pub(crate) struct Step {
     /// `..`: from every value beneath too.
-    deep: bool,
-    select: Select,
+    pub(crate) deep: bool,
+    /// Where to.
+    pub(crate) select: Select,
 }
 
 /// What one step of a path goes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Select {
+pub enum Select {
     /// A member of this name.
     Key(String),
     /// An item by its place; negative from the end.
@@ -34,36 +52,56 @@ pub(crate) enum Select {
 }
 
 /// What is wrong with a path's text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Mistake {
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("character {column}: {message}")]
+pub struct BadPath {
     /// The character, from 1.
-    pub(crate) column: usize,
+    pub column: usize,
     /// What is wrong.
-    pub(crate) message: String,
+    pub message: String,
+}
+
+impl BadPath {
+    /// What to do about it.
+    pub const HINT: &str = "write it as `$.customer.email`, `$..ssn`, `$.items[*].iban` or `$['a key']`";
+}
+
+impl Select {
+    /// The place among so many.
+    pub(crate) fn place(at: i64, count: usize) -> Option<usize> {
+        let from_end = || count.checked_sub(usize::try_from(at.unsigned_abs()).unwrap_or(usize::MAX));
+        usize::try_from(at).ok().or_else(from_end)
+    }
 }
 
 impl Path {
     /// Reads a path.
-    pub(crate) fn read(text: &str) -> Result<Self, Mistake> {
-        let mut reader = Reader { rest: text.chars().peekable(), column: 1 };
-        if reader.next() != Some('$') {
-            return Err(Mistake { column: 1, message: "a path begins with `$`, as in `$.to[*]`".into() });
-        }
-        let mut steps = Vec::new();
-        while let Some(c) = reader.next() {
-            let column = reader.column - 1;
-            let step = match c {
-                '.' if reader.took('.') => Step { deep: true, select: reader.after_dots()? },
-                '.' => Step { deep: false, select: reader.name()? },
-                '[' => Step { deep: false, select: reader.bracket()? },
-                other => {
-                    let message = format!("expected `.` or `[`, found `{}`", other.escape_debug());
-                    return Err(Mistake { column, message });
-                }
-            };
-            steps.push(step);
-        }
-        Ok(Self { steps })
+    ///
+    /// # Errors
+    /// It is none, or has what is not available.
+    pub fn new(text: &str) -> Result<Self, BadPath> {
+        read::path(text)
+    }
+
+    /// As it was written.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Whether it is `$`: the whole document.
+    pub fn is_root(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// Its steps, if each is certain where it goes: `..` is not.
+    pub fn plain(&self) -> Option<impl Iterator<Item = &Select>> {
+        let plain = self.steps.iter().all(|step| !step.deep);
+        plain.then(|| self.steps.iter().map(|step| &step.select))
+    }
+
+    /// Its steps; none = the whole document.
+    pub(crate) fn steps(&self) -> &[Step] {
+        &self.steps
     }
 
     /// The values it leads to, in document order. `None`: there are too many ways.
@@ -78,12 +116,6 @@ impl Path {
             found = next;
         }
         Some(found)
-    }
-
-    /// Its steps, if each is certain where it goes: `..` is not.
-    pub(crate) fn plain(&self) -> Option<impl Iterator<Item = &Select>> {
-        let plain = self.steps.iter().all(|step| !step.deep);
-        plain.then(|| self.steps.iter().map(|step| &step.select))
     }
 }
 
@@ -103,10 +135,7 @@ impl Step {
             (Select::Every, Json::Object(members)) => found.extend(members.iter().map(|(_, value)| value)),
             (Select::Every, Json::List(items)) => found.extend(items),
             (Select::At(place), Json::List(items)) => {
-                let at = usize::try_from(*place).ok().or_else(|| {
-                    items.len().checked_sub(usize::try_from(place.unsigned_abs()).unwrap_or(usize::MAX))
-                });
-                found.extend(at.and_then(|at| items.get(at)));
+                found.extend(Select::place(*place, items.len()).and_then(|at| items.get(at)));
             }
             (
                 Select::Key(_) | Select::Every | Select::At(_),
@@ -128,91 +157,5 @@ impl Step {
             }
         }
         Some(())
-    }
-}
-
-struct Reader<'a> {
-    rest: std::iter::Peekable<std::str::Chars<'a>>,
-    column: usize,
-}
-
-impl Reader<'_> {
-    fn next(&mut self) -> Option<char> {
-        let c = self.rest.next()?;
-        self.column += 1;
-        Some(c)
-    }
-
-    fn took(&mut self, wanted: char) -> bool {
-        let same = self.rest.peek() == Some(&wanted);
-        if same {
-            self.next();
-        }
-        same
-    }
-
-    fn mistake<T>(&self, message: impl Into<String>) -> Result<T, Mistake> {
-        Err(Mistake { column: self.column, message: message.into() })
-    }
-
-    fn after_dots(&mut self) -> Result<Select, Mistake> {
-        if self.took('[') { self.bracket() } else { self.name() }
-    }
-
-    fn name(&mut self) -> Result<Select, Mistake> {
-        if self.took('*') {
-            return Ok(Select::Every);
-        }
-        let mut name = String::new();
-        while let Some(c) = self.rest.next_if(|c| c.is_alphanumeric() || *c == '_') {
-            self.column += 1;
-            name.push(c);
-        }
-        if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
-            return self.mistake("expected a name; write others as `['a-b']`");
-        }
-        Ok(Select::Key(name))
-    }
-
-    fn bracket(&mut self) -> Result<Select, Mistake> {
-        let select = match self.rest.peek() {
-            Some('*') => {
-                self.next();
-                Select::Every
-            }
-            Some(quote @ ('\'' | '"')) => {
-                let quote = *quote;
-                self.next();
-                let mut name = String::new();
-                loop {
-                    match self.next() {
-                        None => return self.mistake("this name has no end"),
-                        Some(c) if c == quote => break,
-                        Some('\\') => match self.next() {
-                            Some(c @ ('\\' | '\'' | '"')) => name.push(c),
-                            _ => return self.mistake("unknown escape"),
-                        },
-                        Some(c) => name.push(c),
-                    }
-                }
-                Select::Key(name)
-            }
-            Some('?' | '(') => return self.mistake("filters are not available: use the fact's own tests"),
-            _ => {
-                let mut digits = String::new();
-                while let Some(c) = self.rest.next_if(|c| c.is_ascii_digit() || *c == '-') {
-                    self.column += 1;
-                    digits.push(c);
-                }
-                match digits.parse() {
-                    Ok(place) => Select::At(place),
-                    Err(_) => return self.mistake("expected `*`, a number or a name in quotes"),
-                }
-            }
-        };
-        if !self.took(']') {
-            return self.mistake("expected `]`");
-        }
-        Ok(select)
     }
 }

@@ -8,10 +8,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::detect::{Finder, Kind, Kinds, Pattern, Which};
 use crate::glob::Glob;
+use crate::path::Path;
 
-/// JSONPath, as far as rules need it.
-mod path;
-pub use path::{BadPath, Path};
+/// How far paths have been followed.
+mod trail;
 
 /// JSON text as a tree of places.
 mod tree;

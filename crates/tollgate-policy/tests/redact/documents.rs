@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use serde_json::{Value, json};
+use tollgate_policy::Path;
 use tollgate_policy::detect::{Kind, Kinds, Pattern};
-use tollgate_policy::redact::{Cleaned, Job, Path, Redactor, Rule, Shape, Side, StandIn, Unclean, With};
+use tollgate_policy::redact::{Cleaned, Job, Redactor, Rule, Shape, Side, StandIn, Unclean, With};
 
 use crate::corpus::{Dice, personal, secrets};
 
@@ -73,6 +74,9 @@ fn fields_are_taken_out_by_path() {
         cleaned(items, Shape::Data, None, r#"[{"x":1,"y":2},0,{"y":3,"x":1}]"#),
         r#"[{"y":2},{"y":3}]"#
     );
+    let last = fields(&["$[-1]", "$..x[-2]"], With::Drop);
+    assert_eq!(cleaned(last.clone(), Shape::Data, None, "[1,2,3]"), "[1,2]");
+    assert_eq!(cleaned(last, Shape::Data, None, r#"{"a":[{"x":[1,2,3]}]}"#), r#"{"a":[{"x":[1,3]}]}"#);
 }
 
 #[test]
@@ -231,9 +235,6 @@ fn own_patterns_and_the_first_rule_count() {
     assert_eq!(done.text.unwrap(), br#"{"a":"[employee:0000000000000008] [redacted:email]"}"#);
     for bad in ["a*", "(", "x?", "a{1,2000}"] {
         assert!(Pattern::new("x", bad).is_err(), "{bad}");
-    }
-    for bad in ["a", "$", "$.", "$[", "$[a]", "$.a[?(@.b)]", "$[1:2]", "$.a b", "$..", "$['a'"] {
-        assert!(Path::new(bad).is_err(), "{bad}");
     }
 }
 

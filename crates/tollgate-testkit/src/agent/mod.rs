@@ -24,6 +24,9 @@ mod sse;
 /// What a pipe and an event stream share.
 mod line;
 
+/// How a task is awaited.
+mod task;
+
 #[cfg(test)]
 mod tests;
 
@@ -322,7 +325,11 @@ impl Heard {
 
 /// A connected agent.
 #[derive(Clone, Debug)]
-pub struct Agent(Arc<Carrier>);
+pub struct Agent {
+    carrier: Arc<Carrier>,
+    /// What it declares in place of its setup's (2026-07-28).
+    declares: Option<Arc<Json>>,
+}
 
 impl Agent {
     /// Connects to an endpoint; with a legacy revision it shakes hands.
@@ -330,16 +337,20 @@ impl Agent {
     /// # Errors
     /// What was answered instead, as text: the handshake's reply is in [`Agent::knock`].
     pub async fn http(endpoint: &str, setup: Setup) -> Result<Self> {
-        let agent = Self(Arc::new(Carrier::Http(http::Agent::new(endpoint, setup))));
+        let agent = Self::over(Carrier::Http(http::Agent::new(endpoint, setup)));
         if let Some(reply) = agent.knock().await? {
             reply.result()?;
         }
         Ok(agent)
     }
 
+    fn over(carrier: Carrier) -> Self {
+        Self { carrier: Arc::new(carrier), declares: None }
+    }
+
     /// An agent that has not said anything yet.
     pub fn silent(endpoint: &str, setup: Setup) -> Self {
-        Self(Arc::new(Carrier::Http(http::Agent::new(endpoint, setup))))
+        Self::over(Carrier::Http(http::Agent::new(endpoint, setup)))
     }
 
     /// Opens an event stream of 2024-11-05 at `url` and shakes hands.
@@ -353,12 +364,12 @@ impl Agent {
 
     /// The same, before it has opened its stream.
     pub fn silent_sse(url: &str, setup: Setup) -> Self {
-        Self(Arc::new(Carrier::Sse(sse::Agent::new(url, setup))))
+        Self::over(Carrier::Sse(sse::Agent::new(url, setup)))
     }
 
     /// Starts a child and connects to its pipes, saying nothing yet.
     pub fn silent_stdio(command: &[String], env: &[(String, String)], setup: Setup) -> Result<Self> {
-        Ok(Self(Arc::new(Carrier::Pipe(pipe::Agent::start(command, env, setup)?))))
+        Ok(Self::over(Carrier::Pipe(pipe::Agent::start(command, env, setup)?)))
     }
 
     /// Starts a child and connects to its pipes; with a legacy revision it shakes hands.
@@ -372,7 +383,7 @@ impl Agent {
 
     /// The handshake of a legacy revision and its reply; nothing with 2026-07-28.
     pub async fn knock(&self) -> Result<Option<Reply>> {
-        match &*self.0 {
+        match &*self.carrier {
             Carrier::Http(agent) if !agent.setup.is_modern() => agent.initialize().await.map(Some),
             Carrier::Pipe(agent) if !agent.setup.is_modern() => {
                 agent.line.initialize(&agent.setup, &agent.ids).await.map(Some)
@@ -384,32 +395,55 @@ impl Agent {
 
     /// Starts a request. `params` are the script's: ids, tokens and what the revision wants in `_meta` are added.
     pub fn start(&self, method: &str, params: Json) -> Pending {
+        let (agent, method, id) = (self.clone(), method.to_owned(), self.mint());
+        let mut pending = self.pending(|sink| async move { agent.run_as(id, &method, params, &sink).await });
+        pending.id = id;
+        pending
+    }
+
+    /// Something that ends with a reply, and may ask and tell on its way.
+    fn pending<F>(&self, run: impl FnOnce(Sink) -> F) -> Pending
+    where
+        F: Future<Output = Result<Reply>> + Send + 'static,
+    {
         let (tx, events) = mpsc::unbounded_channel();
-        let (carrier, sink, method) = (Arc::clone(&self.0), Sink(tx), method.to_owned());
-        let id = match &*self.0 {
-            Carrier::Http(agent) => agent.ids.next(),
-            Carrier::Pipe(agent) => agent.ids.next(),
-            Carrier::Sse(agent) => agent.ids.next(),
-        };
-        let task = tokio::spawn(async move {
-            match &*carrier {
-                Carrier::Http(agent) => agent.run(id, &method, params, &sink).await,
-                Carrier::Pipe(agent) => {
-                    agent.line.run((&agent.setup, &agent.ids), id, &method, params, &sink).await
-                }
-                Carrier::Sse(agent) => {
-                    agent.line()?.run((&agent.setup, &agent.ids), id, &method, params, &sink).await
-                }
-            }
-        });
-        let carrier = Arc::clone(&self.0);
+        let (task, carrier) = (tokio::spawn(run(Sink(tx))), Arc::clone(&self.carrier));
         Pending {
-            id,
+            id: 0,
             events,
             questions: std::collections::VecDeque::new(),
             notified: Vec::new(),
             task,
             carrier,
+        }
+    }
+
+    fn mint(&self) -> u64 {
+        match &*self.carrier {
+            Carrier::Http(agent) => agent.ids.next(),
+            Carrier::Pipe(agent) => agent.ids.next(),
+            Carrier::Sse(agent) => agent.ids.next(),
+        }
+    }
+
+    async fn run(&self, method: &str, params: Json, sink: &Sink) -> Result<Reply> {
+        self.run_as(self.mint(), method, params, sink).await
+    }
+
+    async fn run_as(&self, id: u64, method: &str, mut params: Json, sink: &Sink) -> Result<Reply> {
+        if let Some(declares) = &self.declares {
+            let meta = params.get("_meta").cloned().unwrap_or_default();
+            let key = format!("{RESERVED}clientCapabilities");
+            params.set("_meta", meta.with(&key, Json::clone(declares)));
+        }
+        match &*self.carrier {
+            Carrier::Http(agent) => agent.run(id, method, params, sink).await,
+            Carrier::Pipe(agent) => {
+                agent.line.run((&agent.setup, &agent.ids), id, method, params, sink).await
+            }
+            Carrier::Sse(agent) => {
+                agent.line()?.run((&agent.setup, &agent.ids), id, method, params, sink).await
+            }
         }
     }
 
@@ -425,7 +459,7 @@ impl Agent {
 
     /// Ends the session, where there is one.
     pub async fn leave(&self) -> Result<()> {
-        match &*self.0 {
+        match &*self.carrier {
             Carrier::Http(agent) => agent.leave().await,
             Carrier::Pipe(_) | Carrier::Sse(_) => Ok(()),
         }
@@ -433,7 +467,7 @@ impl Agent {
 
     /// Sends requests as one batch (2025-03-26); their replies in order.
     pub async fn batch(&self, requests: Vec<(&str, Json)>) -> Result<Vec<Reply>> {
-        match &*self.0 {
+        match &*self.carrier {
             Carrier::Http(agent) => agent.batch(requests).await,
             Carrier::Pipe(agent) => agent.line.batch(&agent.ids, requests).await,
             Carrier::Sse(agent) => agent.line()?.batch(&agent.ids, requests).await,
@@ -443,7 +477,7 @@ impl Agent {
     /// Sends a request over streamable HTTP, breaks its stream off after the first message, and gets the rest with `Last-Event-ID`: all
     /// messages.
     pub async fn broken_off(&self, method: &str, params: Json) -> Result<Vec<Json>> {
-        match &*self.0 {
+        match &*self.carrier {
             Carrier::Http(agent) => agent.broken_off(method, params).await,
             Carrier::Pipe(_) | Carrier::Sse(_) => Err("only streamable HTTP has streams to resume".into()),
         }
@@ -451,7 +485,7 @@ impl Agent {
 
     /// Listens for what belongs to no call, where that needs a stream of its own (a session over streamable HTTP).
     pub async fn listen(&self) -> Result<()> {
-        match &*self.0 {
+        match &*self.carrier {
             Carrier::Http(agent) => agent.listen().await,
             Carrier::Pipe(_) | Carrier::Sse(_) => Ok(()),
         }
@@ -459,7 +493,7 @@ impl Agent {
 
     /// The params of the first notification outside of calls that is `wanted`, waiting up to `patience`.
     pub async fn hears(&self, wanted: impl Fn(&str, &Json) -> bool, patience: Duration) -> Option<Json> {
-        let heard = match &*self.0 {
+        let heard = match &*self.carrier {
             Carrier::Http(agent) => &agent.heard,
             Carrier::Pipe(agent) => &agent.heard,
             Carrier::Sse(agent) => &agent.heard,

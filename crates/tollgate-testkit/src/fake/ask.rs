@@ -11,13 +11,13 @@ use crate::json::Json;
 use crate::wire::{RESERVED, rpc};
 
 /// One question: method, params, and the path of the client capability it needs.
-struct Question {
-    method: &'static str,
-    params: Json,
+pub(super) struct Question {
+    pub(super) method: &'static str,
+    pub(super) params: Json,
     needs: &'static [&'static str],
 }
 
-fn form(message: &str, property: &str) -> Question {
+pub(super) fn form(message: &str, property: &str) -> Question {
     let schema =
         json!({ "type": "object", "properties": { property: { "type": "string" } }, "required": [property] });
     let params = json!({ "message": message, "requestedSchema": schema });
@@ -107,7 +107,7 @@ pub(super) async fn ask(
 }
 
 /// Sends one request of a legacy server's own: its id, and where the response comes.
-fn put(state: &State, question: Question, port: &Port) -> (u64, oneshot::Receiver<Json>) {
+pub(super) fn put(state: &State, question: Question, port: &Port) -> (u64, oneshot::Receiver<Json>) {
     let id = state.next_id();
     let (tx, rx) = oneshot::channel();
     lock(&state.asks).insert(id, tx);
@@ -122,7 +122,7 @@ pub(super) async fn withdraw(state: &Arc<State>, session: &Session, port: &Port)
         return text("there is nobody to ask");
     }
     let (id, wait) = put(state, form("Never mind?", "mind"), port);
-    tokio::time::sleep(Duration::from_millis(150)).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
     let params = Json::object().with("requestId", id).with("reason", "changed my mind");
     port.notify("notifications/cancelled", params);
     // Whether an answer comes after all does not matter any more.

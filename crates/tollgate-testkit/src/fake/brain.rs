@@ -5,7 +5,7 @@ use serde_json::json;
 use tokio::sync::{mpsc, watch};
 
 use super::script::Tool;
-use super::{Session, State, ask, lock};
+use super::{Session, State, ask, lock, task};
 use crate::json::Json;
 use crate::wire::{LEGACY, MODERN, RESERVED, rpc};
 
@@ -26,7 +26,7 @@ pub(crate) struct Port {
 }
 
 impl Port {
-    async fn cancelled(&self) {
+    pub(super) async fn cancelled(&self) {
         let mut cancel = self.cancel.clone();
         let told = async {
             if cancel.wait_for(|told| *told).await.is_err() {
@@ -56,10 +56,10 @@ pub(crate) fn streams(state: &State, method: &str, params: &Json) -> bool {
     let streaming = |tool: &Tool| {
         let like = tool.like.as_str();
         let talks = ["ask", "sample", "roots"].iter().any(|talks| like.starts_with(talks));
-        talks || matches!(like, "progress" | "log" | "levels" | "slow")
+        talks || matches!(like, "progress" | "log" | "levels" | "slow" | "tasked_ask")
     };
     script.events
-        || method == "subscriptions/listen"
+        || matches!(method, "subscriptions/listen" | "tasks/result")
         || (method == "tools/call" && tool.is_some_and(streaming))
 }
 
@@ -96,14 +96,12 @@ pub(crate) async fn answer(
             }
             Ended::Result(Json::object())
         }
-        "tasks/result" if has_tasks(session) => {
-            tokio::select! {
-                () = tokio::time::sleep(Duration::from_millis(60)) => text("the task's result"),
-                () = port.cancelled() => Ended::Cancelled,
-            }
+        "tasks/get" | "tasks/result" | "tasks/cancel" | "tasks/update"
+            if if modern { task::offers(state) } else { task::has(session) } =>
+        {
+            task::about(state, session, method, params, port).await
         }
-        "tasks/cancel" if has_tasks(session) => Ended::Result(Json::object()),
-        "server/discover" if modern => Ended::Result(discover()),
+        "server/discover" if modern => Ended::Result(discover(state)),
         "tools/list" => {
             let tools = lock(&state.script).tools.iter().map(|tool| tool.definition.clone()).collect();
             page(state, "tools", tools, params)
@@ -177,13 +175,15 @@ fn capabilities() -> serde_json::Value {
 fn with_tasks(session: &Session) -> Json {
     let all = Json::from(capabilities());
     let tasks = json!({ "cancel": {}, "requests": { "tools": { "call": {} } } });
-    if has_tasks(session) { all.with("tasks", Json::from(tasks)) } else { all }
+    if task::has(session) { all.with("tasks", Json::from(tasks)) } else { all }
 }
 
-fn discover() -> Json {
-    Json::from(
-        json!({ "supportedVersions": [MODERN], "capabilities": capabilities(), "instructions": "a fake" }),
-    )
+fn discover(state: &State) -> Json {
+    let mut all = Json::from(capabilities());
+    if task::offers(state) {
+        all.set("extensions", Json::object().with(&format!("{RESERVED}tasks"), Json::object()));
+    }
+    Json::from(json!({ "supportedVersions": [MODERN], "instructions": "a fake" })).with("capabilities", all)
 }
 
 /// Answers a handshake, and keeps what was agreed.
@@ -270,24 +270,6 @@ fn rich() -> Ended {
     )
 }
 
-/// Runs as a task where the session has tasks, and only so.
-fn tasked(state: &State, session: &Session, params: &Json) -> Ended {
-    if !has_tasks(session) {
-        return text("the task's result");
-    }
-    if params.get("task").is_none() {
-        return Ended::Error(rpc::error_object(-32601, "this tool runs as a task only"), 200);
-    }
-    let id = format!("task-{}", state.next_id());
-    let task = json!({ "taskId": id, "status": "working", "ttl": 60_000, "pollInterval": 50, "createdAt": "2026-01-01T00:00:00Z", "lastUpdatedAt": "2026-01-01T00:00:00Z" });
-    Ended::Result(Json::object().with("task", Json::from(task)))
-}
-
-/// Whether a session is of 2025-11-25, which alone has tasks.
-fn has_tasks(session: &Session) -> bool {
-    lock(&session.revision).as_str() == "2025-11-25"
-}
-
 /// Wants its user to sign in first (-32042 of 2025-11-25), once.
 fn url_needed(state: &State, session: &Session) -> Ended {
     let first = lock(&state.signed_in).insert(session.id.clone());
@@ -314,7 +296,20 @@ async fn call(state: &Arc<State>, session: &Session, tool: &Tool, params: &Json,
         }
         "ask_withdrawn" => ask::withdraw(state, session, port).await,
         "url_needed" => url_needed(state, session),
-        "tasked" => tasked(state, session, params),
+        "tasked_ask" => match task::call(state, session, tool, params) {
+            Some(made) => made,
+            None => ask::ask(state, session, tool, params, port).await,
+        },
+        "tasked_slow" => {
+            if let Some(made) = task::call(state, session, tool, params) {
+                return made;
+            }
+            tokio::time::sleep(Duration::from_millis(number("ms", 60_000))).await;
+            text("waited")
+        }
+        like if like.starts_with("tasked") => {
+            task::call(state, session, tool, params).unwrap_or(Ended::Cancelled)
+        }
         "rich" => rich(),
         "levels" => {
             let asked = params.at(&["_meta", &format!("{RESERVED}logLevel")]).is_some();

@@ -278,6 +278,7 @@ fn judge(state: &State, headers: &Headers, method: &str, params: &Json) -> Resul
     let name = match method {
         "tools/call" | "prompts/get" => params.text("name"),
         "resources/read" => params.text("uri"),
+        "tasks/get" | "tasks/update" | "tasks/cancel" => params.text("taskId"),
         _ => None,
     };
     let wanted = name.map(header_value);

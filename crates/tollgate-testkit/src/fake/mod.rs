@@ -25,6 +25,9 @@ mod brain;
 /// How a fake asks.
 mod ask;
 
+/// How a fake's calls become tasks.
+mod task;
+
 /// Streamable HTTP, both eras.
 mod http;
 
@@ -144,6 +147,7 @@ pub(crate) struct State {
     ids: AtomicU64,
     asks: Mutex<HashMap<u64, oneshot::Sender<Json>>>,
     open_states: Mutex<HashSet<String>>,
+    jobs: Mutex<HashMap<String, task::Task>>,
     signed_in: Mutex<HashSet<String>>,
     sessions: Mutex<HashMap<String, Arc<Session>>>,
     calls: Mutex<HashMap<String, watch::Sender<bool>>>,
@@ -209,6 +213,7 @@ impl State {
             ids: AtomicU64::new(1),
             asks: Mutex::default(),
             open_states: Mutex::default(),
+            jobs: Mutex::default(),
             signed_in: Mutex::default(),
             sessions: Mutex::default(),
             calls: Mutex::default(),

@@ -57,7 +57,7 @@ const STOCK: [(&str, &str, &str); 13] = [
 ];
 
 /// Tools that are there when asked for only.
-const RARE: [(&str, &str, &str); 9] = [
+const RARE: [(&str, &str, &str); 13] = [
     ("ask_url", "Asks its user to open a page and says the answer", "{}"),
     ("ask_several", "Asks for a completion and the roots at once", "{}"),
     ("ask_again", "Asks for a completion and then for the roots", "{}"),
@@ -66,6 +66,10 @@ const RARE: [(&str, &str, &str); 9] = [
     ("url_needed", "Wants its user to sign in first", "{}"),
     ("rich", "Answers with content of every kind", "{}"),
     ("tasked", "Runs as a task only, where there are tasks", "{}"),
+    ("tasked_ask", "Asks its user for a name and says the answer, as a task if wanted", "{}"),
+    ("tasked_slow", "Runs until it is cancelled, as a task if wanted", "{}"),
+    ("tasked_fail", "Fails as a tool does, as a task if wanted", "{}"),
+    ("tasked_error", "Fails as a server does, as a task if wanted", "{}"),
     ("levels", "Logs at level debug and at level error", "{}"),
 ];
 
@@ -76,8 +80,9 @@ impl Tool {
         let schema = json!({ "type": "object", "properties": serde_json::from_str::<serde_json::Value>(properties).ok()? });
         let mut definition =
             Json::object().with("name", name).with("description", description).with("inputSchema", schema);
-        if name == "tasked" {
-            definition.set("execution", Json::object().with("taskSupport", "required"));
+        if name.starts_with("tasked") {
+            let support = if name == "tasked" { "required" } else { "optional" };
+            definition.set("execution", Json::object().with("taskSupport", support));
         }
         Some(Self { like: name.to_owned(), definition, says: None })
     }

@@ -12,11 +12,14 @@ use tollgate_mcp::{header, line, name, sse, strict, uri};
 
 use crate::json::Json;
 
+mod policy;
+pub use policy::{hidden, redacted};
+
 /// A target: its name (and its corpus's folder) and its body.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 12] = [
     ("request", request),
     ("server_message", server_message),
     ("object", object),
@@ -27,6 +30,8 @@ pub const TARGETS: [Target; 10] = [
     ("config", configuration),
     ("seal", sealed),
     ("name", names),
+    ("hidden", hidden),
+    ("redact", redacted),
 ];
 
 /// The depth that requests may have (threats.md, "Default limits").

@@ -84,6 +84,8 @@ pub enum Request {
     Completes,
     /// `json agent sends`: `{method, params}`.
     Sends,
+    /// `json agent awaits`: `{task}`.
+    Awaits,
 }
 
 /// What an operator does.
@@ -208,6 +210,7 @@ impl Step {
                 ["prompts"] => Self::Requests(Request::Prompts, name),
                 ["completes"] => Self::Requests(Request::Completes, name),
                 ["sends"] => Self::Requests(Request::Sends, name),
+                ["awaits"] => Self::Requests(Request::Awaits, name),
                 ["answers"] => Self::Answers(name),
                 ["cancels"] => Self::Cancels(name),
                 ["gets"] => Self::Checks(Check::Gets(name)),

@@ -27,6 +27,8 @@ struct Run<'a> {
     entries_seen: usize,
     desk: Desk,
     ran: Vec<String>,
+    /// The id of the task that an agent was told of last.
+    task: String,
     rewritten: Vec<(std::ops::Range<usize>, String)>,
 }
 
@@ -45,6 +47,7 @@ pub async fn play(scenario: &Scenario, variant: &Variant, options: &Options) -> 
         entries_seen: 0,
         desk: Desk::default(),
         ran: Vec::new(),
+        task: String::new(),
         rewritten: Vec::new(),
     };
     for block in &scenario.blocks {
@@ -203,7 +206,7 @@ impl Run<'_> {
 
     /// Starts what an agent does.
     async fn act(&mut self, request: Request, name: &str, body: &str) -> Result<()> {
-        let body = Json::parse(body)?;
+        let body = Json::parse(&body.replace("[task]", &self.task))?;
         let member = |key: &str| body.get(key).cloned();
         let renamed = |from: &str| {
             let name = member(from).ok_or_else(|| Failure::new(format!("`{from}` is missing")));
@@ -220,6 +223,10 @@ impl Run<'_> {
             Request::Completes => ("completion/complete", body.clone()),
             Request::Sends => {
                 (body.text("method").ok_or("`method` is missing")?, member("params").unwrap_or_default())
+            }
+            Request::Awaits => {
+                let id = body.text("task").ok_or("`task` is missing")?.to_owned();
+                return self.with_seat(name, async |seat, place| seat.awaits(&place, &id).await).await;
             }
             Request::Lists => {
                 let list = body.text("list").or(body.as_str()).ok_or("`list` is missing")?.to_owned();
@@ -269,7 +276,13 @@ impl Run<'_> {
                 tokio::time::sleep(SILENCE).await;
                 return if self.seat(name).is_waiting() { Ok(()) } else { Err("the call is over".into()) };
             }
-            Check::Gets(name) => (Mode::Exact, vec![self.seat(name).get().await?]),
+            Check::Gets(name) => {
+                let (got, task) = self.seat(name).get().await?;
+                if let Some(task) = task {
+                    self.task = task;
+                }
+                (Mode::Exact, vec![got])
+            }
             Check::Asked(name) => {
                 (Mode::Partial, self.seat(name).question(patience).await.into_iter().collect())
             }

@@ -135,6 +135,16 @@ impl Seat {
         Ok(())
     }
 
+    /// Awaits a task.
+    pub(super) async fn awaits(&mut self, place: &Place<'_>, id: &str) -> Result<()> {
+        let call = match self.connect(place).await? {
+            Ok(agent) => Call::Running(agent.awaits(id)),
+            Err(reply) => Call::Over(reply),
+        };
+        self.calls.push_back(call);
+        Ok(())
+    }
+
     /// Lists all pages; without `full`, what it gets is the names.
     pub(super) async fn list(&mut self, place: &Place<'_>, list: &str, full: bool) -> Result<()> {
         let (method, member) = match list {
@@ -172,8 +182,8 @@ impl Seat {
         Ok(())
     }
 
-    /// The end of the oldest call.
-    pub(super) async fn get(&mut self) -> Result<Json> {
+    /// The end of the oldest call, and the id of the task that it tells of.
+    pub(super) async fn get(&mut self) -> Result<(Json, Option<String>)> {
         let call = self
             .calls
             .pop_front()
@@ -188,7 +198,8 @@ impl Seat {
                 reply
             }
         };
-        Ok(told::reply(&reply, false))
+        let task = reply.result().ok().and_then(|result| told::task(result)?.text("taskId"));
+        Ok((told::reply(&reply, false), task.map(ToOwned::to_owned)))
     }
 
     /// The next question on any call on its way.

@@ -14,8 +14,23 @@ pub(super) fn reply(reply: &Reply, names: bool) -> Json {
     }
 }
 
-/// A result without what belongs to the hop or the revision. One text block is written as `text`; a list as its names.
+/// The task that a result tells of.
+pub(super) fn task(result: &Json) -> Option<&Json> {
+    let inner = result.get("task").filter(|task| task.get("taskId").is_some());
+    inner.or_else(|| result.get("taskId").map(|_| result))
+}
+
+/// A result without what belongs to the hop or the revision. One text block is written as `text`; a list as its names; a task as its
+/// status, with what came of it.
 fn result(result: &Json, names: bool) -> Json {
+    if let Some(task) = task(result) {
+        let told = Json::object().with("task", task.get("status").cloned().unwrap_or(Json::Null));
+        return match (task.get("result"), task.get("error")) {
+            (Some(inner), _) => told.with("result", self::result(inner, names)),
+            (None, Some(error)) => told.with("error", error.clone()),
+            (None, None) => told,
+        };
+    }
     let meta: Vec<_> = result.get("_meta").map(Json::members).unwrap_or_default().to_vec();
     let refusal = meta.iter().find(|(key, _)| key == REFUSAL).map(|(_, value)| value.clone());
     let own = |key: &String| !key.starts_with(RESERVED) && key != REFUSAL;

@@ -15,9 +15,9 @@ use crate::fake::{Kind, Script, Server};
 use crate::gateway::Running;
 use crate::{Failure, Result};
 
-/// The most bytes that an idle stateless stream may cost, and a session with its stream. HTTP's own two buffers are 16 KiB of it.
-const STREAM: u64 = 32 * 1024;
-const SESSION: u64 = 40 * 1024;
+/// The most bytes that an idle stateless stream may cost, and a session with its stream.
+const STREAM: u64 = 16 * 1024;
+const SESSION: u64 = 16 * 1024;
 
 async fn one_server(setting: &Setting) -> Result<(Server, Running)> {
     let fake = Server::start(Kind::ModernHttp, Script::default()).await?;

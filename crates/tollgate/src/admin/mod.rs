@@ -54,6 +54,7 @@ pub async fn serve(
         .merge(approvals::routes())
         .route("/api/v1/pins", get(pins::list))
         .route("/api/v1/pins/accept", post(pins::accept))
+        .route("/api/v1/pins/forget", post(pins::forget))
         .route("/api/v1/explain", post(explain))
         .route("/api/v1/openapi.json", get(openapi))
         .route_layer(middleware::from_fn_with_state(admin.clone(), guarded));

@@ -64,6 +64,33 @@ pub(super) async fn accept(
     }
 }
 
+#[derive(Debug, Deserialize)]
+pub(super) struct Forgetting {
+    /// `SERVER`.
+    of: String,
+}
+
+/// What was forgotten, as `server/original`.
+#[derive(Debug, Serialize)]
+struct Forgotten {
+    forgotten: Vec<String>,
+}
+
+pub(super) async fn forget(
+    State(admin): State<Admin>,
+    headers: HeaderMap,
+    Json(wanted): Json<Forgetting>,
+) -> Response {
+    let by = operator(&admin, &headers);
+    let catalog = Arc::clone(&admin.gate.catalog);
+    let done = tokio::task::spawn_blocking(move || catalog.forget(&wanted.of, &by)).await;
+    match done {
+        Ok(Ok(forgotten)) => Json(Forgotten { forgotten }).into_response(),
+        Ok(Err(why)) => refusal(StatusCode::CONFLICT, &why),
+        Err(_) => refusal(StatusCode::INTERNAL_SERVER_ERROR, "the pins could not be written"),
+    }
+}
+
 /// Who accepts: the guard before this has judged the token.
 fn operator(admin: &Admin, headers: &HeaderMap) -> String {
     let token = headers

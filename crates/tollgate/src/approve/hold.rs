@@ -205,7 +205,7 @@ fn asked(question: &Question, terms: &Terms, around: &Around<'_>) -> Result<Aske
         touched: around.touched.iter().map(ToString::to_string).collect(),
         args: String::from_utf8_lossy(&args).into_owned(),
         before: None,
-        terms: terms.clone().into(),
+        terms: terms.clone(),
         interaction: prepared.call.interaction.to_string(),
         answers: Vec::new(),
     })

@@ -34,7 +34,6 @@ mod tests;
 pub(crate) use inbox::moment;
 pub use inbox::{Given, Inbox};
 pub use page::escape;
-pub(crate) use shown::is_hidden;
 pub use shown::visible;
 pub use terms::Terms;
 

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use bytes::Bytes;
 use tollgate_mcp::object::{Object, quote, unquote};
+use tollgate_policy::hidden::{Sight, sights};
 
 use super::grant::mark;
 use super::inbox::{Change, Shown};
@@ -15,19 +16,18 @@ const VALUE_MAX: usize = 400;
 /// The most arguments that are shown.
 const ARGUMENTS_MAX: usize = 100;
 
-/// `text` with control, format and direction-changing characters written as `\u{…}`, cut after `max` characters.
+/// `text` with what people would not see of it written as `\u{…}`, control characters too, cut after `max` characters.
 pub fn visible(text: &str, max: usize) -> String {
     let mut shown = String::with_capacity(text.len().min(max * 4));
-    for (n, c) in text.chars().enumerate() {
+    for (n, (c, sight)) in sights(text).enumerate() {
         if n == max {
             let left = text.chars().count() - max;
             write!(shown, "… ({left} more characters)").unwrap_or_default();
             break;
         }
-        if is_hidden(c) {
-            write!(shown, "\\u{{{:x}}}", u32::from(c)).unwrap_or_default();
-        } else {
-            shown.push(c);
+        match sight {
+            Sight::Seen => shown.push(c),
+            Sight::Hidden | Sight::Control => write!(shown, "\\u{{{:x}}}", u32::from(c)).unwrap_or_default(),
         }
     }
     shown
@@ -83,13 +83,4 @@ fn whole(value: &[u8]) -> String {
     let text =
         unquote(value).map_or_else(|| String::from_utf8_lossy(value).into_owned(), |text| quote(&text));
     visible(&text, VALUE_MAX)
-}
-
-/// Control characters, zero width, bidirectional controls, tags, interlinear marks, soft hyphen. The zero-width joiner and variation
-/// selectors stay: emoji and several scripts are written with them.
-pub(crate) fn is_hidden(c: char) -> bool {
-    c.is_control()
-        || matches!(u32::from(c),
-            0xAD | 0x34F | 0x61C | 0x115F..=0x1160 | 0x17B4..=0x17B5 | 0x180E | 0x200B..=0x200C | 0x200E..=0x200F
-            | 0x2028..=0x202E | 0x2060..=0x206F | 0x3164 | 0xFEFF | 0xFFA0 | 0xFFF9..=0xFFFB | 0xE0000..=0xE007F)
 }

@@ -1,5 +1,6 @@
 //! What an approval is bound to. *Never* a name alone: caller, target, arguments, definition and policy together.
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tollgate_policy::Audience;
 
@@ -9,8 +10,8 @@ use crate::decide::Question;
 use crate::resolve::Target;
 use crate::secret::hex;
 
-/// One call as approvals see it. Digests are hexadecimal SHA-256.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One call as approvals see it, and as questions keep it. Digests are hexadecimal SHA-256.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Terms {
     /// Who is asked: `agent`, `operators`, `group:NAME`.
     pub of: String,
@@ -22,7 +23,7 @@ pub struct Terms {
     pub method: String,
     /// Over target and arguments.
     pub digest: String,
-    /// Over the tool's definition as its server lists it; of what is not listed, over nothing.
+    /// Over the tool's definition, as it is pinned; over a prompt as it is listed; of what is not listed, over nothing.
     pub definition: String,
     /// The policy's version.
     pub policy: String,
@@ -36,7 +37,8 @@ impl Terms {
         let prepared = question.prepared();
         let call = &prepared.call;
         let definition: [u8; 32] = match &call.target {
-            Target::Tool(_, item) | Target::Prompt(_, item) => Sha256::digest(item.text()).into(),
+            Target::Tool(_, item) => item.definition,
+            Target::Prompt(_, item) => Sha256::digest(item.text()).into(),
             Target::Resource { .. } | Target::Completion { .. } | Target::Task { .. } => {
                 Sha256::digest(b"").into()
             }

@@ -37,8 +37,13 @@ impl Bench {
     }
 
     fn question(&self, arrival: Arrival) -> Result<Question, i64> {
+        self.question_of(arrival, r#"{"name":"delete_file"}"#)
+    }
+
+    /// The question of a tool that its server lists so.
+    fn question_of(&self, arrival: Arrival, listed: &str) -> Result<Question, i64> {
         let config = two_servers();
-        let snapshot = snapshot(&config, &[("files", Listing::Tools, &[r#"{"name":"delete_file"}"#])]);
+        let snapshot = snapshot(&config, &[("files", Listing::Tools, &[listed])]);
         let call = resolve::call(&self.sealer, self.clock.now_ms(), &config, snapshot, arrival, Uuid::nil())
             .map_err(|error| error.code)?;
         let source = Source {
@@ -227,6 +232,34 @@ fn a_grant_is_void_when_anything_it_was_given_for_changes() {
     assert!(!grant(Scope::Once { digest: "x".into() }).permits(&terms(), &empty));
     assert!(!grant(Scope::Arguments { digest: "x".into() }).permits(&terms(), &empty));
     assert!(!grant(Scope::Conversation { conversation: "x".into() }).permits(&terms(), &empty));
+}
+
+#[test]
+fn terms_hold_the_definition_that_is_pinned() {
+    let bench = Bench::new();
+    let definition = |listed: &str| {
+        let params = r#"{"name":"files_delete_file","arguments":{}}"#;
+        let arrival = arrival(Method::ToolsCall, Endpoint::Whole, params);
+        Terms::of(&bench.question_of(arrival, listed).unwrap(), &two_servers(), "v1").definition
+    };
+    let first =
+        definition(r#"{"name":"delete_file","description":"Deletes.","inputSchema":{"type":"object"}}"#);
+    let spelt = r#"{"inputSchema": {"type":"object"}, "description":"\u0044eletes.", "name":"delete_file"}"#;
+    assert_eq!(first, definition(spelt));
+    for other in [
+        r#"{"name":"delete_file","description":"Deletes all.","inputSchema":{"type":"object"}}"#,
+        r#"{"name":"delete_file","description":"Deletes.","inputSchema":{"type":"object","properties":{"all":{}}}}"#,
+        r#"{"name":"delete_file","description":"Deletes.","inputSchema":{"type":"object"},"annotations":{"readOnlyHint":true}}"#,
+    ] {
+        assert_ne!(first, definition(other), "{other}");
+    }
+}
+
+#[test]
+fn kept_terms_stay_readable() {
+    let kept = r#"{"of":"operators","principal":"alice","tool":"files/delete_file","method":"tools/call","digest":"d","definition":"t","policy":"v1","conversation":"c"}"#;
+    assert_eq!(serde_json::from_str::<Terms>(kept).unwrap(), terms());
+    assert_eq!(serde_json::to_string(&terms()).unwrap(), kept);
 }
 
 #[test]

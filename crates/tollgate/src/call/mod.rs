@@ -254,6 +254,9 @@ pub trait Handle: Send + Sync + 'static {
     /// Walks one request. The walk runs while the returned value is polled; dropping it cancels.
     fn handle(self: &Arc<Self>, arrival: Arrival, cancel: Cancel) -> Outgoing<Self::Reply>;
 
+    /// The time, in milliseconds since the Unix epoch.
+    fn now_ms(&self) -> u64;
+
     /// Our `serverInfo` object's text.
     fn server_info(&self) -> Bytes;
 

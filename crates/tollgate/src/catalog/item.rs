@@ -7,7 +7,7 @@ use tollgate_mcp::header::{ParamHeader, param_headers, without_marks};
 use tollgate_mcp::name;
 use tollgate_mcp::object::Object;
 use tollgate_mcp::rope::Rope;
-use tollgate_mcp::translate::list_item_uris;
+use tollgate_mcp::translate::{TaskSupport, list_item_uris};
 use tollgate_mcp::uri;
 use tollgate_policy::hidden::{Hidden, clean_json};
 use tollgate_policy::{Flags, Hints, Shape};
@@ -46,9 +46,9 @@ pub struct Item {
     pub labels: Vec<Arc<str>>,
     /// What rules read as its labels: the operator's, and `finding:KIND` for what stands out in its definition.
     pub marked: Vec<Arc<str>>,
-    /// SHA-256 of a tool's definition: what its pin and its approvals are bound to.
+    /// SHA-256 of a tool's definition, in its one spelling: what its pin and its approvals are bound to.
     pub definition: [u8; 32],
-    /// What stands out in a tool's definition.
+    /// What stands out in its definition.
     pub findings: Vec<Finding>,
     /// Its definition is not the accepted one: hidden and refused.
     pub held: bool,
@@ -58,8 +58,8 @@ pub struct Item {
     shape: OnceLock<Option<Arc<Shape>>>,
     /// Its calls are asked for a reason, in a property of ours.
     pub stated: Option<Stated>,
-    /// It can only be called as a task (2025-11-25, `execution.taskSupport`).
-    pub task: bool,
+    /// Whether it can be called as a task, by its definition.
+    pub task: TaskSupport,
     /// As the server sent it.
     text: Object,
     /// Its schema as agents get it, where that is another one: without marks that are invalid (an agent would have to leave the tool
@@ -121,7 +121,9 @@ impl Item {
                 let text = pins::canonical(&object);
                 (pins::digest(&text), lint::findings(&text))
             }
-            Listing::Prompts | Listing::Resources | Listing::Templates => ([0; 32], Vec::new()),
+            Listing::Prompts | Listing::Resources | Listing::Templates => {
+                ([0; 32], lint::findings(&pins::described(&object)))
+            }
         };
         Ok(Self {
             listing,
@@ -138,7 +140,10 @@ impl Item {
             marks,
             shape: OnceLock::new(),
             stated: None,
-            task: listing == Listing::Tools && wants_task(&object),
+            task: match listing {
+                Listing::Tools => TaskSupport::of_tool(&object),
+                Listing::Prompts | Listing::Resources | Listing::Templates => TaskSupport::Forbidden,
+            },
             text: object,
             schema,
             description: overridden.and_then(|o| o.description.clone()),
@@ -227,11 +232,6 @@ fn marked(labels: &[Arc<str>], findings: &[Finding]) -> Vec<Arc<str>> {
         }
     }
     marked
-}
-
-fn wants_task(object: &Object) -> bool {
-    let execution = object.object("execution");
-    execution.is_some_and(|execution| execution.string("taskSupport").as_deref() == Some("required"))
 }
 
 fn read_flags(object: &Object, name: &str, overridden: Option<&config::Override>) -> Flags {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use tollgate_mcp::object::{Object, quote};
 use tollgate_mcp::revision::Revision;
-use tollgate_mcp::translate::list_item;
+use tollgate_mcp::translate::{TaskSupport, list_item};
 
 use crate::servers::Listing;
 
@@ -46,8 +46,11 @@ impl List {
         cursor: &dyn Fn(usize, [u8; 16]) -> String,
     ) -> Self {
         let all = snapshot.items(key.listing);
-        let texts: Vec<Bytes> =
-            places.iter().filter_map(|place| all.get(*place)).map(|item| write_item(item, key)).collect();
+        let texts: Vec<Bytes> = places
+            .iter()
+            .filter_map(|place| all.get(*place))
+            .map(|item| write_item(snapshot, item, key))
+            .collect();
         let mut hash = Sha256::new();
         for text in &texts {
             hash.update(text);
@@ -72,9 +75,20 @@ impl List {
     }
 }
 
-fn write_item(item: &Arc<Item>, key: &ListKey) -> Bytes {
+fn write_item(snapshot: &Snapshot, item: &Arc<Item>, key: &ListKey) -> Bytes {
     let shown = item.shown(key.server.is_none()).into_bytes();
-    list_item(&shown, key.listing.method(), key.revision).into_bytes()
+    let tasks = match (key.revision, key.listing) {
+        (Revision::V2025_11_25, Listing::Tools) => snapshot.task_support(item),
+        (
+            Revision::V2024_11_05
+            | Revision::V2025_03_26
+            | Revision::V2025_06_18
+            | Revision::V2025_11_25
+            | Revision::V2026_07_28,
+            _,
+        ) => TaskSupport::Forbidden,
+    };
+    list_item(&shown, key.listing.method(), key.revision, tasks).into_bytes()
 }
 
 fn page(listing: Listing, texts: &[Bytes], next: Option<&str>, degraded: &[Arc<str>]) -> Object {

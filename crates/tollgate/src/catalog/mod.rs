@@ -178,6 +178,37 @@ impl Catalog {
         Ok(accepted)
     }
 
+    /// Forgets the pins of a server's tools that it does not list any more, for agents of whatever capabilities; what had no room
+    /// is pinned then. A server that is not configured lists nothing. The tools forgotten. Blocks (SQLite).
+    ///
+    /// # Errors
+    /// What the server lists is not known, or the pins cannot be written.
+    pub fn forget(&self, server: &str, by: &str) -> Result<Vec<String>, String> {
+        let offers: Vec<(u16, Arc<Offer>)> = lock(&self.offers)
+            .known
+            .iter()
+            .filter(|((alias, _), _)| **alias == *server)
+            .map(|((_, key), offer)| (*key, Arc::clone(offer)))
+            .collect();
+        let configured = self.servers.get(server);
+        if configured.is_some() && offers.is_empty() {
+            return Err(format!("what `{server}` lists is not known yet"));
+        }
+        let tools = |offer: &Arc<Offer>| -> Vec<Arc<str>> {
+            offer.items(Listing::Tools).iter().map(|tool| Arc::clone(&tool.original)).collect()
+        };
+        let listed: HashSet<Arc<str>> = offers.iter().flat_map(|(_, offer)| tools(offer)).collect();
+        let forgotten = self.saved.forget(server, &listed, by)?;
+        self.reread_pins();
+        if let Some(server) = configured {
+            for (key, offer) in &offers {
+                self.pins.observe(server.config.trust, *key, offer.items(Listing::Tools), &*self.saved);
+            }
+        }
+        self.rebuild();
+        Ok(forgotten)
+    }
+
     /// Moves whenever any snapshot changed.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.generation.subscribe()

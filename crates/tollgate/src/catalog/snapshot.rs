@@ -9,12 +9,13 @@ use bytes::Bytes;
 use tollgate_mcp::name::glob;
 use tollgate_mcp::object::{Object, elements};
 use tollgate_mcp::revision::Era;
+use tollgate_mcp::translate::TaskSupport;
 
 use crate::config::{self, Config, Transport};
 use crate::servers::{Introduction, Listing};
 
 use super::item::Item;
-use super::lint::{Name, Names};
+use super::lint::{Finding, Name, Names};
 use super::list::{List, ListKey};
 use super::pins::Pins;
 use super::{ALL, TTL_MS, lock, stated};
@@ -92,6 +93,7 @@ impl Offer {
                 Err(why) => tracing::warn!(server = %self.config.alias, %why, "left out of the list"),
             }
         }
+        self.tell(listing, &items, &before);
         if let Some(slot) = self.items.get_mut(index(listing)) {
             *slot = Arc::new(items);
         }
@@ -103,6 +105,18 @@ impl Offer {
             (a, b) => a.or(b),
         };
         self.listed_at = Some(now);
+    }
+
+    /// Says what stands out in what is not pinned: `servers pins` has the tools only.
+    fn tell(&self, listing: Listing, items: &[Arc<Item>], before: &HashMap<&Bytes, &Arc<Item>>) {
+        let fresh = |item: &&Arc<Item>| !item.findings.is_empty() && !before.contains_key(item.text());
+        let mut told = items.iter().filter(fresh).filter(|_| listing != Listing::Tools);
+        if let Some(item) = told.next()
+            && let Some(Finding { kind, path, evidence }) = item.findings.first()
+        {
+            let more = told.count();
+            tracing::warn!(server = %self.config.alias, name = %item.original, kind, path, evidence, more, "stands out in its description");
+        }
     }
 
     /// One list.
@@ -400,6 +414,17 @@ impl Snapshot {
     /// The one server that lists this original URI; `None` if none or several do.
     pub fn owner(&self, uri: &str) -> Option<&Arc<str>> {
         self.owners.get(uri)?.as_ref()
+    }
+
+    /// Whether a tool can be called as a task: where its server makes any, as its definition says; a server of 2026-07-28 makes one of
+    /// any call as it likes.
+    pub fn task_support(&self, item: &Item) -> TaskSupport {
+        let of = self.introductions().find(|(server, _)| **server == item.server);
+        match of.and_then(|(_, introduction)| introduction.tasks()) {
+            Some(Era::Legacy) => item.task,
+            Some(Era::Modern) => TaskSupport::Optional,
+            None => TaskSupport::Forbidden,
+        }
     }
 
     /// What each server said of itself, by alias.

@@ -4,6 +4,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tollgate_policy::hidden::{Sight, sights};
+
 use super::problem::{Problem, Severity};
 
 /// The widest source line that is shown whole, in characters.
@@ -134,9 +136,10 @@ impl Source {
         }
         let shown: Vec<char> = line
             .char_indices()
-            .map(|(at, character)| {
+            .zip(sights(line))
+            .map(|((at, character), (_, sight))| {
                 let hidden = self.masked.iter().any(|range| range.contains(&(start + at)));
-                if hidden && !character.is_whitespace() { '*' } else { visible(character) }
+                if hidden && !character.is_whitespace() { '*' } else { visible(character, sight) }
             })
             .collect();
         let caret = problem.column.saturating_sub(1).min(shown.len());
@@ -167,19 +170,17 @@ fn escapes_before(text: &[char], at: usize) -> usize {
     escapes
 }
 
-/// Text from the file, fit for a terminal: no control characters and none that reorder the line.
+/// Text from the file, fit for a terminal: no control characters and none that hide or reorder the line.
 fn clean(text: &str) -> String {
-    text.chars().map(visible).collect()
+    sights(text).map(|(character, sight)| visible(character, sight)).collect()
 }
 
-fn visible(character: char) -> char {
-    match character {
-        '\t' => ' ',
-        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => {
-            char::REPLACEMENT_CHARACTER
-        }
-        other if other.is_control() => char::REPLACEMENT_CHARACTER,
-        other => other,
+/// One character for one, so that carets stand where they should.
+const fn visible(character: char, sight: Sight) -> char {
+    match sight {
+        Sight::Seen => character,
+        Sight::Control if character == '\t' => ' ',
+        Sight::Hidden | Sight::Control => char::REPLACEMENT_CHARACTER,
     }
 }
 

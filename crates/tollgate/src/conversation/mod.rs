@@ -1,6 +1,7 @@
 //! What a conversation has touched so far: labels, calls, sums. It is named by its host where the host may choose (`conversations: own`),
 //! else by the legacy session, else by the caller within an idle window; what is touched counts for the caller's window too, so a new
-//! session sheds nothing. *Never* holds a lock across an await, and never writes: what changed is handed to who keeps it.
+//! session sheds nothing; nor does another process on the same state. *Never* holds a lock across an await, and never writes: what
+//! changed is handed to who keeps it.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,15 +16,17 @@ use crate::call::{Arrival, Caller};
 use crate::config::{self, Config};
 use crate::secret::{Mac, hex};
 
+mod exchange;
 mod hints;
 mod sums;
 mod talk;
 #[cfg(test)]
 mod tests;
 
+pub use exchange::Change;
 use hints::Hints;
-pub use talk::Saved;
 use talk::{Key, Talk};
+pub use talk::{Saved, Tally};
 
 /// The most sessions and chosen ids of one caller that are told apart. Those beyond share the caller's window, which knows all labels.
 const TALKS_MAX: usize = 1_000;
@@ -37,7 +40,7 @@ pub struct Conversations {
     mac: Mac,
     settings: ArcSwap<Settings>,
     callers: RwLock<HashMap<Arc<str>, Known>>,
-    /// From before the restart, until they are spoken of again.
+    /// From before the restart, and from other processes, until they are spoken of here.
     recalled: Mutex<HashMap<Key, Saved>>,
     changed: Mutex<Vec<Arc<Talk>>>,
 }
@@ -160,17 +163,9 @@ impl Conversations {
         KEPT_MS.max(self.settings.load().idle_ms)
     }
 
-    /// What changed since the last time, to be kept; and forgets whom nobody heard of for long.
-    pub fn take_changed(&self, now_ms: u64) -> Vec<Saved> {
-        let changed = std::mem::take(&mut *lock(&self.changed));
-        let kept_ms = self.kept_ms();
-        let stale = |talk: &Talk| talk.is_idle(kept_ms, now_ms);
-        self.callers.write().unwrap_or_else(PoisonError::into_inner).retain(|_, known| {
-            known.sessions.retain(|_, talk| !stale(talk));
-            known.chosen.retain(|_, talk| !stale(talk));
-            !(stale(&known.window) && known.sessions.is_empty() && known.chosen.is_empty())
-        });
-        changed.iter().filter_map(|talk| talk.to_saved()).collect()
+    /// After how long in silence a caller's window ends, in milliseconds.
+    pub fn idle_ms(&self) -> u64 {
+        self.settings.load().idle_ms
     }
 
     fn mark(&self, talk: &Arc<Talk>) {

@@ -7,16 +7,15 @@ use tollgate_mcp::object::{Object, elements, unquote};
 /// spent is never unspent. A number in a string counts; what is none counts as nothing.
 pub(super) fn sum(arguments: &Bytes, path: &[Option<String>]) -> i64 {
     let Some((step, rest)) = path.split_first() else { return number(arguments) };
-    match step {
-        Some(name) => {
-            let value = Object::scan(arguments.clone()).ok().and_then(|object| object.get(name));
-            value.map_or(0, |value| sum(&value, rest))
-        }
-        None => elements(arguments)
-            .unwrap_or_default()
-            .iter()
-            .fold(0, |all, element| all.saturating_add(sum(element, rest))),
-    }
+    let every: Vec<Bytes> = if let Some(name) = step {
+        Object::scan(arguments.clone()).ok().and_then(|object| object.get(name)).into_iter().collect()
+    } else if let Ok(items) = elements(arguments) {
+        items
+    } else {
+        let object = Object::scan(arguments.clone()).unwrap_or_else(|_| Object::empty());
+        object.members().iter().map(|member| object.value(member)).collect()
+    };
+    every.iter().fold(0, |all, value| all.saturating_add(sum(value, rest)))
 }
 
 fn number(text: &[u8]) -> i64 {

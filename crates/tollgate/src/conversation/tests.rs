@@ -126,8 +126,8 @@ fn a_restart_within_the_window_remembers() {
     let name = Arc::clone(all.of(&plain, MINUTE).unwrap().name());
     _ = all.touch(&all.of(&plain, MINUTE).unwrap(), &label("untrusted"), true, &[(Arc::from("spent"), 2)]);
     _ = all.touch(&all.of(&named, MINUTE).unwrap(), &label("untrusted"), true, &[]);
-    store.save(&all.take_changed(MINUTE), 0).unwrap();
-    assert_eq!(all.take_changed(MINUTE), Vec::new(), "nothing is written twice");
+    store.exchange(&all.take_changed(), 30 * MINUTE, 0).unwrap();
+    assert_eq!(all.take_changed(), Vec::new(), "nothing is written twice");
 
     let again = begin(store.load().unwrap());
     let here = again.of(&plain, 20 * MINUTE).unwrap();
@@ -140,8 +140,9 @@ fn a_restart_within_the_window_remembers() {
 
     let late = begin(store.load().unwrap());
     assert_eq!(late.of(&plain, 40 * MINUTE).unwrap().facts(), Facts::default());
-    store.save(&[], 2 * MINUTE).unwrap();
-    assert_eq!(store.load().unwrap(), Vec::new());
+    _ = all.touch(&all.of(&plain, 50 * MINUTE).unwrap(), &label("untrusted"), true, &[]);
+    store.exchange(&all.take_changed(), 30 * MINUTE, 40 * MINUTE).unwrap();
+    assert_eq!(store.load().unwrap().len(), 1, "what is long past is forgotten");
 }
 
 #[test]
@@ -196,7 +197,7 @@ fn nothing_is_remembered_where_nobody_reads_it() {
     let here = all.of(&request("a", false, None, "{}"), 0).unwrap();
     _ = all.touch(&here, &label("untrusted"), true, &[]);
     assert_eq!(here.facts(), Facts::default());
-    assert_eq!(all.take_changed(0), Vec::new());
+    assert_eq!(all.take_changed(), Vec::new());
     all.apply(&plain, true);
     _ = all.touch(&here, &[], true, &[]);
     assert_eq!(here.facts().calls, 1);
@@ -222,4 +223,106 @@ fn sums_are_over_whole_numbers_that_never_fall() {
     assert_eq!(sums("mail/pay", r#"{"amount":12}"#), []);
     let bought = sums("bank/buy", r#"{"items":[{"price":1},{"price":2.5},{}]}"#);
     assert_eq!(bought, [("spent".to_owned(), 0), ("items".to_owned(), 4)]);
+    let bought = sums("bank/buy", r#"{"items":{"a":{"price":1},"b":{"price":2}}}"#);
+    assert_eq!(bought, [("spent".to_owned(), 0), ("items".to_owned(), 3)]);
+}
+
+/// A process: what it remembers, and its own way to the file.
+struct Process {
+    all: Conversations,
+    store: ConversationStore,
+}
+
+impl Process {
+    fn start(state: &std::path::Path) -> Self {
+        let store = ConversationStore::open(state).unwrap();
+        Self { all: begin(store.load().unwrap()), store }
+    }
+
+    fn exchange(&self) {
+        let told = self.store.exchange(&self.all.take_changed(), self.all.idle_ms(), 0).unwrap();
+        self.all.absorb(told);
+    }
+
+    fn touch(&self, way: &Arrival, text: &str, sum: i64, now_ms: u64) {
+        let here = self.all.of(way, now_ms).unwrap();
+        _ = self.all.touch(&here, &label(text), true, &[(Arc::from("spent"), sum)]);
+    }
+
+    fn facts(&self, way: &Arrival, now_ms: u64) -> Facts {
+        self.all.of(way, now_ms).unwrap().facts()
+    }
+}
+
+#[test]
+fn another_process_sheds_nothing_and_adds_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, two) = (Process::start(folder.path()), Process::start(folder.path()));
+    let plain = request("a", false, None, "{}");
+    let session = request("a", false, Some("s"), "{}");
+    // Both know the caller before either tells.
+    one.touch(&plain, "untrusted", 5, MINUTE);
+    two.touch(&plain, "sensitive", 7, MINUTE);
+    assert!(one.store.is_written());
+    one.exchange();
+    two.exchange();
+    one.exchange();
+    assert!(!one.store.is_written() && !two.store.is_written());
+    for process in [&one, &two] {
+        let facts = process.facts(&plain, 2 * MINUTE);
+        let mut labels = labels(&facts);
+        labels.sort_unstable();
+        assert_eq!((labels, facts.calls), (vec!["sensitive", "untrusted"], 2));
+        assert_eq!(facts.counters, [(Arc::from("spent"), 12)]);
+        assert_eq!(process.facts(&session, 2 * MINUTE).labels.len(), 2, "a session's window is told too");
+    }
+    // Again and again: each part counts once, whoever writes.
+    for n in 0..5 {
+        one.touch(&plain, "untrusted", 1, 3 * MINUTE + n);
+        two.touch(&plain, "untrusted", 1, 3 * MINUTE + n);
+        two.exchange();
+        one.exchange();
+        two.exchange();
+    }
+    for process in [&one, &two] {
+        let facts = process.facts(&plain, 4 * MINUTE);
+        assert_eq!((facts.calls, facts.counters), (12, vec![(Arc::from("spent"), 22)]));
+    }
+    // Whom only the other one knew.
+    let named =
+        request("host", true, None, r#"{"dev.tollgate/conversation":"x","dev.tollgate/allow":["web/*"]}"#);
+    one.touch(&named, "untrusted", 0, 4 * MINUTE);
+    one.exchange();
+    assert!(two.store.is_written());
+    two.exchange();
+    let here =
+        two.all.of(&request("host", true, None, r#"{"dev.tollgate/conversation":"x"}"#), 4 * MINUTE).unwrap();
+    assert_eq!(labels(&here.facts()), ["untrusted"]);
+    assert!(!here.allows("mail/send"));
+    // After a long silence it is another window, in both.
+    two.touch(&plain, "fresh", 1, 60 * MINUTE);
+    two.exchange();
+    one.exchange();
+    for process in [&two, &one] {
+        assert_eq!(labels(&process.facts(&plain, 61 * MINUTE)), ["fresh"]);
+    }
+}
+
+#[test]
+fn what_could_not_be_kept_is_told_the_next_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, two) = (Process::start(folder.path()), Process::start(folder.path()));
+    let plain = request("a", false, None, "{}");
+    one.touch(&plain, "untrusted", 5, 0);
+    one.exchange();
+    one.touch(&plain, "sensitive", 5, 0);
+    drop(one.all.take_changed());
+    for _ in 0..2 {
+        one.touch(&plain, "untrusted", 5, 0);
+        one.exchange();
+    }
+    two.exchange();
+    assert_eq!(two.facts(&plain, 0).counters, [(Arc::from("spent"), 20)]);
+    assert_eq!(one.facts(&plain, 0).counters, [(Arc::from("spent"), 20)]);
+    assert_eq!(labels(&two.facts(&plain, 0)), ["untrusted", "sensitive"]);
 }

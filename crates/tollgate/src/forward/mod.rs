@@ -21,6 +21,7 @@ use crate::transform::Prepared;
 
 mod consent;
 mod park;
+mod poll;
 mod task;
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,7 @@ pub use consent::consent;
 use task::{Task, Then};
 
 pub use park::{Kept, Parked, Parking};
+pub use poll::{Streams, Told};
 
 /// How long a call stays parked.
 pub const PARK_TTL: Duration = Duration::from_mins(5);
@@ -43,6 +45,8 @@ pub struct Forwarder {
     clock: Clock,
     /// The parked calls.
     pub parking: Parking,
+    /// The streams of tasks.
+    pub streams: Streams,
 }
 
 /// A call at its server.
@@ -87,7 +91,7 @@ pub enum Step {
 impl Forwarder {
     /// A forwarder over these servers.
     pub fn new(servers: Arc<Servers>, sealer: Arc<Sealer>, clock: Clock) -> Self {
-        Self { servers, sealer, parking: Parking::new(), clock }
+        Self { servers, sealer, parking: Parking::new(), streams: Streams::default(), clock }
     }
 
     /// Sends what the permit holds, or resumes its parked call.
@@ -104,7 +108,11 @@ impl Forwarder {
             return Err(unavailable(&prepared, "the server is no longer configured"));
         };
         let mut outbound = outbound(&mut prepared);
-        let task = Task::wanted(&prepared, &at, &mut outbound);
+        let task = if Task::concerns(&prepared, &outbound) {
+            Box::pin(Task::wanted(&prepared, &at, &mut outbound)).await
+        } else {
+            None
+        };
         match at.send(outbound).await {
             Ok(exchange) => Ok(Flight { exchange, early: None, call: prepared, approved, server, task }),
             Err(failure) => Err(refuse(&prepared, &failure)),
@@ -179,19 +187,23 @@ impl Forwarder {
         let token = call.seal_state(&self.sealer, self.clock.now_ms(), approved, waiting);
         let mut edit = answer.object.edit();
         edit.set("requestState", Bytes::from(quote(&token)));
-        if !matches!(call.call.arrival.endpoint, Endpoint::Server(_)) && !requests.is_empty() {
-            let server = call.call.target.server();
-            let named: Vec<InputRequest> = requests
-                .iter()
-                .map(|r| InputRequest { params: named(&r.method, &r.params, Some(server)), ..r.clone() })
-                .collect();
-            if let Some(requests) = input_required(&named, None).object.get("inputRequests") {
-                edit.set("inputRequests", requests);
-            }
+        if let Some(named) = named_requests(call, requests) {
+            edit.set("inputRequests", named);
         }
         match Object::scan(edit.finish().into_bytes()) {
             Ok(object) => Answer { object, ..answer.clone() },
             Err(_) => answer.clone(),
+        }
+    }
+
+    /// What a task asks, named after its server where the agent knows only us.
+    pub fn named_questions(&self, call: &Prepared, answer: Answer, requests: &[InputRequest]) -> Answer {
+        let Some(named) = named_requests(call, requests) else { return answer };
+        let mut edit = answer.object.edit();
+        edit.set("inputRequests", named);
+        match Object::scan(edit.finish().into_bytes()) {
+            Ok(object) => Answer { object, ..answer },
+            Err(_) => answer,
         }
     }
 
@@ -282,6 +294,19 @@ fn request(question: &Question, asker: Option<&Arc<str>>) -> InputRequest {
     }
 }
 
+/// A server's `inputRequests` for an agent that knows only us; `None` = as they are.
+fn named_requests(call: &Prepared, requests: &[InputRequest]) -> Option<Bytes> {
+    if matches!(call.call.arrival.endpoint, Endpoint::Server(_)) || requests.is_empty() {
+        return None;
+    }
+    let server = call.call.target.server();
+    let named: Vec<InputRequest> = requests
+        .iter()
+        .map(|r| InputRequest { params: named(&r.method, &r.params, Some(server)), ..r.clone() })
+        .collect();
+    input_required(&named, None).object.get("inputRequests")
+}
+
 /// The agent only knows the gateway, yet its human must see who asks.
 fn named(method: &str, params: &Object, asker: Option<&Arc<str>>) -> Object {
     let (Some(asker), "elicitation/create", Some(message)) = (asker, method, params.string("message")) else {
@@ -346,6 +371,12 @@ fn refuse(prepared: &Prepared, failure: &Failure) -> Refused {
         }
         Failure::Timeout { server } => {
             Refused::new(Code::ServerTimeout, what, format!("server `{server}` did not answer in time"))
+        }
+        Failure::NoRoom { .. } => {
+            let because = "it is large, and too many large ones are being read just now";
+            let mut refused = Refused::new(Code::ResultTooLarge, what, because);
+            refused.retry_after_ms = Some(1_000);
+            refused
         }
         Failure::TooLarge { limit, .. } => {
             Refused::new(Code::ResultTooLarge, what, format!("the answer is larger than {limit} bytes"))

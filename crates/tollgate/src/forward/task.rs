@@ -1,16 +1,17 @@
-//! Tools of 2025-11-25 servers that can only be called as a task: the task is made and awaited inside the call, so that every agent can
-//! call them. *Never* leaves one running that nobody waits for.
+//! Tools of 2025-11-25 servers that are called as a task. An agent that knows tasks gets the task; for all others one that can only be
+//! called so is made and awaited inside the call. *Never* leaves one running that nobody knows of.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use tollgate_mcp::method::Method;
 use tollgate_mcp::object::{Object, quote};
-use tollgate_mcp::revision::Revision;
+use tollgate_mcp::revision::Era;
+use tollgate_mcp::translate::{TaskSupport, task_made};
 
 use crate::call::Client;
 use crate::resolve::Target;
-use crate::servers::{Event, Exchange, Failure, Health, Outbound, Server};
+use crate::servers::{Event, Exchange, Failure, Outbound, Server};
 use crate::transform::Prepared;
 
 /// How often a task's result is awaited anew after a call's time: a task may take as long as a call that shows progress.
@@ -22,9 +23,11 @@ pub(super) struct Task {
     server: Arc<Server>,
     client: Arc<Client>,
     principal: Arc<str>,
-    /// Once it is made.
+    /// Once it is made, while it is awaited.
     id: Option<String>,
     waits: u8,
+    /// The agent gets it; else it is awaited.
+    handed_over: bool,
 }
 
 /// What follows an event on the call of a task.
@@ -36,19 +39,25 @@ pub(super) enum Then {
 }
 
 impl Task {
-    /// Makes `outbound` ask for a task, where the tool and its server are of that kind.
-    pub(super) fn wanted(prepared: &Prepared, server: &Arc<Server>, outbound: &mut Outbound) -> Option<Self> {
-        let Target::Tool(_, item) = &prepared.call.target else { return None };
+    /// Whether a call's tool may have to be called as a task, or its params speak of one.
+    pub(super) fn concerns(prepared: &Prepared, outbound: &Outbound) -> bool {
+        let Target::Tool(_, item) = &prepared.call.target else { return false };
         // An agent's own wish is none of 2026-07-28.
-        let stray = outbound.params.find("task").is_some();
-        if !stray && !item.task {
-            return None;
-        }
-        let able = item.task
-            && matches!(server.health(), Health::Ready(introduction) if makes_tasks(&introduction.capabilities, introduction.revision));
+        is_wanted(item.task, outbound) || outbound.params.find("task").is_some()
+    }
+
+    /// Makes `outbound` ask for a task, where the tool and its server are of that kind. Waits for a starting server.
+    pub(super) async fn wanted(
+        prepared: &Prepared,
+        server: &Arc<Server>,
+        outbound: &mut Outbound,
+    ) -> Option<Self> {
+        let Target::Tool(_, item) = &prepared.call.target else { return None };
+        let able = is_wanted(item.task, outbound)
+            && server.introduction().await.is_ok_and(|said| said.tasks() == Some(Era::Legacy));
         let mut edit = outbound.params.edit();
         if able {
-            edit.set("task", Bytes::from_static(b"{}"));
+            edit.set("task", wish(outbound));
         } else {
             edit.remove("task");
         }
@@ -61,12 +70,18 @@ impl Task {
             principal: Arc::clone(&outbound.principal),
             id: None,
             waits: 0,
+            handed_over: outbound.client.capabilities.tasks,
         })
     }
 
     /// What to make of the next event.
     pub(super) async fn then(&mut self, event: Event) -> Then {
         match event {
+            Event::Done(Ok(answer)) if self.handed_over => {
+                // Or it answered at once.
+                let made = task_made(&answer.object);
+                Then::Event(Event::Done(Ok(made.unwrap_or(answer))))
+            }
             Event::Done(Ok(answer)) if self.id.is_none() => {
                 let made = answer
                     .object
@@ -111,16 +126,7 @@ impl Task {
     }
 
     fn about(&self, method: Method) -> Outbound {
-        let params = format!(r#"{{"taskId":{}}}"#, quote(self.id.as_deref().unwrap_or_default()));
-        Outbound {
-            method,
-            params: Object::scan(Bytes::from(params)).unwrap_or_else(|_| Object::empty()),
-            client: Arc::clone(&self.client),
-            principal: Arc::clone(&self.principal),
-            progress: false,
-            log_level: None,
-            marks: Arc::from([]),
-        }
+        about(method, self.id.as_deref().unwrap_or_default(), &self.client, &self.principal)
     }
 }
 
@@ -140,8 +146,34 @@ impl Drop for Task {
     }
 }
 
-fn makes_tasks(capabilities: &Object, revision: Revision) -> bool {
-    let requests = capabilities.object("tasks").and_then(|tasks| tasks.object("requests"));
-    let calls = requests.and_then(|requests| requests.object("tools")).and_then(|tools| tools.object("call"));
-    revision == Revision::V2025_11_25 && calls.is_some()
+fn is_wanted(support: TaskSupport, outbound: &Outbound) -> bool {
+    match support {
+        TaskSupport::Required => true,
+        TaskSupport::Optional => outbound.client.capabilities.tasks,
+        TaskSupport::Forbidden => false,
+    }
+}
+
+/// A request about the task `id` of a 2025-11-25 server.
+pub(super) fn about(method: Method, id: &str, client: &Arc<Client>, principal: &Arc<str>) -> Outbound {
+    let params = format!(r#"{{"taskId":{}}}"#, quote(id));
+    Outbound {
+        method,
+        params: Object::scan(Bytes::from(params)).unwrap_or_else(|_| Object::empty()),
+        client: Arc::clone(client),
+        principal: Arc::clone(principal),
+        progress: false,
+        log_level: None,
+        marks: Arc::from([]),
+    }
+}
+
+/// How long a 2025-11-25 agent wants its task kept; nobody else can say.
+fn wish(outbound: &Outbound) -> Bytes {
+    let ttl = outbound.params.object("task").filter(|_| outbound.client.revision.era() == Era::Legacy);
+    let ttl = ttl.and_then(|task| task.get("ttl")).filter(|ttl| ttl.iter().all(u8::is_ascii_digit));
+    ttl.map_or_else(
+        || Bytes::from_static(b"{}"),
+        |ttl| Bytes::from(format!(r#"{{"ttl":{}}}"#, String::from_utf8_lossy(&ttl))),
+    )
 }

@@ -1,5 +1,8 @@
 //! The vault's sealed values and the catalog's last-known lists, in the state database.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use bytes::Bytes;
 use tokio::sync::watch;
 
@@ -84,6 +87,14 @@ impl Pinboard for Remembered {
         Ok(accepted)
     }
 
+    fn forget(&self, server: &str, listed: &HashSet<Arc<str>>, by: &str) -> Result<Vec<String>, String> {
+        let forgotten = self.store.forget_pins(server, listed).map_err(|e| e.to_string())?;
+        for tool in &forgotten {
+            self.tell("tool forgotten", &[("tool", tool), ("by", by)]);
+        }
+        Ok(forgotten)
+    }
+
     fn note(&self, pin: &Pin) {
         let tool = format!("{}/{}", pin.server, pin.tool);
         self.tell(
@@ -100,7 +111,7 @@ impl Pinboard for Remembered {
 impl Remembered {
     fn tell(&self, name: &'static str, about: &[(&'static str, &str)]) {
         if let Err(error) = self.ledger.note(name, about) {
-            tracing::error!(?error, "an accepted tool could not be noted in the ledger");
+            tracing::error!(?error, "what became of a pin could not be noted in the ledger");
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::config::{Config, Severity};
 use crate::conversation::Conversations;
 use crate::decide::Decider;
 use crate::forward::Forwarder;
-use crate::path::{EndedTasks, Gate, HeldTasks};
+use crate::path::{Gate, HeldTasks, TasksSeen};
 use crate::receive;
 use crate::record::Ledger;
 use crate::record::index::Indexer;
@@ -39,6 +39,9 @@ pub use blobs::Blobs;
 pub use rules::{check, compile, remembered};
 
 use blobs::Remembered;
+
+/// How often another process's word of a conversation is looked for.
+const FOLLOW: Duration = Duration::from_millis(200);
 
 /// How a gateway is started.
 #[derive(Clone, Debug)]
@@ -130,14 +133,7 @@ impl Gateway {
         let keys = load_keys(&config, &store, &vault, operator_token.as_ref(), &clock)?;
 
         let (kept, conversations) = conversations(&config, &policy, &clock)?;
-        let workers = if options.listen {
-            keep_pages();
-            let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-            let started = Workers::start(workers::automatic(cores));
-            Some(started.map_err(|e| StartError::new("cannot start the threads that serve connections", e))?)
-        } else {
-            None
-        };
+        let workers = options.listen.then(start_workers).transpose()?;
         let context = Context {
             clock: clock.clone(),
             vault: Vaulted::new(Arc::clone(&vault)),
@@ -156,7 +152,7 @@ impl Gateway {
             decider: Decider::new(Arc::new(policy), Arc::clone(&config.digest)),
             approver,
             forwarder: Forwarder::new(Arc::clone(&servers), Arc::clone(&sealer), clock.clone()),
-            ended_tasks: EndedTasks::default(),
+            tasks_seen: TasksSeen::default(),
             held: HeldTasks::new(tokio::runtime::Handle::current()),
             counters: crate::metrics::Counters::default(),
             draining: watch::Sender::new(false),
@@ -275,6 +271,7 @@ impl Gateway {
             let mut tick = tokio::time::interval(Duration::from_secs(1));
             loop {
                 tick.tick().await;
+                gate.forwarder.streams.expire(gate.clock.now_ms());
                 for parked in gate.forwarder.parking.expired(gate.clock.now_ms()) {
                     gate.abandon(parked);
                 }
@@ -287,11 +284,17 @@ impl Gateway {
         }
         let gate = Arc::clone(&self.gate);
         self.tasks.spawn(async move {
-            // A new label is kept before its call leaves; counts are kept here.
-            let mut tick = tokio::time::interval(Duration::from_secs(1));
-            loop {
+            // A new label is kept before its call leaves; counts are kept here, once a second.
+            let mut tick = tokio::time::interval(FOLLOW);
+            for n in 1_u64.. {
                 tick.tick().await;
-                gate.keep_conversations().await;
+                gate.follow_conversations().await;
+                if n % 5 == 0 {
+                    gate.keep_conversations().await;
+                }
+                if n % 300 == 0 {
+                    gate.conversations.forget(gate.clock.now_ms());
+                }
             }
         });
         self.tasks.spawn(rules::watch(Arc::clone(&self.gate)));
@@ -377,7 +380,15 @@ impl Gateway {
     }
 }
 
+/// Our `serverInfo`.
 const INFO: &str = concat!("{\"name\":\"tollgate\",\"version\":\"", env!("CARGO_PKG_VERSION"), "\"}");
+
+fn start_workers() -> Result<Workers, StartError> {
+    keep_pages();
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    Workers::start(workers::automatic(cores))
+        .map_err(|e| StartError::new("cannot start the threads that serve connections", e))
+}
 
 /// Keeps glibc from giving the pages of each large result back, to fault them in again for the next one: it raises its thresholds for that
 /// (`M_MMAP_THRESHOLD`, `M_TRIM_THRESHOLD`, mallopt(3)) when a larger block is freed. None of its pages is touched.

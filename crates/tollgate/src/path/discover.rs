@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tollgate_mcp::capability::TASKS;
 use tollgate_mcp::object::Object;
 use tollgate_mcp::revision::Revision;
 use tollgate_mcp::translate::{Answer, CacheHint, ResultType, discover_result};
@@ -12,6 +13,7 @@ use tollgate_policy::hidden::clean_json;
 use crate::call::{Arrival, Ending, Endpoint};
 use crate::catalog::Snapshot;
 use crate::record::{Close, Outcome, Reply, unrecorded};
+use crate::servers::Introduction;
 
 use super::{Gate, held};
 
@@ -45,11 +47,11 @@ fn one(snapshot: &Snapshot, alias: &Arc<str>) -> Object {
         return discover_result(&merged_capabilities(), None, &SUPPORTED);
     };
     let mut edit = introduction.capabilities.edit();
-    match tasks(&introduction.capabilities) {
+    match tasks(introduction) {
         Some(extensions) => edit.set("extensions", extensions),
         None => edit.remove("extensions"),
     };
-    // Legacy tasks are not the Tasks extension.
+    // Those of 2025-11-25 are offered as the Tasks extension.
     edit.remove("tasks");
     let capabilities = Object::scan(edit.finish().into_bytes()).unwrap_or_else(|_| Object::empty());
     discover_result(&capabilities, introduction.instructions.as_deref(), &SUPPORTED)
@@ -61,7 +63,7 @@ fn merged(snapshot: &Snapshot) -> Object {
     let mut instructions = String::new();
     let mut extensions = None;
     for (alias, introduction) in snapshot.introductions() {
-        extensions = extensions.or_else(|| tasks(&introduction.capabilities));
+        extensions = extensions.or_else(|| tasks(introduction));
         if let Some(text) = &introduction.instructions {
             let cut = text
                 .char_indices()
@@ -94,12 +96,7 @@ const SUPPORTED: [Revision; 5] = [
     Revision::V2024_11_05,
 ];
 
-/// The `extensions` that we carry end to end, of those that a server declares.
-fn tasks(capabilities: &Object) -> Option<Bytes> {
-    const TASKS: &str = "io.modelcontextprotocol/tasks";
-    let settings = capabilities.object("extensions")?.get(TASKS)?;
-    let mut text = format!("{{\"{TASKS}\":").into_bytes();
-    text.extend_from_slice(&settings);
-    text.push(b'}');
-    Some(Bytes::from(text))
+/// The `extensions` that we carry end to end, of those that a server declares, or has in its era's way. It has no settings.
+fn tasks(introduction: &Introduction) -> Option<Bytes> {
+    introduction.tasks().map(|_| Bytes::from(format!("{{\"{TASKS}\":{{}}}}")))
 }

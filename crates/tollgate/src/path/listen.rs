@@ -14,7 +14,7 @@ use tollgate_mcp::uri;
 use crate::call::{Arrival, Cancel, Code, Ending, Endpoint, Part, PartKind, Refused};
 use crate::catalog::Snapshot;
 use crate::record::{Close, Outcome, Reply, Said};
-use crate::resolve::{Scope, locate};
+use crate::resolve::{Scope, locate, needs_tasks};
 use crate::servers::{Listing, Notice, Server, Subscription};
 
 use super::{Gate, give_up, refuse, refused_with};
@@ -54,6 +54,10 @@ impl Gate {
     ) -> Reply {
         let (mut entry, here) = self.begin_in(&arrival);
         if let Err(error) = here {
+            return Box::pin(entry.close(refused_with(&error), Ending::Error(error))).await;
+        }
+        if !arrival.client.capabilities.tasks && speaks_of_tasks(&arrival) {
+            let error = needs_tasks();
             return Box::pin(entry.close(refused_with(&error), Ending::Error(error))).await;
         }
         entry.facts_mut().verdict = Some(Said::Allow);
@@ -227,6 +231,10 @@ impl Gate {
         let params = Rope::from(Bytes::from(format!("{{\"uri\":{}}}", quote(&shown))));
         vec![Part { kind: PartKind::ResourceUpdated, params }]
     }
+}
+
+fn speaks_of_tasks(arrival: &Arrival) -> bool {
+    arrival.params.object("notifications").is_some_and(|wanted| wanted.find("taskIds").is_some())
 }
 
 async fn ended(cancel: &Cancel, draining: &mut watch::Receiver<bool>) {

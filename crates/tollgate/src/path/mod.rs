@@ -20,7 +20,7 @@ use crate::call::{
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::{Config, Payloads};
-use crate::conversation::{Conversations, Here};
+use crate::conversation::{self, Conversations, Here};
 use crate::decide::{Decider, Denial, Permit, Ruling, Verdict};
 use crate::forward::{self, Flight, Forwarder, Landed, Parked, Step};
 use crate::record::{
@@ -29,7 +29,7 @@ use crate::record::{
 use crate::resolve::{self, Call, Scope, Target, Waiting};
 use crate::seal::Sealer;
 use crate::servers::{Question, Servers};
-use crate::store::ConversationStore;
+use crate::store::{ConversationStore, StoreError};
 use crate::transform::clean::{self as cleaning, Stream};
 use crate::transform::{self, Prepared};
 
@@ -40,6 +40,9 @@ mod held;
 mod list;
 mod listen;
 mod refresh;
+mod task;
+
+pub use task::TasksSeen;
 
 use approval::Stopped;
 pub use held::HeldTasks;
@@ -72,8 +75,8 @@ pub struct Gate {
     pub forwarder: Forwarder,
     /// The ledger.
     pub ledger: Ledger,
-    /// Which tasks' ends are recorded.
-    pub ended_tasks: EndedTasks,
+    /// Which tasks' ends and questions are recorded.
+    pub tasks_seen: TasksSeen,
     /// The tasks whose calls wait for operators.
     pub held: HeldTasks,
     /// What is counted beside the ledger.
@@ -84,26 +87,6 @@ pub struct Gate {
     pub info: Bytes,
     /// When the gateway started.
     pub started: Instant,
-}
-
-/// The tasks whose end was seen, the latest ones.
-#[derive(Debug, Default)]
-pub struct EndedTasks(std::sync::Mutex<std::collections::VecDeque<String>>);
-
-impl EndedTasks {
-    const KEPT: usize = 10_000;
-
-    fn first(&self, task: &str) -> bool {
-        let mut seen = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if seen.iter().any(|t| t == task) {
-            return false;
-        }
-        if seen.len() >= Self::KEPT {
-            seen.pop_front();
-        }
-        seen.push_back(task.to_owned());
-        true
-    }
 }
 
 /// After so long the gateway counts as ready whatever its servers do.
@@ -137,6 +120,10 @@ impl Handle for Gate {
             return Outgoing::new(Box::pin(gate.listen(arrival, cancel, out)), parts);
         }
         Outgoing::new(Box::pin(gate.walk(arrival, cancel, out)), parts)
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.clock.now_ms()
     }
 
     fn server_info(&self) -> Bytes {
@@ -200,14 +187,13 @@ impl Gate {
             Err(error) => return entry.close(refused_with(&error), Ending::Error(error)).await,
         };
         let means = transform::Means { config: &config, sealer: &self.sealer, now_ms: now };
-        let target = Arc::clone(call.target.label());
         let mut prepared = match transform::arguments(call, &means) {
             Ok(prepared) => prepared,
             Err(transform::Unprepared::Error(error)) => {
                 return entry.close(refused_with(&error), Ending::Error(error)).await;
             }
             Err(transform::Unprepared::Refused(refused)) => {
-                entry.facts_mut().tool = Some(target);
+                entry.facts_mut().tool = Some(Arc::clone(&refused.what));
                 return refuse(entry, Outcome::Refused, &refused, method).await;
             }
         };
@@ -295,21 +281,33 @@ impl Gate {
 
     /// Writes what conversations have touched since the last time.
     pub async fn keep_conversations(&self) {
+        let changed = self.conversations.take_changed();
+        if !changed.is_empty() {
+            self.exchange_conversations(changed).await;
+        }
+    }
+
+    /// Reads what other processes on the same state have written.
+    pub async fn follow_conversations(&self) {
+        if self.kept.is_written() {
+            self.exchange_conversations(Vec::new()).await;
+        }
+    }
+
+    async fn exchange_conversations(&self, changed: Vec<conversation::Change>) {
         let (conversations, kept) = (Arc::clone(&self.conversations), self.kept.clone());
-        let now = self.clock.now_ms();
-        let written = tokio::task::spawn_blocking(move || {
-            let changed = conversations.take_changed(now);
-            if changed.is_empty() {
-                return Ok(());
-            }
-            kept.save(&changed, now.saturating_sub(conversations.kept_ms()))
+        let forget_ms = self.clock.now_ms().saturating_sub(conversations.kept_ms());
+        let exchanged = tokio::task::spawn_blocking(move || {
+            let told = kept.exchange(&changed, conversations.idle_ms(), forget_ms)?;
+            conversations.absorb(told);
+            Ok::<_, StoreError>(())
         });
-        let told = match written.await {
+        let told = match exchanged.await {
             Ok(Ok(())) => return,
             Ok(Err(error)) => error.to_string(),
             Err(error) => error.to_string(),
         };
-        tracing::error!(error = %told, "conversations could not be kept: a restart would forget their labels");
+        tracing::error!(error = %told, "conversations could not be kept: a restart or another process would not know their labels");
     }
 
     /// The call at its server, until its last part. It takes the proof that the begin record is written.
@@ -325,6 +323,20 @@ impl Gate {
         if let Some(Waiting::Parked { .. }) = permit.prepared().call.state.as_ref().map(|s| &s.waiting) {
             self.end_park(&entry.facts().interaction(), ParkEnd::Resumed);
         }
+        let permit = match &permit.prepared().call.target {
+            Target::Task { .. } => match Box::pin(self.translated_task(entry, permit, method, &cancel)).await
+            {
+                Ok(reply) => return reply,
+                Err(theirs) => {
+                    let permit;
+                    (entry, permit) = *theirs;
+                    permit
+                }
+            },
+            Target::Tool(..) | Target::Prompt(..) | Target::Resource { .. } | Target::Completion { .. } => {
+                permit
+            }
+        };
         let sent_at = self.clock.instant();
         let mut cancelled = pin!(cancel.fired());
         let flight = tokio::select! {
@@ -387,13 +399,7 @@ impl Gate {
                             }
                         }
                     }
-                    let arrival = &landed.call.call.arrival;
-                    let error = translate::error(error, method, landed.revision, arrival.client.revision);
-                    let (error, taken) = self.cleaner(&landed.call).error(error);
-                    clean::note(&mut entry, Where::Result, taken);
-                    let error = transform::error(&landed.server, &arrival.endpoint, error);
-                    let close = Close::with(Outcome::Failed, error.code.to_string(), error.message.clone());
-                    return entry.close(close, Ending::Error(error)).await;
+                    return self.failed(entry, &landed, method, error).await;
                 }
                 Step::Failed(refused) => {
                     let outcome = if refused.code == Code::ResultTooLarge {
@@ -405,6 +411,17 @@ impl Gate {
                 }
             }
         }
+    }
+
+    /// The server's own error, in the agent's codes and cleaned.
+    async fn failed(&self, mut entry: Entry, landed: &Landed, method: Method, error: RpcError) -> Reply {
+        let arrival = &landed.call.call.arrival;
+        let error = translate::error(error, method, landed.revision, arrival.client.revision);
+        let (error, taken) = self.cleaner(&landed.call).error(error);
+        clean::note(&mut entry, Where::Result, taken);
+        let error = transform::error(&landed.server, &arrival.endpoint, error);
+        let close = Close::with(Outcome::Failed, error.code.to_string(), error.message.clone());
+        entry.close(close, Ending::Error(error)).await
     }
 
     /// A legacy server asks: each question is decided and recorded. What may not be asked is withdrawn at once.
@@ -494,6 +511,9 @@ impl Gate {
         if answer.kind == ResultType::InputRequired {
             return Box::pin(self.relay_question(entry, &landed, method, &answer)).await;
         }
+        if method == Method::TasksGet {
+            return Box::pin(self.looked(entry, &landed, answer)).await;
+        }
         let (outcome, error) = match answer.kind {
             ResultType::Task => (Outcome::Accepted, None),
             ResultType::Complete
@@ -522,21 +542,7 @@ impl Gate {
             Some(error) => Close::with(outcome, "tool_error", error),
             None => Close::of(outcome),
         };
-        // A poll of a task that goes on, or whose end was recorded, leaves no entry.
-        if method == Method::TasksGet && !self.ends_task(&call.target, &answer) {
-            return match entry.unrecorded(Ending::Answer(answer)) {
-                Ok(reply) => reply,
-                Err(error) => self.begin(arrival).close(Close::of(Outcome::Ok), *error.ending).await,
-            };
-        }
         entry.close(close, Ending::Answer(answer)).await
-    }
-
-    /// Whether this is the first answer that says a task has ended.
-    fn ends_task(&self, target: &Target, answer: &Answer) -> bool {
-        let terminal =
-            matches!(answer.object.string("status").as_deref(), Some("completed" | "failed" | "cancelled"));
-        terminal && self.ended_tasks.first(&format!("{}/{}", target.server(), target.original()))
     }
 
     /// A modern server asks: each question is decided and recorded. One that may not be asked ends the call, since the revision has

@@ -146,6 +146,10 @@ impl Handle for Fake {
         Outgoing::new(Box::pin(walk), receiver)
     }
 
+    fn now_ms(&self) -> u64 {
+        1_785_240_896_789
+    }
+
     fn server_info(&self) -> Bytes {
         Bytes::from_static(br#"{"name":"fake","version":"1"}"#)
     }

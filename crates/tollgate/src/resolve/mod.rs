@@ -193,8 +193,7 @@ fn find(
         Kind::Completion => completion(&scope, config, snapshot, params)?,
         Kind::Task => {
             if !arrival.client.capabilities.tasks {
-                return Err(RpcError::new(MISSING_CAPABILITY, "the tasks extension was not declared")
-                    .with_data(Bytes::from_static(NEEDS_TASKS)));
+                return Err(needs_tasks());
             }
             task(sealer, now_ms, &arrival.caller, params)?
         }
@@ -229,6 +228,12 @@ fn find(
 }
 
 const NEEDS_TASKS: &[u8] = br#"{"requiredCapabilities":{"extensions":{"io.modelcontextprotocol/tasks":{}}}}"#;
+
+/// -32021: an agent that did not declare the Tasks extension has no tasks.
+pub fn needs_tasks() -> RpcError {
+    RpcError::new(MISSING_CAPABILITY, "the tasks extension was not declared")
+        .with_data(Bytes::from_static(NEEDS_TASKS))
+}
 
 fn bad_state() -> RpcError {
     RpcError::new(INVALID_PARAMS, "invalid or expired requestState")

@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 use super::Context;
 use super::bulletin::Bulletin;
 use super::credential::Resolve;
+use super::held::{HELD_MAX, Held};
 use super::server::{Room, Server};
 use crate::clock::Clock;
 use crate::config;
@@ -21,6 +22,7 @@ pub struct Servers {
     clock: Clock,
     resolve: Arc<dyn Resolve>,
     guard: PathBuf,
+    held: Arc<Held>,
     hands: Hands,
     runtime: Handle,
     running: ArcSwap<BTreeMap<Arc<str>, Arc<Server>>>,
@@ -46,6 +48,7 @@ impl Servers {
             clock,
             resolve,
             guard,
+            held: Arc::new(Held::new(HELD_MAX)),
             hands,
             runtime: Handle::current(),
             running: ArcSwap::default(),
@@ -84,6 +87,7 @@ impl Servers {
             guard: self.guard.clone(),
             hands: self.hands.clone(),
             bulletin: Bulletin::new(),
+            held: Arc::clone(&self.held),
         })
     }
 

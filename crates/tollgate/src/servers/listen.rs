@@ -138,7 +138,7 @@ async fn open(live: &Arc<Live>, params: Object, uris: &Arc<Uris>) -> Result<Carr
 fn why(failure: &Failure) -> String {
     match failure {
         Failure::Unavailable { why, .. } => why.clone(),
-        Failure::Timeout { .. } | Failure::TooLarge { .. } => failure.to_string(),
+        Failure::Timeout { .. } | Failure::NoRoom { .. } | Failure::TooLarge { .. } => failure.to_string(),
     }
 }
 

@@ -46,6 +46,9 @@ mod listen;
 /// What a server reports unasked.
 mod bulletin;
 
+/// How much of unfinished answers is held.
+mod held;
+
 /// Waiting times between attempts.
 mod backoff;
 
@@ -129,6 +132,12 @@ pub enum Failure {
     /// No answer in time.
     #[error("server `{server}` did not answer in time")]
     Timeout {
+        /// The alias.
+        server: Arc<str>,
+    },
+    /// The answer is large, and so are all the others that are being read.
+    #[error("there is no room for the answer of server `{server}`: too many large ones are being read")]
+    NoRoom {
         /// The alias.
         server: Arc<str>,
     },

@@ -1,5 +1,6 @@
 //! Tools' definitions as they were accepted, and those that wait.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use rusqlite::{Row, TransactionBehavior, params};
@@ -59,6 +60,26 @@ impl Store {
                 }
             }
             transaction.commit()
+        })
+    }
+
+    /// Forgets a server's pins of all tools but `listed`; the tools forgotten, as `server/original`.
+    pub fn forget_pins(&self, server: &str, listed: &HashSet<Arc<str>>) -> Result<Vec<String>, StoreError> {
+        self.change(|connection| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let known: Vec<String> = transaction
+                .prepare_cached("SELECT DISTINCT tool FROM pins WHERE server = ?1 ORDER BY tool")?
+                .query_map([server], |row| row.get(0))?
+                .collect::<Result<_, _>>()?;
+            let mut forgotten = Vec::new();
+            for tool in known.into_iter().filter(|tool| !listed.contains(tool.as_str())) {
+                transaction
+                    .prepare_cached("DELETE FROM pins WHERE server = ?1 AND tool = ?2")?
+                    .execute([server, &tool])?;
+                forgotten.push(format!("{server}/{tool}"));
+            }
+            transaction.commit()?;
+            Ok(forgotten)
         })
     }
 

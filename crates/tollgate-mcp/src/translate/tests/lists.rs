@@ -17,10 +17,28 @@ fn items_fit_the_revision() {
         ("7", Method::ToolsList, M, "7"),
     ] {
         assert_eq!(
-            text(list_item(&Bytes::from_static(item.as_bytes()), method, revision)),
+            text(list_item(&Bytes::from_static(item.as_bytes()), method, revision, TaskSupport::Forbidden)),
             expected,
             "{item}"
         );
+    }
+}
+
+#[test]
+fn only_agents_of_2025_11_25_learn_which_tools_can_be_tasks() {
+    let says = r#"{"name":"a","execution":{"taskSupport":"required","x":1}}"#;
+    let silent = r#"{"name":"a"}"#;
+    let optional = r#"{"execution":{"taskSupport":"optional"},"name":"a"}"#;
+    for (item, revision, tasks, expected) in [
+        (says, L4, TaskSupport::Required, says),
+        (silent, L4, TaskSupport::Optional, optional),
+        (says, L4, TaskSupport::Forbidden, silent),
+        (says, M, TaskSupport::Required, silent),
+        (silent, M, TaskSupport::Optional, silent),
+        (says, L3, TaskSupport::Required, silent),
+    ] {
+        let item = Bytes::from_static(item.as_bytes());
+        assert_eq!(text(list_item(&item, Method::ToolsList, revision, tasks)), expected, "{revision}");
     }
 }
 

@@ -34,4 +34,5 @@ mod introductions;
 mod lists;
 mod metas;
 mod questions;
+mod tasks;
 mod uris;

@@ -6,9 +6,9 @@ use std::ops::Range;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::super::path::Trail;
 use super::super::schema::Place;
 use super::super::text;
+use super::super::trail::{To, Trail};
 use super::super::tree::{Member, Node, Value};
 use super::{Edit, Spot, Steps, Unclean, Walk, looks_like_json, mask, quoted};
 use crate::detect::{Found, Kind, Which};
@@ -45,7 +45,7 @@ impl Walk<'_, '_> {
         let droppable = spot.data && spot.place.as_ref().is_none_or(Place::shrinks);
         let mut kept = Vec::with_capacity(items.len());
         for (index, item) in items.iter().enumerate() {
-            let (trail, ends) = spot.trail.down(&self.job.side.fields, None, index);
+            let (trail, ends) = spot.trail.down(&self.job.side.fields, To::Item { index, of: items.len() });
             let inner = Spot {
                 data: spot.data,
                 trail,
@@ -69,7 +69,7 @@ impl Walk<'_, '_> {
         let mut names = None;
         for member in members {
             let key = text::plain(self.text, &member.key);
-            let (mut trail, ends) = spot.trail.down(&self.job.side.fields, Some(&key), 0);
+            let (mut trail, ends) = spot.trail.down(&self.job.side.fields, To::Member(&key));
             let mut data = spot.data;
             let mut place = spot.place.as_ref().map(|place| place.down(Some(&key), 0));
             let is_text = matches!(member.value.value, Value::Text);

@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use serde_json::Value as Json;
 
-use super::path::Trail;
 use super::schema::Place;
 use super::text::{self, Flat};
+use super::trail::Trail;
 use super::tree::{self, Node, Value};
 use super::{Side, With};
 use crate::detect::{Found, Which};

@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use tollgate_policy::hidden::{Sight, sights};
 
-use crate::approve::{is_hidden, visible};
+use crate::approve::visible;
 
 /// The most characters of a name or a reason.
 const WORDS_MAX: usize = 1000;
@@ -49,15 +50,15 @@ pub(super) fn span(ms: u64) -> String {
 pub(super) fn laid_out(json: &str) -> String {
     let mut out = String::with_capacity(json.len() * 2);
     let mut depth = 0_usize;
-    let mut chars = json.chars().peekable();
-    while let Some(c) = chars.next() {
+    let mut chars = sights(json).peekable();
+    while let Some((c, sight)) = chars.next() {
         match c {
             '"' => {
                 out.push('"');
-                while let Some(c) = chars.next() {
-                    escape_hidden(c, &mut out);
+                while let Some((c, sight)) = chars.next() {
+                    put(c, sight, &mut out);
                     match c {
-                        '\\' => out.extend(chars.next()),
+                        '\\' => out.extend(chars.next().map(|(c, _)| c)),
                         '"' => break,
                         _ => {}
                     }
@@ -65,8 +66,8 @@ pub(super) fn laid_out(json: &str) -> String {
             }
             '{' | '[' => {
                 out.push(c);
-                while chars.next_if(char::is_ascii_whitespace).is_some() {}
-                if let Some(close) = chars.next_if(|next| matches!(next, '}' | ']')) {
+                while chars.next_if(|(c, _)| c.is_ascii_whitespace()).is_some() {}
+                if let Some((close, _)) = chars.next_if(|(next, _)| matches!(next, '}' | ']')) {
                     out.push(close);
                 } else {
                     depth += 1;
@@ -84,7 +85,7 @@ pub(super) fn laid_out(json: &str) -> String {
             }
             ':' => out.push_str(": "),
             c if c.is_ascii_whitespace() => {}
-            c => escape_hidden(c, &mut out),
+            c => put(c, sight, &mut out),
         }
     }
     out
@@ -95,14 +96,15 @@ fn line(out: &mut String, depth: usize) {
     (0..depth).for_each(|_| out.push_str("  "));
 }
 
-fn escape_hidden(c: char, out: &mut String) {
-    if is_hidden(c) {
-        let mut units = [0; 2];
-        for unit in c.encode_utf16(&mut units) {
-            write!(out, "\\u{unit:04x}").unwrap_or_default();
+fn put(c: char, sight: Sight, out: &mut String) {
+    match sight {
+        Sight::Seen => out.push(c),
+        Sight::Hidden | Sight::Control => {
+            let mut units = [0; 2];
+            for unit in c.encode_utf16(&mut units) {
+                write!(out, "\\u{unit:04x}").unwrap_or_default();
+            }
         }
-    } else {
-        out.push(c);
     }
 }
 

@@ -70,32 +70,11 @@ pub struct Asked {
     /// The arguments of this caller's last approved call of this tool, as marks.
     pub before: Option<BTreeMap<String, String>>,
     /// What an approval will be bound to.
-    pub terms: Bound,
+    pub terms: Terms,
     /// The interaction, as in the ledger.
     pub interaction: String,
     /// The answers so far.
     pub answers: Vec<Given>,
-}
-
-/// [`Terms`] as they are kept.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the fields of `Terms`")]
-pub struct Bound {
-    pub of: String,
-    pub principal: String,
-    pub tool: String,
-    pub method: String,
-    pub digest: String,
-    pub definition: String,
-    pub policy: String,
-    pub conversation: String,
-}
-
-impl From<Terms> for Bound {
-    fn from(terms: Terms) -> Self {
-        let Terms { of, principal, tool, method, digest, definition, policy, conversation } = terms;
-        Self { of, principal, tool, method, digest, definition, policy, conversation }
-    }
 }
 
 /// One answer, as it was given.

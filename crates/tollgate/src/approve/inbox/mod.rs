@@ -22,9 +22,7 @@ mod view;
 mod withdraw;
 
 pub use answer::AnswerError;
-pub use asked::{
-    AnswerView, Asked, Bound, Change, Decision, Given, GrantView, QuestionView, Shown, Standing, Wish,
-};
+pub use asked::{AnswerView, Asked, Change, Decision, Given, GrantView, QuestionView, Shown, Standing, Wish};
 pub use posted::{No, Yes};
 pub(crate) use view::moment;
 

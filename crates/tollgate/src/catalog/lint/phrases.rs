@@ -1,5 +1,7 @@
 //! Sentences that speak to the model instead of about the tool. Each pattern is a row of word sets with a little room between them.
 
+use tollgate_policy::hidden::is_invisible;
+
 /// One step of a pattern: any of these words (`*` at an end stands for the rest of a word), at most so many words after the step before.
 type Step = (usize, &'static [&'static str]);
 
@@ -272,8 +274,9 @@ fn trim(word: &str) -> &str {
     word.trim_start_matches(['\'', ':', '-'])
 }
 
-fn is_filler(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}' | '\u{00ad}' | '\u{034f}' | '\u{fe00}'..='\u{fe0f}')
+/// What people see nothing of, but tags: those spell something.
+const fn is_filler(c: char) -> bool {
+    is_invisible(c) && !matches!(c, '\u{e0020}'..='\u{e007e}')
 }
 
 /// Tags spell ASCII; typographic quotes are quotes; wide letters are letters.

@@ -7,13 +7,25 @@ use tollgate_mcp::object::{Object, elements, quote, unquote};
 /// The members that say what a tool is; a title is read by models and humans like a description.
 const PINNED: [&str; 6] = ["name", "title", "description", "inputSchema", "outputSchema", "annotations"];
 
+/// The members of prompts, resources and templates that models read.
+const DESCRIBED: [&str; 4] = ["name", "title", "description", "arguments"];
+
 /// Deeper values are taken as they are written.
 const DEPTH_MAX: usize = 64;
 
 /// A tool's definition in its one spelling: a JSON object's text.
 pub(in crate::catalog) fn canonical(tool: &Object) -> String {
+    spelt(tool, &PINNED)
+}
+
+/// What a prompt, a resource or a template says of itself, likewise.
+pub(in crate::catalog) fn described(item: &Object) -> String {
+    spelt(item, &DESCRIBED)
+}
+
+fn spelt(tool: &Object, members: &[&str]) -> String {
     let mut out = String::from("{");
-    for wanted in PINNED {
+    for wanted in members {
         // A key that comes twice is kept twice: readers differ in which one counts.
         for member in tool.members().iter().filter(|member| tool.is_key(member, wanted)) {
             if out.len() > 1 {

@@ -1,8 +1,8 @@
 //! Tools' definitions as they were accepted: at first sight, by an operator, or by a server's `trust: auto`. A tool whose definition
-//! differs from its pin is held: hidden and refused until it is accepted or changes back. *Never* forgets a pin because its tool or
-//! its server went away.
+//! differs from its pin is held: hidden and refused until it is accepted or changes back. *Never* forgets a pin by itself because its
+//! tool or its server went away: an operator may say so.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -16,7 +16,7 @@ mod report;
 #[cfg(test)]
 mod tests;
 
-pub(super) use definition::{canonical, digest};
+pub(super) use definition::{canonical, described, digest};
 pub use diff::Change;
 pub use report::{Changed, PinState, is_of, report};
 
@@ -62,6 +62,9 @@ pub trait Pinboard: Send + Sync + std::fmt::Debug {
     /// Accepts what waits of a server (`server`) or a tool (`server/tool`), if its digest begins so; the tools accepted.
     fn accept(&self, what: &str, digest: &str, by: &str) -> Result<Vec<String>, String>;
 
+    /// Forgets a server's pins of all tools but `listed`; the tools forgotten, as `server/original`.
+    fn forget(&self, server: &str, listed: &HashSet<Arc<str>>, by: &str) -> Result<Vec<String>, String>;
+
     /// Says in the record that `trust: auto` took a changed definition.
     fn note(&self, pin: &Pin);
 
@@ -85,6 +88,10 @@ impl Pinboard for Forgetful {
     }
 
     fn accept(&self, _what: &str, _digest: &str, _by: &str) -> Result<Vec<String>, String> {
+        Ok(Vec::new())
+    }
+
+    fn forget(&self, _server: &str, _listed: &HashSet<Arc<str>>, _by: &str) -> Result<Vec<String>, String> {
         Ok(Vec::new())
     }
 
@@ -136,7 +143,7 @@ impl Pins {
             let key = (Arc::clone(&tool.server), Arc::clone(&tool.original));
             let Some(pins) = known.get_mut(&key) else {
                 if room == 0 {
-                    tracing::error!(tool = %tool.label, "its server has listed too many names: it is not pinned, and held");
+                    tracing::error!(tool = %tool.label, "its server has listed too many names: it is not pinned, and held (see `tollgate servers forget`)");
                     continue;
                 }
                 room -= 1;

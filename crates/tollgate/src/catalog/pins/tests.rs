@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -26,6 +27,10 @@ impl Pinboard for Board {
     fn accept(&self, what: &str, digest: &str, by: &str) -> Result<Vec<String>, String> {
         let (server, tool) = what.split_once('/').map_or((what, None), |(server, tool)| (server, Some(tool)));
         self.0.accept_pins(server, tool, digest, by, 9).map_err(|e| e.to_string())
+    }
+
+    fn forget(&self, server: &str, listed: &HashSet<Arc<str>>, _by: &str) -> Result<Vec<String>, String> {
+        self.0.forget_pins(server, listed).map_err(|e| e.to_string())
     }
 
     fn note(&self, _pin: &Pin) {}
@@ -152,6 +157,27 @@ fn a_server_of_ever_new_names_fills_no_disk() {
     assert!(
         pins.holds(Trust::Pin, 0, many.last().unwrap()) && !pins.holds(Trust::Pin, 0, many.first().unwrap())
     );
+}
+
+#[test]
+fn what_is_gone_makes_room_once_an_operator_says_so() {
+    let (_state, board, pins) = book();
+    let named = |n: usize| tool(&format!(r#"{{"name":"t{n}"}}"#));
+    let many: Vec<_> = (0..super::PINS_MAX).map(named).collect();
+    pins.observe(Trust::Pin, 0, &many, &board);
+    let now = [named(0), tool(NEW)];
+    pins.observe(Trust::Pin, 0, &now, &board);
+    assert!(pins.holds(Trust::Pin, 0, &now[1]));
+
+    let listed: HashSet<Arc<str>> = now.iter().map(|tool| Arc::clone(&tool.original)).collect();
+    assert_eq!(board.forget("mail", &HashSet::new(), "ana").unwrap(), Vec::<String>::new());
+    let forgotten = board.forget("files", &listed, "ana").unwrap();
+    assert_eq!(forgotten.len(), super::PINS_MAX - 1);
+    assert!(!forgotten.contains(&"files/t0".to_owned()));
+    assert!(pins.reread(&board).unwrap());
+    pins.observe(Trust::Pin, 0, &now, &board);
+    assert!(!pins.holds(Trust::Pin, 0, &now[1]) && !pins.holds(Trust::Pin, 0, &now[0]));
+    assert!(pins.holds(Trust::Pin, 0, &named(1)), "what comes back is looked at anew");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use tollgate_policy::{Path, Select};
+
 use super::{value, words};
 use crate::config::Sum;
 use crate::config::raw;
@@ -25,27 +27,28 @@ pub(super) fn sums(at: Option<At<Named<raw::Sum>>>, aliases: &[&str], report: &m
             continue;
         };
         words::target(&of, aliases.iter().copied(), report);
-        if let Some(path) = steps(&path.value) {
-            sums.push(Sum { name: Arc::from(name.value), of: of.value, path });
-        } else {
-            let hint = "write it as `$.amount`, `$.order.total` or `$.items[*].price`";
-            report.error(&path.mark, "this is not a path to numbers", Some(hint.to_owned()));
+        match steps(&path.value) {
+            Ok(path) => sums.push(Sum { name: Arc::from(name.value), of: of.value, path }),
+            Err(message) => {
+                let hint = "write it as `$.amount`, `$.order.total` or `$.items[*].price`";
+                report.error(&path.mark, message, Some(hint.to_owned()));
+            }
         }
     }
     Arc::from(sums)
 }
 
-fn steps(path: &str) -> Option<Vec<Option<String>>> {
-    let mut steps = Vec::new();
-    for part in path.strip_prefix("$.")?.split('.') {
-        let (name, every) = part.strip_suffix("[*]").map_or((part, false), |name| (name, true));
-        if name.is_empty() || name.contains(['[', ']', '*', '?', '@', '$', '"', '\'']) {
-            return None;
-        }
-        steps.push(Some(name.to_owned()));
-        if every {
-            steps.push(None);
-        }
+/// A path that is certain where it goes, through members and all items of lists.
+fn steps(path: &str) -> Result<Vec<Option<String>>, String> {
+    let path = Path::new(path).map_err(|bad| bad.to_string())?;
+    let unfit = || "this is not a path to numbers".to_owned();
+    let step = |select: &Select| match select {
+        Select::Key(name) => Ok(Some(name.clone())),
+        Select::Every => Ok(None),
+        Select::At(_) => Err(unfit()),
+    };
+    if path.is_root() {
+        return Err(unfit());
     }
-    (steps.len() <= 32).then_some(steps)
+    path.plain().ok_or_else(unfit)?.map(step).collect()
 }

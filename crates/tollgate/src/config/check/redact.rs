@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use tollgate_policy::detect::{Kind, Pattern};
 use tollgate_policy::hidden::Hidden;
-use tollgate_policy::redact::{Path, RULES_MAX, Redactor, Rule, With};
+use tollgate_policy::redact::{RULES_MAX, Redactor, Rule, With};
+use tollgate_policy::{BadPath, Path};
 
 use super::{list, value, words};
 use crate::config::Server;
@@ -72,8 +73,12 @@ fn rule(
     };
     for field in list(raw.fields) {
         match Path::new(&field.value) {
+            Ok(path) if path.is_root() => {
+                let message = "this names the whole document";
+                report.error(&field.mark, message, Some(BadPath::HINT.to_owned()));
+            }
             Ok(path) => rule.fields.push(path),
-            Err(bad) => report.error(&field.mark, bad.message, Some(bad.hint)),
+            Err(bad) => report.error(&field.mark, bad.to_string(), Some(BadPath::HINT.to_owned())),
         }
     }
     for find in list(raw.find) {

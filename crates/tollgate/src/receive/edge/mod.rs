@@ -205,10 +205,14 @@ fn label(info: &Object) -> Option<Arc<str>> {
 }
 
 /// A legacy request's params as 2026-07-28 has them: without the members and the reserved `_meta` keys that only a modern agent may
-/// send, and without the tasks of 2025-11-25, which we do not declare.
-pub(super) fn canonical(params: Object) -> Object {
+/// send, and without `task` of 2025-11-25 unless the call asks for one (`tasked`).
+pub(super) fn canonical(params: Object, tasked: bool) -> Object {
     let reserved = [VERSION, CAPABILITIES, CLIENT_INFO, LOG_LEVEL, SUBSCRIPTION];
-    let members = ["inputResponses", "requestState", "task"];
+    let members: &[&'static str] = if tasked {
+        &["inputResponses", "requestState"]
+    } else {
+        &["inputResponses", "requestState", "task"]
+    };
     let meta = params.object("_meta").filter(|meta| reserved.iter().any(|key| meta.find(key).is_some()));
     if meta.is_none() && members.iter().all(|key| params.find(key).is_none()) {
         return params;
@@ -222,7 +226,7 @@ pub(super) fn canonical(params: Object) -> Object {
         edit.set("_meta", inner.finish());
     }
     for key in members {
-        edit.remove(key);
+        edit.remove(*key);
     }
     let text = edit.finish().into_bytes();
     Object::scan(text).unwrap_or_else(|_| Object::empty())

@@ -1,9 +1,13 @@
 //! Connections: accepted up to a cap, each on its own task, closed gracefully when draining.
 
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
+use http::Response;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -11,8 +15,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use super::body::Body;
 use super::io_guard::{Guarded, Phase};
 use super::route::{self, Gate};
+use super::standing;
 use crate::call::Handle;
 use crate::receive::edge::Memo;
 use crate::workers::Hands;
@@ -37,6 +43,20 @@ pub(super) struct Connection {
     pub(super) local: SocketAddr,
     pub(super) phase: Arc<Phase>,
     pub(super) memo: Memo,
+    /// The stream that it ends with.
+    standing: Mutex<Option<Response<Body>>>,
+}
+
+impl Connection {
+    /// Takes the connection from hyper for this stream.
+    pub(super) fn hand_over(&self, response: Response<Body>) {
+        *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = Some(response);
+        self.phase.stand();
+    }
+
+    fn handed_over(&self) -> Option<Response<Body>> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 /// Accepts until draining, then waits for what is in flight.
@@ -129,33 +149,62 @@ fn backlog(tcp: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
 }
 
 async fn serve<H: Handle>(stream: TcpStream, peer: SocketAddr, gate: Arc<Gate<H>>) {
+    // Boxed, so that hyper and its buffers are gone while a stream stands.
+    let Some((io, response)) = Box::pin(requests(stream, peer, &gate)).await else { return };
+    let now_ms = gate.handle.now_ms();
+    drop(gate);
+    standing::write(io, response, now_ms).await;
+}
+
+/// Answers requests until the connection ends, or a stream is to stand on it: that, and where.
+async fn requests<H: Handle>(
+    stream: TcpStream,
+    peer: SocketAddr,
+    gate: &Arc<Gate<H>>,
+) -> Option<(Guarded<TcpStream>, Response<Body>)> {
     // Without it every event of a stream waits for the peer's acknowledgement of the one before.
-    let (Ok(()), Ok(local)) = (stream.set_nodelay(true), stream.local_addr()) else { return };
+    let (Ok(()), Ok(local)) = (stream.set_nodelay(true), stream.local_addr()) else { return None };
     let phase = Phase::new();
     let limits = &gate.settings.limits;
     let io = TokioIo::new(Guarded::new(stream, Arc::clone(&phase), limits));
-    let connection = Arc::new(Connection { peer, local, phase, memo: Memo::default() });
+    let memo = Memo::default();
+    let connection = Arc::new(Connection { peer, local, phase, memo, standing: Mutex::default() });
     let mut builder = http1::Builder::new();
     // The guard's clock tells an idle connection from dripping headers; hyper's does not.
     builder.header_read_timeout(None).max_headers(limits.headers).max_header_size(limits.headers_bytes);
     let draining = gate.draining.cancel();
-    let phase = Arc::clone(&connection.phase);
+    let (own, answering) = (Arc::clone(&connection), Arc::clone(gate));
     let service = service_fn(move |request| {
         connection.phase.busy();
-        let (gate, connection) = (Arc::clone(&gate), Arc::clone(&connection));
+        let (gate, connection) = (Arc::clone(&answering), Arc::clone(&connection));
         // Boxed, so that its room is free again while a stream is written or nothing is asked.
         let answer = Box::pin(route::answer(gate, connection, request));
         async move { Ok::<_, std::convert::Infallible>(answer.await) }
     });
-    let connection = builder.serve_connection(io, service);
-    tokio::pin!(connection);
+    let mut connection = builder.serve_connection(io, service);
     // A connection that ends badly has nobody left to tell.
-    tokio::select! {
-        _ = connection.as_mut() => return,
-        () = draining.fired() => {}
+    let mut stands = tokio::select! {
+        biased;
+        stands = driven(&mut connection, &own.phase) => Some(stands),
+        () = draining.fired() => None,
+    };
+    if stands.is_none() {
+        stands = tokio::time::timeout(LINGER, driven(&mut connection, &own.phase)).await.ok();
     }
-    if tokio::time::timeout(LINGER, connection.as_mut()).await.is_err() && !phase.owes_a_head() {
-        connection.as_mut().graceful_shutdown();
-        let _ended = connection.await;
+    if stands.is_none() && !own.phase.owes_a_head() {
+        Pin::new(&mut connection).graceful_shutdown();
+        stands = Some(driven(&mut connection, &own.phase).await);
     }
+    let response = own.handed_over().filter(|_| stands == Some(true))?;
+    Some((connection.into_parts().io.into_inner(), response))
+}
+
+/// Runs a connection to its end (`false`), or until a stream is to stand on it.
+async fn driven(connection: &mut (impl Future<Output = hyper::Result<()>> + Unpin), phase: &Phase) -> bool {
+    poll_fn(|cx| match Pin::new(&mut *connection).poll(cx) {
+        Poll::Ready(_ended) => Poll::Ready(false),
+        Poll::Pending if phase.stands() => Poll::Ready(true),
+        Poll::Pending => Poll::Pending,
+    })
+    .await
 }

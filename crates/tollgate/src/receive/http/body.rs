@@ -69,6 +69,8 @@ pub(super) struct Body {
     kind: Kind,
     /// Told when the answer is written.
     phase: Option<Arc<Phase>>,
+    /// A stream that is silent for most of its time.
+    standing: bool,
 }
 
 #[derive(Debug)]
@@ -94,12 +96,21 @@ impl Body {
         } else {
             text.into_pieces()
         };
-        Self { kind: Kind::Pieces { pieces: pieces.into_iter(), left }, phase: None }
+        Self { kind: Kind::Pieces { pieces: pieces.into_iter(), left }, phase: None, standing: false }
     }
 
     /// An event stream.
     pub(super) fn events(events: Events) -> Self {
-        Self { kind: Kind::Events(Box::new(events)), phase: None }
+        Self { kind: Kind::Events(Box::new(events)), phase: None, standing: false }
+    }
+
+    /// Says that it stands for long, and is silent for most of that.
+    pub(super) fn stands(&mut self) {
+        self.standing = true;
+    }
+
+    pub(super) fn is_standing(&self) -> bool {
+        self.standing
     }
 
     /// Tells the connection when this is written.

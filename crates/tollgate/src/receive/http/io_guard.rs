@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -20,30 +20,46 @@ const IDLE: u8 = 1;
 const HEAD: u8 = 2;
 /// A request is being answered: its body has its own clock.
 const BUSY: u8 = 3;
+/// A stream is about to stand on it, and nothing else will be.
+const STANDING: u8 = 4;
 
 /// Where a connection is between two requests. Shared with the service and the answer's body.
 #[derive(Debug)]
-pub(super) struct Phase(AtomicU8);
+pub(super) struct Phase {
+    now: AtomicU8,
+    /// hyper flushes its buffers only when they are empty: since then nothing was written.
+    flushed: AtomicBool,
+}
 
 impl Phase {
     pub(super) fn new() -> Arc<Self> {
         // A new connection owes its first request's head.
-        Arc::new(Self(AtomicU8::new(HEAD)))
+        Arc::new(Self { now: AtomicU8::new(HEAD), flushed: AtomicBool::new(true) })
     }
 
     /// A request was read.
     pub(super) fn busy(&self) {
-        self.0.store(BUSY, Ordering::Relaxed);
+        self.now.store(BUSY, Ordering::Relaxed);
+    }
+
+    /// The next answer is a stream that stands.
+    pub(super) fn stand(&self) {
+        self.now.store(STANDING, Ordering::Relaxed);
+    }
+
+    /// Whether a stream is to stand on it, and all that came before is written.
+    pub(super) fn stands(&self) -> bool {
+        self.now.load(Ordering::Relaxed) == STANDING && self.flushed.load(Ordering::Relaxed)
     }
 
     /// Whether a request's head is not all there yet.
     pub(super) fn owes_a_head(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == HEAD
+        self.now.load(Ordering::Relaxed) == HEAD
     }
 
     /// Its answer is written.
     pub(super) fn idle(&self) {
-        self.0.store(IDLE, Ordering::Relaxed);
+        self.now.store(IDLE, Ordering::Relaxed);
     }
 }
 
@@ -122,14 +138,14 @@ impl<T: AsyncRead + Unpin> AsyncRead for Guarded<T> {
         let before = buf.filled().len();
         match Pin::new(&mut this.inner).poll_read(cx, buf) {
             Poll::Ready(read) => {
-                if buf.filled().len() > before && this.phase.0.load(Ordering::Relaxed) == IDLE {
-                    this.phase.0.store(HEAD, Ordering::Relaxed);
+                if buf.filled().len() > before && this.phase.now.load(Ordering::Relaxed) == IDLE {
+                    this.phase.now.store(HEAD, Ordering::Relaxed);
                     this.reading.disarm();
                 }
                 Poll::Ready(read)
             }
             Poll::Pending => {
-                let phase = this.phase.0.load(Ordering::Relaxed);
+                let phase = this.phase.now.load(Ordering::Relaxed);
                 let limit = match phase {
                     IDLE => this.idle,
                     HEAD => this.header_read,
@@ -147,6 +163,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Guarded<T> {
 impl<T: AsyncWrite + Unpin> AsyncWrite for Guarded<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = &mut *self;
+        this.phase.flushed.store(false, Ordering::Relaxed);
         if let Poll::Ready(written) = Pin::new(&mut this.inner).poll_write(cx, buf) {
             this.writing.disarm();
             return Poll::Ready(written);
@@ -160,6 +177,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Guarded<T> {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
+        this.phase.flushed.store(false, Ordering::Relaxed);
         if let Poll::Ready(written) = Pin::new(&mut this.inner).poll_write_vectored(cx, bufs) {
             this.writing.disarm();
             return Poll::Ready(written);
@@ -172,7 +190,11 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Guarded<T> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
+        let flushed = Pin::new(&mut self.inner).poll_flush(cx);
+        if flushed.is_ready() {
+            self.phase.flushed.store(true, Ordering::Relaxed);
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -19,12 +19,14 @@ mod accept;
 mod body;
 mod checks;
 mod events;
+mod full;
 mod io_guard;
 mod legacy;
 mod modern;
 mod reply;
 mod route;
 mod sse;
+mod standing;
 
 #[cfg(test)]
 mod tests;

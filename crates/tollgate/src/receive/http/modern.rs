@@ -37,6 +37,9 @@ pub(super) async fn request<H: Handle>(
 ) -> Response<Body> {
     let listen = request.method == Method::Listen.as_str();
     let request = if listen { apart(request) } else { request };
+    // Its progress token, too, is to be its own.
+    let own = listen.then(|| Meta::of(&request.params));
+    let meta = own.as_ref().unwrap_or(meta);
     let id = request.id.clone();
     let (version, method, name) = (
         joined(door.headers, "mcp-protocol-version"),
@@ -77,7 +80,7 @@ pub(super) async fn request<H: Handle>(
     };
     let goodbye = listen.then(|| Goodbye::new(&gate.draining));
     let source = Stream { walking, id, listen, server_info: gate.handle.server_info(), first, goodbye };
-    reply::events(source, keep_alive)
+    if listen { reply::standing(source, keep_alive) } else { reply::events(source, keep_alive) }
 }
 
 /// The same request in memory of its own: what stays for hours must not keep the connection's whole buffer.

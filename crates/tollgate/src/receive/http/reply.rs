@@ -79,6 +79,13 @@ pub(super) fn events(source: impl Source, keep_alive: Duration) -> Response<Body
     response
 }
 
+/// A stream of events that stands beside the calls.
+pub(super) fn standing(source: impl Source, keep_alive: Duration) -> Response<Body> {
+    let mut response = events(source, keep_alive);
+    response.body_mut().stands();
+    response
+}
+
 /// Why somebody was not let in.
 pub(super) fn not_admitted(why: &NotAdmitted) -> Response<Body> {
     match why {

@@ -88,6 +88,13 @@ pub(super) async fn answer<H: Handle>(
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response.body_mut().track(&connection.phase);
+    let stands =
+        response.body().is_standing() && head.version == http::Version::HTTP_11 && !gate.closing.is_fired();
+    if stands {
+        // hyper has no more to do with it.
+        connection.hand_over(response);
+        return std::future::pending().await;
+    }
     response
 }
 

@@ -48,11 +48,18 @@ pub(super) enum Collected {
 /// What was asked by url: an accepted url is not opened twice, the server is polled instead.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
+    /// The task that asks.
+    task: Option<String>,
     /// The url and the `elicitationId`'s JSON text.
     accepted: Vec<(Bytes, Bytes)>,
 }
 
 impl Memory {
+    /// Of what a task asks (2025-11-25): each question names it.
+    pub(super) fn of_task(id: &str) -> Self {
+        Self { task: Some(id.to_owned()), ..Self::default() }
+    }
+
     /// The `elicitationId`s, as JSON text.
     pub(super) fn urls(&self) -> impl Iterator<Item = &str> {
         self.accepted.iter().filter_map(|(_, id)| std::str::from_utf8(id).ok())
@@ -201,6 +208,9 @@ async fn put(core: &Arc<Core>, out: &impl Outlet, question: &Question, memory: &
         return Some(Source::Known(DECLINE));
     }
     let mut text = translate::question(&question.method, &question.params, revision);
+    if let Some(task) = &memory.task {
+        text = translate::related_to_task(text, task);
+    }
     let mut asked_by_url = None;
     if question.params.string("mode").as_deref() == Some("url") {
         let url = question.params.get("url").unwrap_or_default();

@@ -15,6 +15,7 @@ use tollgate_mcp::translate::{self, Answer, ResultType};
 
 use super::ask::{self, Round};
 use super::listen::{self, Subscribed};
+use super::tasks::About;
 use super::{Core, Flight, Outlet, empty};
 use crate::call::{Arrival, Caller, Cancel, Ending, Handle, LogLevel, Next, Outgoing, Part, PartKind, Reply};
 use crate::receive::edge::{self, Meta};
@@ -55,14 +56,22 @@ impl<H: Handle, O: Outlet> Call<H, O> {
                 Method::Initialize => {
                     Err(RpcError::new(INVALID_REQUEST, "this session is initialized already"))
                 }
-                // Tasks of 2025-11-25 are not declared; the others are not of these revisions.
-                Method::Discover
-                | Method::Listen
-                | Method::TasksGet
-                | Method::TasksUpdate
-                | Method::TasksCancel
-                | Method::TasksResult
-                | Method::TasksList => Err(edge::unknown(&self.request.method)),
+                Method::TasksGet => match self.about_task() {
+                    Ok(about) => Box::pin(about.get()).await,
+                    Err(error) => Err(error),
+                },
+                Method::TasksCancel => match self.about_task() {
+                    Ok(about) => Box::pin(about.cancel()).await,
+                    Err(error) => Err(error),
+                },
+                Method::TasksResult => match self.about_task() {
+                    Ok(about) => Box::pin(about.result()).await,
+                    Err(error) => Err(error),
+                },
+                // Not of these revisions, or not declared.
+                Method::Discover | Method::Listen | Method::TasksUpdate | Method::TasksList => {
+                    Err(edge::unknown(&self.request.method))
+                }
                 Method::ToolsList
                 | Method::ToolsCall
                 | Method::PromptsList
@@ -78,6 +87,13 @@ impl<H: Handle, O: Outlet> Call<H, O> {
             Ok(None) => None,
             Err(error) => Some(message::write_error(Some(&id), &error)),
         }
+    }
+
+    /// Where tasks were not offered, there are none.
+    fn about_task(self) -> Result<About<H, O>, RpcError> {
+        let core = Arc::clone(&self.core);
+        let Some(tasks) = core.tasks.get() else { return Err(edge::unknown(&self.request.method)) };
+        About::new(self, tasks)
     }
 
     fn set_level(&self) -> Result<Rope, RpcError> {
@@ -130,6 +146,8 @@ struct Walk<H, O> {
     method: Method,
     id: Id,
     params: Object,
+    /// What the agent says of the task that it wants its call to be.
+    task: Option<Box<Object>>,
     flight: Flight,
     bytes_in: u64,
 }
@@ -138,7 +156,10 @@ impl<H: Handle, O: Outlet> Walk<H, O> {
     fn new(call: Call<H, O>, method: Method) -> Self {
         let Call { handle, core, caller, out, request, flight, bytes_in } = call;
         let Request { id, params, .. } = request;
-        Self { handle, core, caller, out, method, id, params: edge::canonical(params), flight, bytes_in }
+        let offered = method == Method::ToolsCall && core.tasks.get().is_some();
+        let task = offered.then(|| params.object("task")).flatten().map(Box::new);
+        let params = edge::canonical(params, task.is_some());
+        Self { handle, core, caller, out, method, id, params, task, flight, bytes_in }
     }
 
     /// `Ok(None)` = cancelled.
@@ -154,18 +175,22 @@ impl<H: Handle, O: Outlet> Walk<H, O> {
                 Ending::Answer(answer) => answer,
                 Ending::Error(error) => return Err(error),
             };
-            match answer.kind {
-                ResultType::Complete => {
+            match (&answer.kind, &self.task) {
+                (ResultType::Complete | ResultType::Task, Some(wish)) => {
+                    asking.completed(&self.out).await;
+                    return self.core.created(&answer, wish, self.handle.now_ms()).map(Some);
+                }
+                (ResultType::Complete, None) => {
                     asking.completed(&self.out).await;
                     return Ok(Some(translate::to_legacy(&answer, self.method, self.core.client.revision)));
                 }
-                ResultType::Task => {
+                (ResultType::Task, None) => {
                     return Err(RpcError::new(
                         INTERNAL_ERROR,
                         "the server made a task that was not asked for",
                     ));
                 }
-                ResultType::InputRequired => {
+                (ResultType::InputRequired, _) => {
                     let round =
                         asking.round(&self.core, &self.out, self.method, &self.params, &answer, &cancel);
                     match Box::pin(round).await {
@@ -179,9 +204,10 @@ impl<H: Handle, O: Outlet> Walk<H, O> {
     }
 
     fn arrival(&self, params: Object, progress: Option<Bytes>) -> Arrival {
+        let tasks = self.core.tasks.get().filter(|_| self.task.is_some());
         Arrival {
             caller: Arc::clone(&self.caller),
-            client: Arc::clone(&self.core.client),
+            client: Arc::clone(tasks.map_or(&self.core.client, |tasks| &tasks.client)),
             endpoint: self.core.endpoint.clone(),
             method: self.method,
             params,
@@ -195,7 +221,8 @@ impl<H: Handle, O: Outlet> Walk<H, O> {
 
     /// What a call ends with when its questions can't be answered: a tool's error that a model can read, else an error.
     fn stopped(&self, text: &str) -> Result<Rope, RpcError> {
-        if self.method != Method::ToolsCall {
+        // Nothing ran, so that there is no task.
+        if self.method != Method::ToolsCall || self.task.is_some() {
             return Err(RpcError::new(INTERNAL_ERROR, text));
         }
         let text = object::quote(text);
@@ -211,7 +238,11 @@ impl<H, O> std::fmt::Debug for Walk<H, O> {
 }
 
 /// Passes a walk's parts on until it ends. `None` = it was cancelled: whatever it still ends with is not for the agent.
-async fn relay<R: Reply>(mut outgoing: Outgoing<R>, out: &impl Outlet, cancel: &Cancel) -> Option<Ending> {
+pub(super) async fn relay<R: Reply>(
+    mut outgoing: Outgoing<R>,
+    out: &impl Outlet,
+    cancel: &Cancel,
+) -> Option<Ending> {
     let overdue = async {
         cancel.fired().await;
         tokio::time::sleep(CANCEL_GRACE).await;

@@ -69,11 +69,13 @@ pub(in crate::receive) async fn result<H: Handle>(
             Next::Part(_) => {}
             Next::Last(reply) => {
                 return match reply.into_ending() {
-                    Ending::Answer(answer) => Ok(translate::initialize_result(
-                        &answer.object,
-                        core.client.revision,
-                        &handle.server_info(),
-                    )),
+                    Ending::Answer(answer) => {
+                        let revision = core.client.revision;
+                        if revision == Revision::V2025_11_25 && translate::offers_tasks(&answer.object) {
+                            core.offer_tasks();
+                        }
+                        Ok(translate::initialize_result(&answer.object, revision, &handle.server_info()))
+                    }
                     Ending::Error(error) => Err(error),
                 };
             }

@@ -19,6 +19,7 @@ pub(super) mod batch;
 pub(super) mod call;
 pub(super) mod initialize;
 pub(super) mod listen;
+mod tasks;
 
 /// Where the messages of one call, or of a session, go. Sending waits while a connected reader is behind, and never fails: what can't be
 /// delivered is dropped by the transport.
@@ -74,6 +75,8 @@ pub(super) struct Core {
     wanted: watch::Sender<listen::Wanted>,
     acknowledged: watch::Sender<listen::Acknowledged>,
     listening: std::sync::atomic::AtomicBool,
+    /// Where tasks were offered.
+    tasks: std::sync::OnceLock<Box<tasks::Tasks>>,
 }
 
 impl Core {
@@ -96,6 +99,7 @@ impl Core {
             wanted: watch::Sender::default(),
             acknowledged: watch::Sender::default(),
             listening: std::sync::atomic::AtomicBool::new(false),
+            tasks: std::sync::OnceLock::new(),
         })
     }
 

@@ -52,7 +52,7 @@ impl Http {
 async fn greet(wire: &Arc<Wire>) -> Result<(Arc<Sessions>, Introduction), String> {
     Sessions::open(wire).await.map_err(|failure| match failure {
         Failure::Unavailable { why, .. } => why,
-        Failure::Timeout { .. } | Failure::TooLarge { .. } => failure.to_string(),
+        Failure::Timeout { .. } | Failure::NoRoom { .. } | Failure::TooLarge { .. } => failure.to_string(),
     })
 }
 
@@ -109,6 +109,18 @@ fn outcome(text: &Bytes) -> Option<Outcome> {
 }
 
 impl Http {
+    /// Asks the server once more what it is: whether that is another era than it was found to be of.
+    pub(super) async fn is_another(&self) -> bool {
+        let found = tokio::time::timeout(self.wire.timeout.start, discover(&self.wire)).await;
+        match (found, self.introduction.revision.era()) {
+            (Ok(Finding::Modern(_)), Era::Legacy) | (Ok(Finding::Legacy), Era::Modern) => true,
+            // It is what it was; or nothing is known of it, and nothing is changed.
+            (Ok(Finding::Modern(_)), Era::Modern)
+            | (Ok(Finding::Legacy), Era::Legacy)
+            | (Ok(Finding::Unfit(_) | Finding::Inconclusive(_)) | Err(_), _) => false,
+        }
+    }
+
     /// What it said of itself.
     pub(in crate::servers) fn introduction(&self) -> &Arc<Introduction> {
         &self.introduction

@@ -13,6 +13,7 @@ use tollgate_mcp::revision::Era;
 use tollgate_mcp::rope::Rope;
 
 use super::bulletin::Bulletin;
+use super::held::Held;
 use super::introduction::Introduction;
 use super::params::{self, Stamp};
 use super::registry::Inbound;
@@ -26,6 +27,7 @@ mod body;
 mod call;
 mod connect;
 mod dial;
+mod doubt;
 mod flight;
 mod head;
 mod listening;
@@ -40,6 +42,7 @@ pub use post::post_json;
 pub(super) use session::{Poster, initialize_params};
 
 use dial::Target;
+use doubt::Doubt;
 use flight::Broken;
 use pool::Pool;
 use session::{Session, Sessions};
@@ -47,8 +50,11 @@ use session::{Session, Sessions};
 /// The largest answer.
 pub(super) const RESULT_MAX: usize = 16 * 1024 * 1024;
 
-/// A server that was probed so recently is what the probe said.
-const DOUBT: Duration = Duration::from_secs(10);
+/// One that refuses our credential is started anew, but not more often than this.
+const REFUSED: Duration = Duration::from_secs(10);
+
+/// How long a call waits for the verdict on its server.
+const VERDICT: Duration = Duration::from_secs(5);
 
 /// What all requests to one server share.
 #[derive(Debug)]
@@ -58,6 +64,7 @@ pub(super) struct Wire {
     ids: AtomicU64,
     credentials: Vec<(HeaderName, HeaderValue)>,
     pub(super) bulletin: Arc<Bulletin>,
+    held: Arc<Held>,
     pub(super) clock: Clock,
     pub(super) timeout: config::Timeout,
     /// The configured URL.
@@ -66,6 +73,8 @@ pub(super) struct Wire {
     refused: AtomicBool,
     /// Why the server is no longer to be used as it was found.
     lost: watch::Sender<Option<String>>,
+    /// Whether it still is what it was found to be.
+    doubt: Doubt,
     /// When it was made.
     since: Instant,
     /// Counts the base session's renewals: what was subscribed there is subscribed again.
@@ -83,11 +92,13 @@ impl Wire {
             ids: AtomicU64::new(1),
             credentials,
             bulletin: Arc::clone(&room.bulletin),
+            held: Arc::clone(&room.held),
             clock: room.clock.clone(),
             timeout: room.config.timeout,
             url: url.to_owned(),
             refused: AtomicBool::new(false),
             lost: watch::channel(None).0,
+            doubt: Doubt::new(),
             since: room.clock.instant(),
             renewed: watch::channel(0).0,
         }))
@@ -179,10 +190,16 @@ impl Wire {
         });
     }
 
-    /// One answer says that the server may have become another one: it is probed again, but not over and over because of one
-    /// call that it always answers so.
+    /// One answer says that the server may have become another one: it is asked what it is.
     fn doubt(&self, why: &str) {
-        if self.clock.instant().saturating_duration_since(self.since) > DOUBT {
+        if self.doubt.raise(self.clock.instant()) {
+            tracing::info!(server = %self.alias, why, "it may speak another revision now: it is asked");
+        }
+    }
+
+    /// It refuses what it took before.
+    fn refused_us(&self, why: &str) {
+        if self.clock.instant().saturating_duration_since(self.since) > REFUSED {
             self.lose(why);
         }
     }
@@ -263,13 +280,47 @@ impl Http {
         Ok(Ask { id, head, body })
     }
 
-    /// Why it is no longer to be used.
+    /// Why it is no longer to be used. Doubts are followed while this is awaited; one that is given up is taken up again.
     pub(super) async fn lost(&self) -> String {
         let mut lost = self.wire.lost.subscribe();
-        match lost.wait_for(Option::is_some).await {
-            Ok(why) => why.clone().unwrap_or_default(),
-            Err(_closed) => String::new(),
+        loop {
+            let doubted = async {
+                self.wire.doubt.is(true).await;
+                self.is_another().await
+            };
+            tokio::select! {
+                biased;
+                lost = lost.wait_for(Option::is_some) => return match lost {
+                    Ok(why) => why.clone().unwrap_or_default(),
+                    Err(_closed) => String::new(),
+                },
+                another = doubted => if another {
+                    self.wire.lose("it speaks another revision now");
+                } else {
+                    self.wire.doubt.unfounded(self.wire.clock.instant());
+                },
+            }
         }
+    }
+
+    /// Waits for the verdict, if it is in doubt what this server is.
+    pub(super) async fn settled(&self) {
+        if self.wire.doubt.is_raised() {
+            let mut lost = self.wire.lost.subscribe();
+            let verdict = async {
+                tokio::select! {
+                    () = self.wire.doubt.is(false) => {}
+                    _ = lost.wait_for(Option::is_some) => {}
+                }
+            };
+            // A server that does not say what it is gets the call as before.
+            drop(tokio::time::timeout(VERDICT, verdict).await);
+        }
+    }
+
+    /// Whether a call has to wait for [`Self::settled`].
+    pub(super) fn is_doubted(&self) -> bool {
+        self.wire.doubt.is_raised()
     }
 
     pub(super) fn is_over(&self) -> bool {

@@ -2,6 +2,7 @@
 //! *Never* sends anything: a pure table, so that each answer seen in the field is one test.
 
 use bytes::Bytes;
+use tollgate_mcp::capability::TASKS;
 use tollgate_mcp::error::{HEADER_MISMATCH, MISSING_CAPABILITY, RpcError, UNSUPPORTED_VERSION};
 use tollgate_mcp::message::Outcome;
 use tollgate_mcp::object::{Object, elements, quote, unquote};
@@ -47,6 +48,20 @@ impl Introduction {
     /// Whether it advertises `capability` (`tools`, `prompts`, `resources`, `logging`, …).
     pub fn has(&self, capability: &str) -> bool {
         self.capabilities.object(capability).is_some()
+    }
+
+    /// In which era's way its tool calls can become tasks, if they can: those of 2025-11-25, or the Tasks extension.
+    pub fn tasks(&self) -> Option<Era> {
+        let inside = |object: Option<Object>, key: &str| object.and_then(|object| object.object(key));
+        let able = match self.revision {
+            Revision::V2026_07_28 => inside(self.capabilities.object("extensions"), TASKS),
+            Revision::V2025_11_25 => {
+                let requests = inside(self.capabilities.object("tasks"), "requests");
+                inside(inside(requests, "tools"), "call")
+            }
+            Revision::V2024_11_05 | Revision::V2025_03_26 | Revision::V2025_06_18 => None,
+        };
+        able.map(|_| self.revision.era())
     }
 
     /// Whether `capability.flag` is true (`tools.listChanged`, `resources.subscribe`, …).

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tollgate_mcp::message::{Message, Notification, Request, Response};
@@ -18,6 +19,8 @@ const WAITING: usize = 72;
 const FOR_QUESTIONS: usize = 8;
 /// Of those, kept free for the answer.
 const FOR_THE_ANSWER: usize = 2;
+/// How long a server may still speak of a call that was given up.
+const LATE: Duration = Duration::from_secs(1);
 /// How many questions may wait for a call to be attached to.
 const HELD_MAX: usize = 4;
 
@@ -56,10 +59,29 @@ pub(super) struct Place {
 struct Inner {
     calls: HashMap<u64, Entry>,
     held: Vec<Request>,
+    /// The one call that asked for log messages, where calls of several principals share the channel.
+    logging: Option<Logging>,
     closed: Option<Failure>,
 }
 
+/// Who asked for log messages.
+#[derive(Debug)]
+struct Logging {
+    id: u64,
+    /// It was given up: what its server still says of it is for nobody.
+    left: bool,
+    /// When somebody else first wanted its place after that.
+    wanted: Option<Instant>,
+}
+
 impl Inner {
+    /// The call `id` is over: nothing more is said of it.
+    fn told(&mut self, id: u64) {
+        if self.logging.as_ref().is_some_and(|logging| logging.id == id) {
+            self.logging = None;
+        }
+    }
+
     fn in_flight(&self) -> usize {
         self.calls.values().filter(|entry| !entry.place.standing).count()
     }
@@ -98,14 +120,39 @@ impl Registry {
         Ok(from)
     }
 
+    /// Whether the call `id`, about to be sent, may ask for log messages. They name no call (2026-07-28, `LoggingMessageNotification`), so
+    /// that on a shared channel only one may at a time: what is said then can only be said of it. The others are sent without a level.
+    pub(super) fn may_log(&self, id: u64, now: Instant) -> bool {
+        if self.private {
+            return true;
+        }
+        let mut inner = self.lock();
+        let taken = inner.logging.as_mut().is_some_and(|logging| {
+            !logging.left || now.saturating_duration_since(*logging.wanted.get_or_insert(now)) < LATE
+        });
+        if !taken {
+            inner.logging = Some(Logging { id, left: false, wanted: None });
+        }
+        !taken
+    }
+
     /// Takes a call out: cancelled, or over.
     pub(super) fn leave(&self, id: u64) {
-        self.lock().calls.remove(&id);
+        let mut inner = self.lock();
+        inner.calls.remove(&id);
+        if let Some(logging) = inner.logging.as_mut().filter(|logging| logging.id == id) {
+            logging.left = true;
+        }
     }
 
     /// Ends a call whose request was not taken; nothing if it is over already.
     pub(super) fn fail(&self, id: u64, failure: Failure) {
-        if let Some(entry) = self.lock().calls.remove(&id) {
+        let entry = {
+            let mut inner = self.lock();
+            inner.told(id);
+            inner.calls.remove(&id)
+        };
+        if let Some(entry) = entry {
             drop(entry.to.try_send(Box::new(Err(failure))));
         }
     }
@@ -118,7 +165,11 @@ impl Registry {
     /// Hands an answer to its call; false if nobody waits for it.
     pub(super) fn answer(&self, response: Response) -> bool {
         let Some(id) = response.id.as_ref().and_then(tollgate_mcp::message::Id::as_u64) else { return false };
-        let entry = self.lock().calls.remove(&id);
+        let entry = {
+            let mut inner = self.lock();
+            inner.told(id);
+            inner.calls.remove(&id)
+        };
         entry.is_some_and(|entry| entry.to.try_send(Box::new(Ok(Message::Response(response)))).is_ok())
     }
 
@@ -129,13 +180,16 @@ impl Registry {
         }
     }
 
-    /// Hands a log message to the call that it must stem from; drops it if that is not certain.
+    /// Hands a log message to the call that it must stem from; drops it if there is none.
     pub(super) fn log(&self, notification: Notification) {
         let inner = self.lock();
-        let mut wanting = inner.calls.values().filter(|entry| entry.place.logs);
-        if (self.private || inner.in_flight() == 1)
-            && let Some(entry) = wanting.next()
-        {
+        let from = match (&inner.logging, self.private) {
+            // All are one principal's.
+            (_, true) => inner.calls.values().find(|entry| entry.place.logs),
+            (Some(logging), false) => inner.calls.get(&logging.id).filter(|entry| entry.place.logs),
+            (None, false) => None,
+        };
+        if let Some(entry) = from {
             offer(entry, Message::Notification(notification), FOR_QUESTIONS);
         }
     }
@@ -192,7 +246,7 @@ impl Registry {
             Failure::Unavailable { server, why, sent: _ } => {
                 Failure::Unavailable { server, why, sent: false }
             }
-            Failure::Timeout { .. } | Failure::TooLarge { .. } => failure,
+            Failure::Timeout { .. } | Failure::NoRoom { .. } | Failure::TooLarge { .. } => failure,
         });
     }
 

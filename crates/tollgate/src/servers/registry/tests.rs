@@ -1,9 +1,11 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tollgate_mcp::message::{self, Message, Notification, Request};
 
 use super::{Attached, Place, Registry};
+use crate::clock::Clock;
 use crate::servers::Failure;
 
 fn request(text: &str) -> Request {
@@ -63,15 +65,42 @@ fn roots_wait_for_the_next_call_or_expire() {
 }
 
 #[test]
-fn a_log_message_goes_to_nobody_it_may_not_belong_to() {
-    for (private, others, expected) in [(true, 1, true), (false, 1, false), (false, 0, true)] {
-        let registry = Registry::new(private);
-        let mut wants = registry.enter(1, LOGS).expect("entered");
-        let _stream = registry.enter(9, Place { standing: true, ..Place::default() }).expect("entered");
-        let _others: Vec<_> = (0..others).map(|n| registry.enter(2 + n, Place::default())).collect();
-        registry.log(log());
-        assert_eq!(wants.try_recv().is_ok(), expected, "private {private}, {others} others");
-    }
+fn on_a_shared_channel_one_call_at_a_time_asks_for_log_messages() {
+    let (registry, now) = (Registry::new(false), Clock::system().instant());
+    // One that must not log; the stream beside the calls; one that may.
+    let mut silent = registry.enter(8, Place::default()).expect("entered");
+    let _stream = registry.enter(9, Place { standing: true, ..Place::default() }).expect("entered");
+    assert!(registry.may_log(1, now));
+    let mut wants = registry.enter(1, LOGS).expect("entered");
+    assert!(!registry.may_log(2, now), "another one's lines could not be told from its own");
+    registry.log(log());
+    assert!(wants.try_recv().is_ok() && silent.try_recv().is_err());
+    // Answered, nothing more is said of it.
+    let answer = Bytes::from_static(br#"{"jsonrpc":"2.0","id":1,"result":{}}"#);
+    let Ok(Message::Response(response)) = message::read_server(&answer) else { panic!() };
+    assert!(registry.answer(response));
+    assert!(registry.may_log(2, now));
+    let mut next = registry.enter(2, LOGS).expect("entered");
+    // Given up, its server may still speak of it: for nobody, for a while.
+    registry.leave(2);
+    assert!(!registry.may_log(3, now));
+    registry.log(log());
+    assert!(next.try_recv().is_err() && silent.try_recv().is_err());
+    assert!(!registry.may_log(3, now + Duration::from_millis(900)));
+    assert!(registry.may_log(3, now + Duration::from_secs(1)));
+    let mut third = registry.enter(3, LOGS).expect("entered");
+    registry.log(log());
+    assert!(third.try_recv().is_ok() && silent.try_recv().is_err());
+}
+
+#[test]
+fn on_a_principals_own_channel_any_call_may_ask_for_log_messages() {
+    let (registry, now) = (Registry::new(true), Clock::system().instant());
+    assert!(registry.may_log(1, now) && registry.may_log(2, now));
+    let mut wants = registry.enter(1, LOGS).expect("entered");
+    let _other = registry.enter(2, Place::default()).expect("entered");
+    registry.log(log());
+    assert!(wants.try_recv().is_ok());
 }
 
 #[test]

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use super::super::bulletin::Bulletin;
 use super::super::carrier::Carrier;
 use super::super::credential::Resolve;
+use super::super::held::Held;
 use super::super::http::Http;
 use super::super::introduction::Introduction;
 use super::super::stdio::Stdio;
@@ -25,6 +26,8 @@ pub(in crate::servers) struct Room {
     pub(in crate::servers) guard: PathBuf,
     pub(in crate::servers) hands: Hands,
     pub(in crate::servers) bulletin: Arc<Bulletin>,
+    /// Of all servers.
+    pub(in crate::servers) held: Arc<Held>,
 }
 
 /// A server that has been introduced.
@@ -69,6 +72,22 @@ impl Live {
         match self {
             Self::Http(http) => http.wire.is_outdated(room),
             Self::Stdio(stdio) => stdio.is_outdated(),
+        }
+    }
+
+    /// Whether a call has to wait for [`Self::settled`].
+    pub(super) fn is_doubted(&self) -> bool {
+        match self {
+            Self::Http(http) => http.is_doubted(),
+            Self::Stdio(_) => false,
+        }
+    }
+
+    /// Waits for the verdict on a server that may have become another one.
+    pub(super) async fn settled(&self) {
+        match self {
+            Self::Http(http) => http.settled().await,
+            Self::Stdio(_) => {}
         }
     }
 

@@ -107,6 +107,9 @@ impl Server {
             return Err(self.unavailable("too many calls are in flight at it"));
         };
         let mut live = self.live().await?;
+        if live.is_doubted() {
+            Box::pin(live.settled()).await;
+        }
         if live.is_over() {
             live = self.next_live(&live).await?;
         }
@@ -235,7 +238,7 @@ impl Server {
     }
 
     /// What it said of itself; waits for a starting server.
-    pub(super) async fn introduction(&self) -> Result<Arc<Introduction>, Failure> {
+    pub async fn introduction(&self) -> Result<Arc<Introduction>, Failure> {
         Ok(Arc::clone(self.live().await?.introduction()))
     }
 

@@ -131,12 +131,13 @@ impl Stdio {
             process.raise(level).await;
         }
         let id = process.link.mint();
+        let logs = logs && process.link.calls.may_log(id, self.room.clock.instant());
         let stamp = Stamp {
             revision: process.introduction.revision,
             client: &outbound.client,
             declare,
             progress: outbound.progress.then_some(id),
-            log_level: outbound.log_level,
+            log_level: outbound.log_level.filter(|_| logs),
         };
         let params = params::outbound(outbound.method, &outbound.params, stamp);
         let request = message::write_request(&Id::number(id), outbound.method.as_str(), params);

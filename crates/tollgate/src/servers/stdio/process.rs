@@ -273,7 +273,9 @@ async fn initialize(link: &Arc<Link>, client: &Client) -> Result<Introduction, S
     let request = message::write_request(&Id::number(id), Method::Initialize.as_str(), params);
     let why = |failure| match failure {
         Failure::Unavailable { why, .. } => why,
-        Failure::Timeout { .. } | Failure::TooLarge { .. } => "it did not answer `initialize`".to_owned(),
+        Failure::Timeout { .. } | Failure::NoRoom { .. } | Failure::TooLarge { .. } => {
+            "it did not answer `initialize`".to_owned()
+        }
     };
     let mut call = link.open(id, request, Place::default(), None).await.map_err(why)?.uncancellable();
     let introduction = match outcome(&mut call).await.map_err(why)? {

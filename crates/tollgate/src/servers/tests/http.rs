@@ -320,6 +320,47 @@ async fn a_result_over_the_limit_is_refused_while_it_streams() {
 }
 
 #[tokio::test]
+async fn unfinished_answers_share_one_budget() {
+    let fake = modern(|seen| {
+        let (mut reply, events) = Reply::stream();
+        if seen.body["params"]["name"] == "json" {
+            reply.head = vec![("content-type", "application/json".to_owned())];
+        }
+        let (id, small) = (seen.body["id"].clone(), seen.body["params"]["name"] == "small");
+        tokio::spawn(async move {
+            let start = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"content":[],"x":""#);
+            events.raw(&format!("data: {start}")).await;
+            // Ten megabytes that never end, or what is small and does.
+            for _ in 0..if small { 1 } else { 160 } {
+                events.raw(&"x".repeat(65_536)).await;
+            }
+            if small {
+                events.raw("\"}}\n\n").await;
+            } else {
+                events.0.closed().await;
+            }
+        });
+        reply
+    })
+    .await;
+    let server = start(http_transport(&fake.url), Timeout { call: Duration::from_secs(30), ..QUICK });
+    ready(&server).await;
+    let mut first = server.send(call("json", &client("{}"), "p")).await.expect("sent");
+    // The first is read as far as it goes; with another one it would be more than there is room for.
+    assert!(tokio::time::timeout(Duration::from_millis(700), first.next()).await.is_err());
+    for tool in ["json", "events"] {
+        let end = ask(&server, call(tool, &client("{}"), "p")).await;
+        assert!(matches!(end, Event::Failed(Failure::NoRoom { .. })), "{end:?}");
+    }
+    text(ask(&server, call("small", &client("{}"), "p")).await);
+    drop(first);
+    let mut next = server.send(call("events", &client("{}"), "p")).await.expect("sent");
+    assert!(tokio::time::timeout(Duration::from_millis(700), next.next()).await.is_err());
+    drop(next);
+    end(&server).await;
+}
+
+#[tokio::test]
 async fn a_dropped_modern_call_closes_its_stream() {
     let (tell, told) = std::sync::mpsc::channel::<Events>();
     let tell = std::sync::Mutex::new(tell);
@@ -397,6 +438,61 @@ async fn a_server_that_is_not_there_is_down_and_comes_back() {
     tokio::time::sleep(Duration::from_millis(50)).await;
     let (why, sent) = unavailable(ask(&server, call("t", &client("{}"), "p")).await);
     assert!(!sent, "{why}");
+    end(&server).await;
+}
+
+#[tokio::test]
+async fn a_server_that_changes_its_era_is_asked_at_once() {
+    let old = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let now = Arc::clone(&old);
+    let fake = Fake::start(move |seen| {
+        let legacy = now.load(Ordering::SeqCst);
+        let known = seen.header("mcp-session-id") == Some("s");
+        match seen.method() {
+            "server/discover" if !legacy => discovered(&seen),
+            "initialize" if legacy => initialized(&seen).with("mcp-session-id", "s"),
+            _ if legacy && seen.verb == "POST" && !known => {
+                let body =
+                    json!({"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"not initialized"}});
+                Reply::json(400, &body)
+            }
+            _ if legacy && seen.verb == "GET" => Reply::empty(405),
+            _ if legacy && seen.body["id"].is_null() => Reply::empty(202),
+            "tools/call" if legacy => Reply::json(200, &done(&seen, "old")),
+            _ if !legacy && seen.header("mcp-protocol-version") != Some("2026-07-28") => {
+                Reply::error(400, &seen, -32020)
+            }
+            "tools/call" => Reply::json(200, &done(&seen, "new")),
+            _ => Reply::error(404, &seen, -32601),
+        }
+    })
+    .await;
+    let server = start(http_transport(&fake.url), QUICK);
+    ready(&server).await;
+    assert!(text(ask(&server, call("t", &client("{}"), "p")).await).contains("new"));
+    for legacy in [true, false, true] {
+        old.store(legacy, Ordering::SeqCst);
+        let first = ask(&server, call("t", &client("{}"), "p")).await;
+        assert!(!matches!(first, Event::Done(Ok(_))), "one call learns it: {first:?}");
+        let said = text(ask(&server, call("t", &client("{}"), "p")).await);
+        assert!(said.contains(if legacy { "old" } else { "new" }), "{said}");
+    }
+    end(&server).await;
+}
+
+#[tokio::test]
+async fn a_server_that_only_looks_like_another_one_is_kept_and_asked_rarely() {
+    // A code that 2026-07-28 has no use for, to every call.
+    let fake = modern(|seen| Reply::error(400, &seen, -32600)).await;
+    let server = start(http_transport(&fake.url), QUICK);
+    ready(&server).await;
+    let mut notices = server.notices();
+    for _ in 0..50 {
+        drop(ask(&server, call("t", &client("{}"), "p")).await);
+    }
+    let asked = fake.saw("server/discover").len();
+    assert!((2..=4).contains(&asked), "asked {asked} times");
+    assert!(matches!(server.health(), Health::Ready(_)) && notices.try_recv().is_err(), "it never went down");
     end(&server).await;
 }
 

@@ -20,6 +20,7 @@ use tollgate_mcp::revision::Revision;
 
 use super::bulletin::Bulletin;
 use super::credential::Resolve;
+use super::held::Held;
 use super::server::Room;
 use super::{Event, Exchange, Failure, Health, Outbound, Server, Servers};
 use crate::call::Client;
@@ -63,6 +64,9 @@ pub(crate) fn guard() -> PathBuf {
     path.push("examples/guard");
     path
 }
+
+/// How much of unfinished answers may be held in a test.
+const HELD: usize = 18 * 1024 * 1024;
 
 pub(crate) const QUICK: Timeout =
     Timeout { start: Duration::from_secs(10), call: Duration::from_secs(5), idle: Duration::from_secs(5) };
@@ -115,6 +119,7 @@ pub(crate) fn start_with(transport: Transport, timeout: Timeout, resolve: Arc<Pl
         guard: guard(),
         hands: crate::workers::Hands::default(),
         bulletin: Bulletin::new(),
+        held: Arc::new(Held::new(HELD)),
     })
 }
 

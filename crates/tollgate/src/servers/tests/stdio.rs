@@ -320,7 +320,7 @@ async fn logs_reach_only_who_must_have_caused_them() {
     let mut exchange = open(&server, "log", "{}", "p").await;
     assert!(matches!(exchange.next().await, Event::Done(_)), "nobody asked for logs");
     end(&server).await;
-    // Modern: the shared process, as long as the call is alone.
+    // Modern: the shared process, as long as nobody else asks for them there.
     let server = run(MODERN, Share::Auto, QUICK);
     ready(&server).await;
     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -330,6 +330,12 @@ async fn logs_reach_only_who_must_have_caused_them() {
     assert!(matches!(alone.next().await, Event::Log(_)));
     text(alone.next().await);
     let _other = open(&server, "hang", "{}", "q").await;
+    let mut beside = server.send(outbound.clone()).await.expect("sent");
+    assert!(matches!(beside.next().await, Event::Log(_)), "only it asked");
+    text(beside.next().await);
+    let mut hanging = call("hang", &client("{}"), "q");
+    hanging.log_level = Some(LogLevel::Warning);
+    let _asks_too = server.send(hanging).await.expect("sent");
     let mut crowded = server.send(outbound).await.expect("sent");
     assert!(matches!(crowded.next().await, Event::Done(_)), "it could be the other's");
     end(&server).await;

@@ -9,8 +9,8 @@ use http::request::Parts;
 use super::Settings;
 use super::accept::Connection;
 use super::body::Body;
-use super::reply::refuse;
-use crate::call::{Credential, Endpoint, Peer};
+use super::reply::{not_admitted, refuse};
+use crate::call::{Credential, Endpoint, NotAdmitted, Peer};
 use crate::secret::Secret;
 
 #[cfg(test)]
@@ -178,8 +178,17 @@ pub(super) fn json(headers: &HeaderMap) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Whether an event stream may be opened: the client takes one, and the gateway stays.
+pub(super) fn events(headers: &HeaderMap, draining: bool) -> Result<(), Refusal> {
+    if !accepts(headers, "text/event-stream") {
+        let hint = "send `Accept: text/event-stream`";
+        return Err(Box::new(refuse(StatusCode::NOT_ACCEPTABLE, "this is an event stream", hint)));
+    }
+    if draining { Err(Box::new(not_admitted(&NotAdmitted::Draining))) } else { Ok(()) }
+}
+
 /// Whether `Accept` has `media` (or a range around it) with a weight other than 0. An absent `Accept` has nothing.
-pub(super) fn accepts(headers: &HeaderMap, media: &str) -> bool {
+fn accepts(headers: &HeaderMap, media: &str) -> bool {
     let top = media.split_once('/').map_or(media, |(top, _)| top);
     headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).any(|value| {
         value.split(',').any(|range| {

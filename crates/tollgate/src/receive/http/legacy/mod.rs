@@ -13,10 +13,9 @@ use tollgate_mcp::rope::Rope;
 use super::body::Body;
 use super::route::{self, Door, Found, Gate, Version};
 use super::{checks, reply};
-use crate::call::{Caller, Handle, NotAdmitted};
+use crate::call::{Caller, Handle};
 use crate::receive::legacy::call::Call;
 use crate::receive::legacy::{self, Outlet, listen};
-use store::Full;
 use tether::{CallOut, Reading, run};
 
 mod outbox;
@@ -44,12 +43,7 @@ pub(super) async fn initialize<H: Handle>(
     };
     let id = match gate.sessions.make(core, &door.caller) {
         Ok(id) => id,
-        Err(Full::Principal) => return reply::too_many("too many sessions of this agent are in use"),
-        Err(Full::All | Full::NoId) => {
-            let full =
-                reply::refuse(StatusCode::SERVICE_UNAVAILABLE, "no room for a new session", "try again soon");
-            return reply::retry_after(full);
-        }
+        Err(full) => return full.refuse("session"),
     };
     let mut response = reply::json(StatusCode::OK, message::write_result(&request.id, result));
     if let Ok(id) = HeaderValue::try_from(id) {
@@ -151,15 +145,8 @@ pub(super) fn get<H: Handle>(gate: &Arc<Gate<H>>, door: &Door<'_>) -> Response<B
         Ok(session) => session,
         Err(refusal) => return *refusal,
     };
-    if !checks::accepts(door.headers, "text/event-stream") {
-        return reply::refuse(
-            StatusCode::NOT_ACCEPTABLE,
-            "this is an event stream",
-            "send `Accept: text/event-stream`",
-        );
-    }
-    if gate.draining.cancel().is_fired() {
-        return reply::not_admitted(&NotAdmitted::Draining);
+    if let Err(refusal) = checks::events(door.headers, gate.draining.cancel().is_fired()) {
+        return *refusal;
     }
     let outbox = &session.outbox;
     let place = match door.headers.get("last-event-id") {
@@ -179,7 +166,7 @@ pub(super) fn get<H: Handle>(gate: &Arc<Gate<H>>, door: &Door<'_>) -> Response<B
     let Some(place) = place else { return route::no_session() };
     listen::lists(&session.core, true);
     start(gate, &session, &door.caller);
-    reply::events(Reading { session, place }, gate.settings.limits.keep_alive)
+    reply::standing(Reading { session, place }, gate.settings.limits.keep_alive)
 }
 
 /// Starts the session's listener, once.

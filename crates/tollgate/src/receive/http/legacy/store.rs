@@ -12,6 +12,7 @@ use crate::call::{Caller, Endpoint};
 use crate::clock::Clock;
 use crate::receive::edge;
 use crate::receive::http::Sessions;
+use crate::receive::http::full::Full;
 use crate::receive::legacy::{Core, listen};
 
 /// How long a session goes on listening for changed lists after its last GET stream was lost: long enough to reconnect.
@@ -46,17 +47,6 @@ impl Session {
         self.core.end();
         self.outbox.end();
     }
-}
-
-/// Why there is no new session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Full {
-    /// All sessions of this principal are in use.
-    Principal,
-    /// There are too many sessions altogether.
-    All,
-    /// No randomness.
-    NoId,
 }
 
 #[derive(Debug, Default)]

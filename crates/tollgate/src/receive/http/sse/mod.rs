@@ -27,8 +27,8 @@ use crate::receive::legacy::{self, Core, Outlet, listen};
 
 mod store;
 
+use store::Session;
 pub(super) use store::Streams;
-use store::{Full, Session};
 
 /// How many messages may wait for a slow reader before their makers are slowed down.
 const WAITING_MAX: usize = 64;
@@ -52,30 +52,18 @@ pub(super) async fn answer<H: Handle>(
 
 /// Opens a session: its first event says where its messages go.
 fn open<H: Handle>(gate: &Arc<Gate<H>>, door: &Door<'_>, path: &str) -> Response<Body> {
-    if !checks::accepts(door.headers, "text/event-stream") {
-        return reply::refuse(
-            StatusCode::NOT_ACCEPTABLE,
-            "this is an event stream",
-            "send `Accept: text/event-stream`",
-        );
-    }
-    if gate.draining.cancel().is_fired() {
-        return reply::not_admitted(&NotAdmitted::Draining);
+    if let Err(refusal) = checks::events(door.headers, gate.draining.cancel().is_fired()) {
+        return *refusal;
     }
     let (sender, messages) = mpsc::channel(WAITING_MAX);
     let session = match gate.streams.open(&door.caller, &door.endpoint, sender) {
         Ok(session) => session,
-        Err(Full::Principal) => return reply::too_many("too many streams of this agent are open"),
-        Err(Full::All | Full::NoId) => {
-            let full =
-                reply::refuse(StatusCode::SERVICE_UNAVAILABLE, "no room for a new stream", "try again soon");
-            return reply::retry_after(full);
-        }
+        Err(full) => return full.refuse("stream"),
     };
     gate.handle.count("sse");
     let first = format!("event: endpoint\ndata: {path}?session={}\n\n", session.id());
     let reading = Reading { first: Some(Bytes::from(first).into()), messages, session };
-    reply::events(reading, gate.settings.limits.keep_alive)
+    reply::standing(reading, gate.settings.limits.keep_alive)
 }
 
 /// A stream being read: while it is, its session lives.

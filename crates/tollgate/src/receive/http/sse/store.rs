@@ -9,6 +9,7 @@ use tollgate_mcp::rope::Rope;
 use crate::call::{Caller, Endpoint};
 use crate::receive::edge;
 use crate::receive::http::Sessions;
+use crate::receive::http::full::Full;
 use crate::receive::legacy::Core;
 
 /// One session: a stream, and what its client said of itself.
@@ -60,17 +61,6 @@ impl Drop for Session {
             }
         }
     }
-}
-
-/// Why there is no new session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Full {
-    /// This principal has as many as it may.
-    Principal,
-    /// There are too many altogether.
-    All,
-    /// No randomness.
-    NoId,
 }
 
 #[derive(Debug, Default)]

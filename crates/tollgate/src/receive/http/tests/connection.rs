@@ -73,6 +73,40 @@ async fn a_reader_that_does_not_read_is_cut_off() {
     assert!(rest(&mut deaf).await.len() < 200 * 300_000);
 }
 
+/// The connection is the stream's from then on: what was asked before is answered whole, what comes after is for nobody.
+#[tokio::test]
+async fn a_stream_that_stands_ends_its_connection() {
+    let world = world().await;
+    let listen = raw(&modern_body("subscriptions/listen", r#""notifications":{},"#))
+        .replace("mcp-method: tools/list", "mcp-method: subscriptions/listen");
+    let big = raw(&modern_body("tools/call", r#""name":"big","#))
+        .replace("mcp-method: tools/list", "mcp-method: tools/call\r\nmcp-name: big");
+    let mut peer = TcpStream::connect(world.address()).await.unwrap();
+    // All at once, and read late: the first answer does not fit into the buffers on its way.
+    for _ in 0..20 {
+        peer.write_all(big.as_bytes()).await.unwrap();
+    }
+    peer.write_all(listen.as_bytes()).await.unwrap();
+    peer.write_all(raw(&modern_body("tools/list", "")).as_bytes()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let mut text = Vec::new();
+    let mut chunk = vec![0; 65_536];
+    while !String::from_utf8_lossy(&text).contains("subscriptions/acknowledged") {
+        let read =
+            tokio::time::timeout(Duration::from_secs(5), peer.read(&mut chunk)).await.unwrap().unwrap();
+        assert!(read > 0, "it ended");
+        text.extend_from_slice(&chunk[..read]);
+    }
+    world.fake.over.send(()).unwrap();
+    let text = String::from_utf8_lossy(&text).into_owned() + &rest(&mut peer).await;
+    assert_eq!(text.matches("HTTP/1.1 200").count(), 21, "nothing is answered behind it");
+    let (_, stream) = text.rsplit_once("HTTP/1.1 ").unwrap();
+    let (head, body) = stream.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("200 OK\r\n") && head.contains("\r\nconnection: close"), "{head}");
+    assert!(head.contains("\r\ndate: Tue, 28 Jul 2026 ") && head.contains("\r\ntransfer-encoding: chunked"));
+    assert!(body.contains("\"resultType\":\"complete\"") && body.ends_with("\r\n0\r\n\r\n"), "{body}");
+}
+
 #[tokio::test]
 async fn oversized_heads_are_refused() {
     let world = world().await;

@@ -8,8 +8,9 @@ use bytes::Bytes;
 use http::Method as Verb;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::response::Parts;
+use tollgate_mcp::error::INVALID_REQUEST;
 use tollgate_mcp::gather::{Gather, Glance};
-use tollgate_mcp::message::{self, Message, Outcome};
+use tollgate_mcp::message::{self, Message, Outcome, Response};
 use tollgate_mcp::object::elements;
 use tollgate_mcp::sse;
 
@@ -68,6 +69,8 @@ pub(super) struct Line {
     pub(super) stage: Stage,
     pub(super) queue: VecDeque<Message>,
     read: usize,
+    /// What it holds of an unfinished answer, as far as that counts.
+    share: usize,
     last_event: Option<HeaderValue>,
     /// What the server said.
     retry: Option<Duration>,
@@ -82,6 +85,7 @@ pub(super) struct Line {
 
 impl Drop for Line {
     fn drop(&mut self) {
+        self.wire.held.give_back(&mut self.share);
         if let Some(seat) = &self.seat {
             seat.session.calls.leave(self.ask.id);
         }
@@ -98,6 +102,7 @@ impl Line {
             stage: Stage::Head,
             queue: VecDeque::new(),
             read: 0,
+            share: 0,
             last_event: None,
             retry: None,
             resumes: 0,
@@ -158,7 +163,8 @@ impl Line {
                     return Err(too_large(&self.wire));
                 }
                 text.push(chunk, self.flight.as_ref().and_then(Flight::length));
-                Ok(())
+                let held = text.len();
+                self.hold(held)
             }
             Stage::Events(decoder) => {
                 if let Some(event) = decoder.next().map_err(|_| too_large(&self.wire))? {
@@ -176,7 +182,8 @@ impl Line {
                             return Err(too_large(&self.wire));
                         }
                         decoder.feed(chunk);
-                        Ok(())
+                        let held = decoder.held();
+                        self.hold(held)
                     }
                     Ok(None) => {
                         self.ended("the stream ended without an answer")?;
@@ -241,7 +248,7 @@ impl Line {
             401 | 403 => {
                 let why = introduction::refused_credential(status);
                 if status == 401 {
-                    self.wire.doubt(&why);
+                    self.wire.refused_us(&why);
                 }
                 Err(self.wire.unavailable(why, false))
             }
@@ -263,6 +270,14 @@ impl Line {
         }
         self.stage = Stage::Body { status, text: Gather::default() };
         Ok(())
+    }
+
+    /// All unfinished answers together have a limit, too.
+    fn hold(&mut self, size: usize) -> Result<(), Failure> {
+        if self.wire.held.grow(&mut self.share, size) {
+            return Ok(());
+        }
+        Err(Failure::NoRoom { server: Arc::clone(&self.wire.alias) })
     }
 
     fn read_body(&mut self) -> Result<(), Failure> {
@@ -288,11 +303,8 @@ impl Line {
         }
         self.wire.refuse();
         if refused {
-            let nobodys =
-                |message: &Message| matches!(message, Message::Response(response) if response.id.is_none());
-            if self.queue.iter().any(nobodys) {
-                // It did not even read the request: "not initialized", say, from a server that was stateless before.
-                self.wire.doubt(&format!("it answered HTTP {status} to no request in particular"));
+            if self.queue.iter().any(|message| self.is_foreign(status, message)) {
+                self.wire.doubt(&format!("it answered HTTP {status} as one of another era does"));
             }
             return Ok(());
         }
@@ -303,6 +315,21 @@ impl Line {
             self.wire.doubt(&why);
         }
         Err(self.wire.unavailable(why, false))
+    }
+
+    /// Whether a server of the other era refuses like this.
+    fn is_foreign(&self, status: u16, message: &Message) -> bool {
+        let Message::Response(Response { id, outcome: Outcome::Error(error) }) = message else {
+            return false;
+        };
+        match (id, &self.seat) {
+            // It did not even read the request: "not initialized", say, from a server that was stateless before.
+            (None, _) => true,
+            // In a session, errors come with HTTP 200.
+            (Some(_), Some(_)) => status == 400,
+            // Codes that 2026-07-28 has no use for.
+            (Some(_), None) => status == 400 && matches!(error.code, INVALID_REQUEST | -32019..=-32000),
+        }
     }
 
     /// Takes one message, or a batch (2025-03-26); false if it is neither.
