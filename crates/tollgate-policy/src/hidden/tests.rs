@@ -1,5 +1,7 @@
 use std::fmt::Write as _;
 
+use proptest::prelude::*;
+
 use super::*;
 
 const HIDDEN: &[(&str, &str)] = &[
@@ -140,4 +142,65 @@ fn each_character_has_its_sight() {
     }
     let all: Vec<_> = sights("a\u{1b}\n\u{200d}").map(|(_, sight)| sight).collect();
     assert_eq!(all, [Sight::Seen, Sight::Hidden, Sight::Control, Sight::Hidden]);
+}
+
+/// What has neighbours to be judged by, and what could pass for one.
+const ODD: &[char] = &[
+    'a',
+    '1',
+    '#',
+    ' ',
+    '\\',
+    '[',
+    ']',
+    '(',
+    'm',
+    ';',
+    '\u{7}',
+    '\u{1b}',
+    '\u{9b}',
+    '\u{9c}',
+    '\u{ad}',
+    '\u{115f}',
+    '\u{200b}',
+    '\u{200c}',
+    '\u{200d}',
+    '\u{200e}',
+    '\u{200f}',
+    '\u{61c}',
+    '\u{202e}',
+    '\u{2066}',
+    '\u{fe01}',
+    '\u{fe0f}',
+    '\u{e0101}',
+    'ش',
+    'ק',
+    'क',
+    '中',
+    '😀',
+    '\u{1f3f4}',
+    '\u{e0067}',
+    '\u{e0062}',
+    '\u{e0065}',
+    '\u{e006e}',
+    '\u{e0073}',
+    '\u{e007f}',
+    '\u{1d173}',
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4_096, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_was_cleaned_is_clean_in_text_and_json_alike(
+        text in prop::collection::vec(prop::sample::select(ODD), 0..24).prop_map(String::from_iter),
+        escaped: bool,
+    ) {
+        let clean = clean_text(&text, Hidden::Strip).unwrap_or_else(|| text.clone());
+        prop_assert_eq!(clean_text(&clean, Hidden::Strip), None, "{:?} became {:?}", text, clean);
+        let source = json(&text, escaped);
+        let cleaned = clean_json(source.as_bytes(), Hidden::Strip).unwrap_or_else(|| source.clone().into_bytes());
+        let read: serde_json::Value = serde_json::from_slice(&cleaned).unwrap();
+        prop_assert_eq!(read["k"][0].as_str(), Some(&*clean), "{:?}", source);
+    }
 }
