@@ -37,7 +37,10 @@ async fn stream(
     drop(parts);
     let mut deaf = false;
     while let Some(chunk) = poll_fn(|cx| poll_next(cx, io, &mut body, &mut deaf)).await? {
-        io.write_all(&framed(&chunk)?).await?;
+        // An empty chunk would be the last one.
+        if !chunk.is_empty() {
+            io.write_all(&framed(&chunk)?).await?;
+        }
     }
     io.write_all(b"0\r\n\r\n").await
 }

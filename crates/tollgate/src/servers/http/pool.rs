@@ -24,6 +24,10 @@ const SETTLE: Duration = Duration::from_millis(20);
 /// The most bytes of response headers.
 const HEADERS_MAX: usize = 32 * 1024;
 
+/// The most bytes read at once. A chunk is copied out of its buffer as it comes, and the next one finds that buffer in the cache: measured
+/// at 1 MB results, 64 KiB take 600 CPU-µs, hyper's own 400 KiB and as little as 32 KiB 660.
+const CHUNK_MAX: usize = 64 * 1024;
+
 /// One server's connections.
 #[derive(Debug)]
 pub(super) struct Pool {
@@ -133,6 +137,7 @@ impl Pool {
         let io = self.target.dial().await?;
         let (sender, driver) = Builder::new()
             .max_header_size(HEADERS_MAX)
+            .max_buf_size(CHUNK_MAX)
             .handshake(TokioIo::new(io))
             .await
             .map_err(|why| why.to_string())?;
