@@ -12,7 +12,7 @@ mod read;
 pub use read::{read, read_gathered, read_server};
 
 mod write;
-pub use write::{write_error, write_notification, write_request, write_result};
+pub use write::{write_error, write_error_object, write_notification, write_request, write_result};
 
 #[cfg(test)]
 mod tests;

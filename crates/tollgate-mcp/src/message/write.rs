@@ -36,15 +36,25 @@ pub fn write_error(id: Option<&Id>, error: &RpcError) -> Rope {
     if let Some(id) = id {
         out.text(",\"id\":").bytes(id.text().clone());
     }
-    out.text(",\"error\":{\"code\":")
-        .text(error.code.to_string())
-        .text(",\"message\":")
-        .quoted(&error.message);
+    out.text(",\"error\":");
+    error_object(&mut out, error);
+    out.text("}");
+    out.finish()
+}
+
+/// The error alone: `{"code":…,"message":…,"data":…}`.
+pub fn write_error_object(error: &RpcError) -> Rope {
+    let mut out = Weaver::new();
+    error_object(&mut out, error);
+    out.finish()
+}
+
+fn error_object(out: &mut Weaver, error: &RpcError) {
+    out.text("{\"code\":").text(error.code.to_string()).text(",\"message\":").quoted(&error.message);
     if let Some(data) = &error.data {
         out.text(",\"data\":").bytes(data.clone());
     }
-    out.text("}}");
-    out.finish()
+    out.text("}");
 }
 
 fn with_params(mut out: Weaver, params: Rope) -> Rope {

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 
-use super::{Member, Object};
+use super::{Broken, Member, Object};
 use crate::rope::{Rope, Weaver};
 
 /// Changes to one object, spliced into its bytes.
@@ -69,6 +69,11 @@ impl<'a> Edit<'a> {
             }
         }
         splice.finish()
+    }
+
+    /// The edited object. Broken if a value that was set is no JSON.
+    pub fn object(self) -> Result<Object, Broken> {
+        Object::scan(self.finish().into_bytes())
     }
 
     fn change(&mut self, key: Cow<'static, str>, change: Change) -> &mut Self {

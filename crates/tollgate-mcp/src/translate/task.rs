@@ -2,7 +2,7 @@
 
 use super::{Answer, ResultType, meta};
 use crate::meta::RELATED_TASK;
-use crate::object::{Object, quote};
+use crate::object::{Edit, Object, quote};
 use crate::rope::Rope;
 
 /// How a tool can be called as a task (2025-11-25, `execution.taskSupport`).
@@ -41,10 +41,7 @@ pub fn task_to_modern(task: &Object) -> Object {
     let mut edit = task.edit();
     meta::strip(task, &[RELATED_TASK], &mut edit);
     for (legacy, modern) in NAMES {
-        edit.remove(legacy);
-        if let Some(value) = task.get(legacy) {
-            edit.set(modern, value);
-        }
+        rename(task, &mut edit, legacy, modern);
     }
     // It may not be missing: null is "no limit".
     if task.find("ttl").is_none() {
@@ -63,10 +60,7 @@ pub fn task_to_legacy(task: &Object) -> Object {
     }
     meta::strip(task, meta::HOP_OWNED, &mut edit);
     for (legacy, modern) in NAMES {
-        edit.remove(modern);
-        if let Some(value) = task.get(modern) {
-            edit.set(legacy, value);
-        }
+        rename(task, &mut edit, modern, legacy);
     }
     if task.find("ttlMs").is_none() {
         edit.set("ttl", "null".to_owned());
@@ -102,6 +96,13 @@ pub fn unrelated_to_task(result: &Object) -> Rope {
     let mut edit = result.edit();
     meta::strip(result, &[RELATED_TASK], &mut edit);
     edit.finish()
+}
+
+fn rename(task: &Object, edit: &mut Edit<'_>, from: &'static str, to: &'static str) {
+    edit.remove(from);
+    if let Some(value) = task.get(from) {
+        edit.set(to, value);
+    }
 }
 
 fn scan(text: Rope) -> Object {

@@ -399,6 +399,12 @@ impl Snapshot {
         Some((n, self.items(Listing::Tools).get(n)?))
     }
 
+    /// The tool of this `server/original`.
+    pub fn labelled_tool(&self, label: &str) -> Option<(usize, &Arc<Item>)> {
+        let (server, name) = label.split_once('/')?;
+        self.own_tool(&Arc::from(server), name)
+    }
+
     /// The prompt of this exposed name.
     pub fn exposed_prompt(&self, name: &str) -> Option<(usize, &Arc<Item>)> {
         let n = *self.exposed_prompts.get(name)?;

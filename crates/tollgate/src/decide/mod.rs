@@ -504,13 +504,10 @@ fn what_in(call: &Call) -> policy::Target<'_> {
             policy::Target { labels: call.snapshot.labels_of(server), ..what_of(&call.target) }
         }
         // Its polls are judged as its tool.
-        Target::Task { server, label, .. } => {
-            let tool = label.split_once('/').and_then(|(_, tool)| call.snapshot.own_tool(server, tool));
-            match tool {
-                Some((_, item)) => what(item),
-                None => policy::Target { labels: call.snapshot.labels_of(server), ..what_of(&call.target) },
-            }
-        }
+        Target::Task { server, label, .. } => match call.snapshot.labelled_tool(label) {
+            Some((_, item)) => what(item),
+            None => policy::Target { labels: call.snapshot.labels_of(server), ..what_of(&call.target) },
+        },
         Target::Tool(..) | Target::Prompt(..) => what_of(&call.target),
     }
 }

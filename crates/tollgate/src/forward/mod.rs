@@ -190,7 +190,7 @@ impl Forwarder {
         if let Some(named) = named_requests(call, requests) {
             edit.set("inputRequests", named);
         }
-        match Object::scan(edit.finish().into_bytes()) {
+        match edit.object() {
             Ok(object) => Answer { object, ..answer.clone() },
             Err(_) => answer.clone(),
         }
@@ -201,7 +201,7 @@ impl Forwarder {
         let Some(named) = named_requests(call, requests) else { return answer };
         let mut edit = answer.object.edit();
         edit.set("inputRequests", named);
-        match Object::scan(edit.finish().into_bytes()) {
+        match edit.object() {
             Ok(object) => Answer { object, ..answer },
             Err(_) => answer,
         }
@@ -314,7 +314,7 @@ fn named(method: &str, params: &Object, asker: Option<&Arc<str>>) -> Object {
     };
     let mut edit = params.edit();
     edit.set("message", Bytes::from(quote(&format!("[{asker}] {message}"))));
-    Object::scan(edit.finish().into_bytes()).unwrap_or_else(|_| params.clone())
+    edit.object().unwrap_or_else(|_| params.clone())
 }
 
 fn outbound(prepared: &mut Prepared) -> Outbound {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tollgate_mcp::error::{INVALID_PARAMS, METHOD_NOT_FOUND, RpcError};
+use tollgate_mcp::message;
 use tollgate_mcp::method::Method;
 use tollgate_mcp::object::{Object, quote};
 use tollgate_mcp::revision::{Era, Revision};
@@ -254,7 +255,7 @@ impl Forwarder {
         if let Some(asks) = asks {
             edit.set("inputRequests", asks);
         }
-        complete(Object::scan(edit.finish().into_bytes()).unwrap_or_else(|_| Object::empty()))
+        complete(edit.object().unwrap_or_else(|_| Object::empty()))
     }
 }
 
@@ -327,16 +328,11 @@ fn ended(task: &Object, end: End, call: &Prepared) -> Answer {
         Err(error) => {
             let agent = call.call.arrival.client.revision;
             let error = translate::error(error, Method::ToolsCall, Revision::V2025_11_25, agent);
-            let data = error.data.map(|data| format!(",\"data\":{}", String::from_utf8_lossy(&data)));
-            let message = quote(&error.message);
             edit.set("status", quote("failed"));
-            edit.set(
-                "error",
-                format!("{{\"code\":{},\"message\":{message}{}}}", error.code, data.unwrap_or_default()),
-            );
+            edit.set("error", message::write_error_object(&error));
         }
     }
-    complete(Object::scan(edit.finish().into_bytes()).unwrap_or_else(|_| Object::empty()))
+    complete(edit.object().unwrap_or_else(|_| Object::empty()))
 }
 
 /// A task that shows nothing but itself: it asks nothing that could be shown.
@@ -346,7 +342,7 @@ fn plain(task: &Object, status: &str) -> Answer {
     }
     let mut edit = task.edit();
     edit.set("status", quote("working"));
-    complete(Object::scan(edit.finish().into_bytes()).unwrap_or_else(|_| Object::empty()))
+    complete(edit.object().unwrap_or_else(|_| Object::empty()))
 }
 
 fn acknowledged() -> Answer {

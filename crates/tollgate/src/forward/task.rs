@@ -61,7 +61,7 @@ impl Task {
         } else {
             edit.remove("task");
         }
-        if let Ok(params) = Object::scan(edit.finish().into_bytes()) {
+        if let Ok(params) = edit.object() {
             outbound.params = params;
         }
         able.then(|| Self {

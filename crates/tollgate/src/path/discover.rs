@@ -53,7 +53,7 @@ fn one(snapshot: &Snapshot, alias: &Arc<str>) -> Object {
     };
     // Those of 2025-11-25 are offered as the Tasks extension.
     edit.remove("tasks");
-    let capabilities = Object::scan(edit.finish().into_bytes()).unwrap_or_else(|_| Object::empty());
+    let capabilities = edit.object().unwrap_or_else(|_| Object::empty());
     discover_result(&capabilities, introduction.instructions.as_deref(), &SUPPORTED)
 }
 
@@ -78,7 +78,7 @@ fn merged(snapshot: &Snapshot) -> Object {
     if let Some(extensions) = extensions {
         let mut edit = capabilities.edit();
         edit.set("extensions", extensions);
-        capabilities = Object::scan(edit.finish().into_bytes()).unwrap_or_else(|_| Object::empty());
+        capabilities = edit.object().unwrap_or_else(|_| Object::empty());
     }
     discover_result(&capabilities, (!instructions.is_empty()).then(|| instructions.trim_end()), &SUPPORTED)
 }

@@ -261,7 +261,7 @@ impl Gate {
                 call.snapshot.labels_of(server)
             }
             Target::Task { server, label, .. } => {
-                let tool = label.split_once('/').and_then(|(_, tool)| call.snapshot.own_tool(server, tool));
+                let tool = call.snapshot.labelled_tool(label);
                 tool.map_or_else(|| call.snapshot.labels_of(server), |(_, item)| item.labels.as_slice())
             }
         };

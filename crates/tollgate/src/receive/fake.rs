@@ -41,8 +41,10 @@ impl Reply for FakeReply {
 pub(super) struct Fake {
     pub(super) seen: Mutex<Vec<Seen>>,
     pub(super) peers: Mutex<Vec<Peer>>,
-    /// Walks that saw their cancel fire, or were dropped before their end.
+    /// Walks that saw their cancel fire, or were dropped before their end; those that listen are counted on their own, since a
+    /// session's listener replaces them as it sees fit.
     pub(super) cancelled: Arc<AtomicUsize>,
+    pub(super) unheard: Arc<AtomicUsize>,
     pub(super) finished: Arc<AtomicUsize>,
     /// What listen walks send on.
     pub(super) news: broadcast::Sender<(PartKind, String)>,
@@ -56,6 +58,7 @@ impl Fake {
             seen: Mutex::default(),
             peers: Mutex::default(),
             cancelled: Arc::default(),
+            unheard: Arc::default(),
             finished: Arc::default(),
             news: broadcast::channel(64).0,
             over: broadcast::channel(4).0,
@@ -131,12 +134,10 @@ impl Handle for Fake {
         });
         let (parts, receiver) = mpsc::channel(64);
         let fake = Arc::clone(self);
+        let cancelled = if arrival.method == Method::Listen { &self.unheard } else { &self.cancelled };
+        let cancelled = Arc::clone(cancelled);
         let walk = async move {
-            let mut ended = Ended {
-                cancelled: Arc::clone(&fake.cancelled),
-                finished: Arc::clone(&fake.finished),
-                done: false,
-            };
+            let mut ended = Ended { cancelled, finished: Arc::clone(&fake.finished), done: false };
             let ending = tokio::select! {
                 ending = fake.walk(arrival, parts) => { ended.done = true; ending }
                 () = cancel.fired() => Ending::Error(RpcError::new(-1, "cancelled")),

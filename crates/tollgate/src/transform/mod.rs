@@ -111,8 +111,8 @@ pub fn edited(prepared: Box<Prepared>, args: String, means: &Means<'_>) -> Resul
     let mut call = prepared.call;
     let mut edit = call.arrival.params.edit();
     edit.set("arguments", Bytes::from(args));
-    call.arrival.params = Object::scan(edit.finish().into_bytes())
-        .map_err(|_| RpcError::new(INTERNAL_ERROR, "the request could not be prepared"))?;
+    call.arrival.params =
+        edit.object().map_err(|_| RpcError::new(INTERNAL_ERROR, "the request could not be prepared"))?;
     cleaned(call, means)
 }
 
@@ -188,8 +188,8 @@ fn prepare(call: Call) -> Result<Box<Prepared>, RpcError> {
         carry_state(&call, responses.as_ref(), &mut edit);
     }
     let (reason, trace) = read_meta(params, &mut edit);
-    let outbound = Object::scan(edit.finish().into_bytes())
-        .map_err(|_| RpcError::new(INTERNAL_ERROR, "the request could not be prepared"))?;
+    let outbound =
+        edit.object().map_err(|_| RpcError::new(INTERNAL_ERROR, "the request could not be prepared"))?;
     Ok(Box::new(Prepared {
         outbound,
         digest,
@@ -297,7 +297,7 @@ pub fn results(
     if names_task && let Some(id) = answer.object.string("taskId") {
         let mut edit = answer.object.edit();
         edit.set("taskId", Bytes::from(quote(&task(&id))));
-        if let Ok(object) = Object::scan(edit.finish().into_bytes()) {
+        if let Ok(object) = edit.object() {
             answer.object = object;
         }
     }

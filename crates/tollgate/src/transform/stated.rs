@@ -33,7 +33,7 @@ pub(super) fn take(call: &mut Call) -> Result<(), RpcError> {
         meta.set(META, Bytes::from(quote(&said)));
         edit.set("_meta", meta.finish());
     }
-    let params = Object::scan(edit.finish().into_bytes());
+    let params = edit.object();
     call.arrival.params =
         params.map_err(|_| RpcError::new(INTERNAL_ERROR, "the request could not be prepared"))?;
     Ok(())

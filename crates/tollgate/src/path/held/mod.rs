@@ -10,6 +10,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tollgate_mcp::capability::TASKS;
 use tollgate_mcp::error::{INTERNAL_ERROR, INVALID_PARAMS, RpcError};
+use tollgate_mcp::message;
 use tollgate_mcp::method::Method;
 use tollgate_mcp::object::{Object, quote};
 use tollgate_mcp::translate::{self, Answer, ResultType};
@@ -151,9 +152,9 @@ impl Gate {
     async fn denies(self: &Arc<Self>, arrival: &Arrival, held: &Held) -> bool {
         let caller = &arrival.caller;
         let snapshot = self.catalog.snapshot(&arrival.client, &caller.principal, None).await;
-        let Some((server, tool)) = held.label.split_once('/') else { return true };
-        let item = snapshot.own_tool(&Arc::from(server), tool);
-        item.is_some_and(|(_, item)| self.decider.would(caller, item).0 == "deny")
+        snapshot
+            .labelled_tool(&held.label)
+            .is_some_and(|(_, item)| self.decider.would(caller, item).0 == "deny")
     }
 
     async fn give_up_task(&self, held: &Held) {
@@ -180,7 +181,7 @@ impl Gate {
     async fn of_server(self: &Arc<Self>, mut arrival: Arrival, held: &Held, inner: &str) -> Reply {
         let mut edit = arrival.params.edit();
         edit.set("taskId", Bytes::from(quote(inner)));
-        if let Ok(params) = Object::scan(edit.finish().into_bytes()) {
+        if let Ok(params) = edit.object() {
             arrival.params = params;
         }
         let (out, parts) = mpsc::channel(1);
@@ -195,7 +196,7 @@ impl Gate {
             Ending::Answer(answer) => {
                 let mut edit = answer.object.edit();
                 edit.set("taskId", Bytes::from(quote(&self.handle_of(held))));
-                let object = Object::scan(edit.finish().into_bytes());
+                let object = edit.object();
                 Ending::Answer(Answer { object: object.unwrap_or_else(|_| Object::empty()), ..answer })
             }
             error @ Ending::Error(_) => error,
@@ -225,7 +226,11 @@ impl Gate {
             // It is asked itself.
             Stage::Server(_) => ("working", Some("its server runs it as a task"), None),
             Stage::Done(result) => ("completed", None, Some(("result", result.text().clone()))),
-            Stage::Failed(error) => ("failed", Some(error.message.as_str()), Some(("error", written(error)))),
+            Stage::Failed(error) => (
+                "failed",
+                Some(error.message.as_str()),
+                Some(("error", message::write_error_object(error).into_bytes())),
+            ),
             Stage::Cancelled => ("cancelled", None, None),
         };
         let empty = Object::empty();
@@ -242,7 +247,7 @@ impl Gate {
         if let Some((key, value)) = rest {
             edit.set(key, value);
         }
-        Object::scan(edit.finish().into_bytes()).unwrap_or_else(|_| Object::empty())
+        edit.object().unwrap_or_else(|_| Object::empty())
     }
 }
 
@@ -260,7 +265,7 @@ pub(super) fn declared(discovered: Object) -> Object {
     inner.set(TASKS, Bytes::from_static(b"{}"));
     outer.set("extensions", inner.finish());
     edit.set("capabilities", outer.finish());
-    Object::scan(edit.finish().into_bytes()).unwrap_or_else(|_| discovered.clone())
+    edit.object().unwrap_or_else(|_| discovered.clone())
 }
 
 /// The rest of a call: boxed, since a call can begin one.
@@ -361,11 +366,5 @@ fn going_on(sent: Bytes, state: Option<&str>, given: &[(String, Object)]) -> Opt
         }
         edit.set("inputResponses", responses.finish());
     }
-    Object::scan(edit.finish().into_bytes()).ok()
-}
-
-fn written(error: &RpcError) -> Bytes {
-    let data = error.data.as_ref().map(|data| format!(",\"data\":{}", String::from_utf8_lossy(data)));
-    let data = data.unwrap_or_default();
-    Bytes::from(format!("{{\"code\":{},\"message\":{}{data}}}", error.code, quote(&error.message)))
+    edit.object().ok()
 }

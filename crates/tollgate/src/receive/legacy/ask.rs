@@ -180,7 +180,7 @@ pub(super) fn next_params(params: &Object, responses: Option<Rope>, required: &O
     if let Some(state) = required.get("requestState") {
         edit.set("requestState", state);
     }
-    match Object::scan(edit.finish().into_bytes()) {
+    match edit.object() {
         Ok(params) => Round::Again(Box::new(params)),
         Err(_) => Round::Stop("the answers could not be put together".to_owned()),
     }

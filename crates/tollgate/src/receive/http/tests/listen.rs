@@ -41,7 +41,7 @@ async fn a_number_stays_a_number_and_leaving_cancels() {
     let mut open = world.post_open(&modern_headers("subscriptions/listen", ""), &body).await;
     assert_eq!(open.data().await["params"]["_meta"][ID], 7);
     drop(open);
-    until("cancelled", || world.fake.cancelled.load(std::sync::atomic::Ordering::SeqCst) == 1).await;
+    until("cancelled", || world.fake.unheard.load(std::sync::atomic::Ordering::SeqCst) == 1).await;
 }
 
 #[tokio::test]
