@@ -30,6 +30,7 @@ use crate::vault::Vault;
 use crate::workers::{self, Workers};
 
 mod blobs;
+mod heap;
 pub(crate) mod herald;
 mod keys;
 mod rules;
@@ -279,6 +280,7 @@ impl Gateway {
             }
         });
         self.tasks.spawn(Arc::clone(&self.gate.approver.inbox).follow());
+        self.tasks.spawn(heap::tend());
         if let Some(admin) = self.admin {
             self.tasks.spawn(herald::run(Arc::clone(&self.gate), Arc::clone(&self.vault), admin.to_string()));
         }
