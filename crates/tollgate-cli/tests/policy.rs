@@ -1,7 +1,5 @@
 //! `tollgate policy test` through the real program: a case is judged as the call would be.
 
-#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
-
 use std::process::Command;
 
 const CONFIG: &str = r#"
