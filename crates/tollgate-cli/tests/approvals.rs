@@ -186,6 +186,74 @@ async fn slack_gets_its_shape_and_a_no_with_a_note_reaches_the_agent() {
     assert!(bench.server.take_calls(0, Duration::from_millis(100)).await.is_empty());
 }
 
+/// The links of the question that a webhook is told of.
+async fn links(hooks: &mut mpsc::UnboundedReceiver<Received>) -> Value {
+    let (_, body) = tokio::time::timeout(PATIENCE, hooks.recv()).await.unwrap().unwrap();
+    let message: Value = serde_json::from_str(&body).unwrap();
+    message["links"].clone()
+}
+
+#[tokio::test]
+async fn links_of_two_operators_are_two_people_and_of_their_groups() {
+    let server = Server::start(Kind::ModernHttp, Script::default()).await.unwrap();
+    let (ana, mut to_ana) = receiver().await;
+    let (ben, mut to_ben) = receiver().await;
+    let (cyd, mut to_cyd) = receiver().await;
+    let (all, mut to_all) = receiver().await;
+    let operator = |group: &str, key: &str| json!({ "groups": [group], "keys": [format!("${{env:{key}}}")] });
+    let hook = |url: &str, name: &str| json!({ "url": url, "secret": "${env:HOOK}", "operator": name });
+    let config = json!({
+        "servers": { "files": { "url": server.url() } },
+        "agents": { "alice": { "keys": ["${env:ALICE}"] } },
+        "operators": {
+            "ana": operator("platform", "ANA"), "ben": operator("platform", "BEN"), "cyd": operator("sales", "CYD"),
+        },
+        "policy": { "default": "allow", "rules": [
+            { "id": "deletes", "ask": "files/delete_*", "of": "group:platform", "count": 2 },
+        ] },
+        "approvals": { "webhooks": [
+            hook(&ana, "ana"), hook(&ben, "ben"), hook(&cyd, "cyd"), { "url": all, "secret": "${env:HOOK}" },
+        ] },
+    });
+    let key = |name: &str| (name.to_owned(), format!("{name}_key_0123456789abcdef0123456789abcdef"));
+    let env = [
+        ("ALICE".to_owned(), KEY.to_owned()),
+        ("HOOK".to_owned(), SECRET.to_owned()),
+        key("ANA"),
+        key("BEN"),
+        key("CYD"),
+    ];
+    let gateway =
+        Running::start(env!("CARGO_BIN_EXE_tollgate").as_ref(), Json::from(config), &env).await.unwrap();
+    let setup = Setup { key: Some(KEY.to_owned()), ..Setup::modern() };
+    let agent = Agent::http(&gateway.url("/mcp"), setup).await.unwrap();
+    let mut call = agent.call("files_delete_file", arguments("/tmp/a"));
+
+    // Who is not of the group, and a place that is nobody's own, get the link to the console only.
+    for hooks in [&mut to_cyd, &mut to_all] {
+        let links = links(hooks).await;
+        assert!(links["approve"].is_null() && links["deny"].is_null(), "{links}");
+        assert!(links["question"].as_str().unwrap().contains("/console/approvals/"), "{links}");
+    }
+    let (by_ana, by_ben) = (links(&mut to_ana).await, links(&mut to_ben).await);
+    let link = |links: &Value| links["approve"].as_str().unwrap().to_owned();
+    let (_, page) = browse(&link(&by_ana), "GET", "", "").await;
+    assert!(page.contains("You answer as <b>ana</b>"), "{page}");
+
+    let form = "content-type: application/x-www-form-urlencoded\r\n";
+    let (status, page) = browse(&link(&by_ana), "POST", form, "").await;
+    assert!(status.contains("200") && page.contains("Somebody else"), "{status}\n{page}");
+    let (status, _) = browse(&link(&by_ana), "POST", form, "").await;
+    assert!(status.contains("409"), "one person counts once: {status}");
+    assert!(server.take_calls(0, Duration::from_millis(100)).await.is_empty());
+    let (status, page) = browse(&link(&by_ben), "POST", form, "").await;
+    assert!(status.contains("200") && page.contains("<h1>Approved</h1>"), "{status}\n{page}");
+    assert_eq!(call.reply(PATIENCE).await.unwrap().text().unwrap(), "deleted");
+    assert_eq!(server.take_calls(1, PATIENCE).await.len(), 1);
+    let entry = gateway.ledger().await.unwrap().pop().unwrap();
+    assert_eq!(entry.at(&["approval", "by"]).and_then(Json::as_str), Some("ana, ben"));
+}
+
 #[tokio::test]
 async fn where_nothing_listens_the_command_works_on_the_state() {
     let mut bench = bench("generic").await;

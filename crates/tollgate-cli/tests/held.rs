@@ -168,6 +168,21 @@ async fn an_approved_task_runs_once() {
 }
 
 #[tokio::test]
+async fn an_agent_that_could_show_the_status_page_too_gets_the_task() {
+    let mut bench = bench(Kind::ModernHttp, "10m").await;
+    let capabilities = json!({
+        "elicitation": { "form": {}, "url": {} }, "extensions": { "io.modelcontextprotocol/tasks": {} },
+    });
+    let both = Setup { capabilities: Json::from(capabilities), ..setup(ALICE, true) };
+    bench.agent = Agent::http(&bench.gateway.url("/mcp"), both).await.unwrap();
+    let task = bench.task("/tmp/a").await;
+    assert_eq!(bench.get(&task).await.text("status"), Some("working"));
+    assert_eq!(bench.operator("approve", json!({})).await, 200);
+    assert_eq!(text_of(&bench.becomes(&task, "completed").await), "deleted");
+    assert_eq!(bench.received().await, [r#"{"name":"delete_file","arguments":{"path":"/tmp/a"}}"#]);
+}
+
+#[tokio::test]
 async fn edited_arguments_are_what_runs() {
     let bench = bench(Kind::ModernHttp, "10m").await;
     let task = bench.task("/tmp/a").await;

@@ -111,6 +111,7 @@ impl Bench<'_> {
     /// `Err` = what it got instead.
     fn judge(&self, case: &Case, call: &Call) -> Result<(), String> {
         let item = self.item(case, &call.tool)?;
+        let item = item.asking(self.config).map_or(item, Arc::new);
         let caller = self.caller(&call.agent);
         let got = explain(&self.decider, &caller, &item, &call.arguments, &Around::default(), self.now_ms);
         let rule = got.rules.first().map_or("default", |rule| rule.id.as_str());

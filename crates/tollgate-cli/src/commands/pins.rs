@@ -96,13 +96,7 @@ pub(super) fn accept(common: &Common, config: &Config, of: &str, digest: &str) -
         return Err(Stop::failed(format!("nothing of `{}` waits to be accepted", visible(of)))
             .hint("`tollgate servers diff` shows what waits, with its digest"));
     }
-    if common.json {
-        printer::line(serde_json::json!({ "accepted": accepted }));
-    } else {
-        for tool in accepted {
-            printer::note(format_args!("accepted {}", visible(&tool)));
-        }
-    }
+    tell(common, "accepted", "accepted", &accepted);
     Ok(())
 }
 
@@ -131,14 +125,19 @@ pub(super) fn forget(common: &Common, mut config: Config, server: &str) -> Done 
         return Err(Stop::failed(format!("nothing of `{}` is gone", visible(server)))
             .hint("`tollgate servers pins` shows what is pinned"));
     }
+    tell(common, "forgotten", "forgot", &forgotten);
+    Ok(())
+}
+
+/// Which tools were changed: as JSON under what is done to them now, else each with what was done.
+fn tell(common: &Common, done: &str, did: &str, tools: &[String]) {
     if common.json {
-        printer::line(serde_json::json!({ "forgotten": forgotten }));
+        printer::line(serde_json::json!({ done: tools }));
     } else {
-        for tool in forgotten {
-            printer::note(format_args!("forgot {}", visible(&tool)));
+        for tool in tools {
+            printer::note(format_args!("{did} {}", visible(tool)));
         }
     }
-    Ok(())
 }
 
 fn read(config: &Config, of: Option<&str>) -> Result<Vec<PinState>, Stop> {

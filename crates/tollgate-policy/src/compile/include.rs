@@ -3,7 +3,7 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
-use cedar_policy::{ActionConstraint, Effect as Cedar, EntityUid, PolicySet, ResourceConstraint};
+use cedar_policy::{ActionConstraint, Effect as Cedar, EntityUid, Expression, PolicySet, ResourceConstraint};
 use miette::Diagnostic;
 
 use super::{Draft, Force, Looked, Part, Scope, Set, Statement, Uses, Words, quoted};
@@ -149,9 +149,10 @@ fn statement(policy: &cedar_policy::Policy, name: &str, line: usize, weight: usi
             when: None,
         },
         force,
+        // Its scope too: ours is wider than Cedar's.
+        open: Some(Expression::from(policy.as_ref().condition())),
         policy,
         scope: Scope { actions, kinds, target, callers: None },
-        certain: false,
         permit: None,
         implied: false,
         weight,

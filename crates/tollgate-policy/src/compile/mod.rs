@@ -4,6 +4,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use cedar_policy::Expression;
+
 use crate::condition::{Arg, Comparison};
 use crate::facts::Matcher;
 use crate::glob::Glob;
@@ -12,12 +14,14 @@ use crate::request::{Action, Caller, Kind};
 use crate::room::{WEIGHT_MAX, with_room};
 use crate::source::{Demand, Effect, Fact, Source, Who};
 
+mod flat;
 mod include;
 pub(crate) mod quote;
 mod reads;
 mod schema;
 mod shorthand;
 
+pub(crate) use flat::key;
 pub(crate) use include::place;
 pub(crate) use reads::{Attribute, Looked, Part, Reads};
 pub(crate) use schema::{SCHEMA, findings};
@@ -31,19 +35,20 @@ pub(crate) struct Statement {
     pub(crate) because: Option<Arc<str>>,
     /// What it does.
     pub(crate) force: Force,
-    /// The policy. Its Cedar id is its index among the statements, in decimal.
+    /// The policy, which is what was validated and is shown. Its Cedar id is its index among the statements, in decimal.
     pub(crate) policy: cedar_policy::Policy,
     /// What it can apply to.
     pub(crate) scope: Scope,
-    /// Nothing is left to evaluate: it applies wherever its scope does.
-    pub(crate) certain: bool,
+    /// What is left to evaluate where its scope applies; `None`: nothing, it applies. Of an included file over entities; of the
+    /// shorthand over the context alone, where their attributes stand under [`key`].
+    pub(crate) open: Option<Expression>,
     /// For an ask that also permits what it matches: the permit with the very same scope and conditions.
     pub(crate) permit: Option<u32>,
     /// It is such a permit: it follows from its ask and needs no evaluation of its own.
     pub(crate) implied: bool,
     /// Decided and told, not enforced.
     pub(crate) shadow: bool,
-    /// Which attributes and parts of the context it reads.
+    /// Which attributes and parts of the context are read where it is evaluated.
     pub(crate) reads: Reads,
     /// Which arguments, facts and comparisons.
     pub(crate) uses: Arc<Uses>,

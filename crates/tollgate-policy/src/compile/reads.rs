@@ -148,12 +148,6 @@ impl Reads {
             .fold(Needs::NONE, |needs, part| needs.and(part.needs()))
     }
 
-    /// It and every attribute.
-    #[cfg(test)]
-    pub(crate) const fn with_every_attribute(self) -> Self {
-        Self { attributes: u16::MAX, ..self }
-    }
-
     /// What either reads.
     pub(crate) const fn and(self, other: Self) -> Self {
         Self { attributes: self.attributes | other.attributes, parts: self.parts | other.parts }
@@ -176,8 +170,13 @@ impl Looked {
     pub(crate) fn at(policy: &cedar_policy::Policy) -> Self {
         let everything = Self { reads: Reads::ALL, args: None, texts: Vec::new() };
         let Ok(json) = policy.to_json() else { return everything };
+        Self::in_json(json.get("conditions").unwrap_or(&Value::Null))
+    }
+
+    /// What an expression reads, in Cedar's JSON.
+    pub(crate) fn in_json(json: &Value) -> Self {
         let mut looked = Self { args: Some(Vec::new()), ..Self::default() };
-        looked.scan(json.get("conditions").unwrap_or(&Value::Null));
+        looked.scan(json);
         looked
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Callers, Draft, Force, Looked, Scope, Set, Statement, Uses, Words, quote};
+use super::{Callers, Draft, Force, Reads, Scope, Set, Statement, Uses, Words, flat, quote};
 use crate::condition::{self, Condition};
 use crate::glob::Glob;
 use crate::problem::Problem;
@@ -79,7 +79,8 @@ pub(super) fn default(default: Effect, draft: &mut Draft) {
         Effect::Allow => {
             let text = format!("@id(\"{DEFAULT}\")\npermit (principal, action, resource);\n");
             let rule = Rule::new(DEFAULT, Effect::Allow, "*");
-            parsed(&rule, &text, Force::Permit, Set::ALL, &Arc::default(), draft);
+            let body = Body { conditions: &[], actions: &Action::ALL, uses: &Arc::default() };
+            parsed(&rule, &text, Force::Permit, &body, draft);
         }
     }
 }
@@ -265,6 +266,7 @@ fn actions(rule: &Rule, problems: &mut Problems<'_>) -> Vec<Action> {
 
 /// What the two statements of an ask share.
 struct Body<'a> {
+    /// The rule's `when` is the last; the others say its scope again.
     conditions: &'a [String],
     actions: &'a [Action],
     uses: &'a Arc<Uses>,
@@ -309,10 +311,10 @@ fn statement(rule: &Rule, id: &str, force: Force, body: &Body<'_>, draft: &mut D
         text.push_str(" }");
     }
     text.push_str(";\n");
-    parsed(rule, &text, force, Set::of(body.actions), body.uses, draft);
+    parsed(rule, &text, force, body, draft);
 }
 
-fn parsed(rule: &Rule, text: &str, force: Force, actions: Set, uses: &Arc<Uses>, draft: &mut Draft) {
+fn parsed(rule: &Rule, text: &str, force: Force, body: &Body<'_>, draft: &mut Draft) {
     let weight = room::pieces(text).iter().map(|piece| piece.weight).max().unwrap_or_default();
     if weight > WEIGHT_MAX {
         draft.problems.push(Problem {
@@ -324,17 +326,23 @@ fn parsed(rule: &Rule, text: &str, force: Force, actions: Set, uses: &Arc<Uses>,
         });
         return;
     }
-    let policy = match cedar_policy::Policy::parse(Some(draft.next_id()), text) {
+    let id = draft.next_id();
+    let mut refuse = |why: String| {
+        draft.problems.push(Problem {
+            rule: Some(rule.id.clone()),
+            line: rule.line,
+            message: format!("this rule can't be compiled: {why}"),
+            ..Problem::default()
+        });
+    };
+    let policy = match cedar_policy::Policy::parse(Some(id), text) {
         Ok(policy) => policy,
-        Err(error) => {
-            draft.problems.push(Problem {
-                rule: Some(rule.id.clone()),
-                line: rule.line,
-                message: format!("this rule can't be compiled: {error}"),
-                ..Problem::default()
-            });
-            return;
-        }
+        Err(error) => return refuse(error.to_string()),
+    };
+    let (open, reads) = match rule.when.as_ref().map(|_| flat::last_condition(&policy)) {
+        None => (None, Reads::default()),
+        Some(Some((open, reads))) => (Some(open), reads),
+        Some(None) => return refuse("its condition is not one over attributes".to_owned()),
     };
     draft.shown.push('\n');
     draft.shown.push_str(text);
@@ -343,17 +351,17 @@ fn parsed(rule: &Rule, text: &str, force: Force, actions: Set, uses: &Arc<Uses>,
         because: rule.because.as_deref().filter(|text| !text.is_empty()).map(Arc::from),
         force,
         shadow: rule.shadow,
-        reads: Looked::at(&policy).reads,
-        uses: Arc::clone(uses),
+        reads,
+        uses: Arc::clone(body.uses),
         policy,
         scope: Scope {
-            actions,
+            actions: Set::of(body.actions),
             kinds: Set::ALL,
             target: Glob::new(&rule.target),
             callers: rule.only_for.as_ref().map(Callers::of),
         },
         weight,
-        certain: rule.when.is_none(),
+        open,
         permit: None,
         implied: false,
         words: Words {

@@ -6,18 +6,18 @@ use std::str::FromStr as _;
 use std::sync::Arc;
 
 use cedar_policy::{
-    Authorizer, Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicySet, Request, Response,
-    RestrictedExpression as Value,
+    Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, EvalResult, Expression, Request,
+    RestrictedExpression as Value, eval_expression,
 };
 
-use crate::compile::{Attribute, Reads};
+use super::weigh::Left;
+use crate::compile::{Attribute, Reads, key};
 use crate::problem::{Problem, Problems};
 use crate::request::{Action, Caller, Kind, Target};
 
 /// Cedar, and the names of our types in it.
 #[derive(Debug)]
 pub(super) struct Cedar {
-    authorizer: Authorizer,
     agent: EntityTypeName,
     /// By [`Kind`].
     kinds: Vec<EntityTypeName>,
@@ -32,12 +32,13 @@ pub(super) struct Frame {
     action: EntityUid,
     resource: EntityUid,
     entities: Entities,
+    /// The attributes that the shorthand reads.
+    flat: Vec<(String, Value)>,
 }
 
 /// A question as Cedar takes it.
 #[derive(Debug)]
 pub(super) struct Question<'a> {
-    authorizer: &'a Authorizer,
     request: Request,
     entities: &'a Entities,
 }
@@ -51,7 +52,6 @@ impl Cedar {
         };
         let action = name("Action")?;
         Ok(Self {
-            authorizer: Authorizer::new(),
             agent: name("Agent")?,
             kinds: Kind::ALL.into_iter().map(|kind| name(kind.as_str())).collect::<Result<_, _>>()?,
             actions: Action::ALL.into_iter().map(|known| uid(&action, known.as_str())).collect(),
@@ -61,7 +61,7 @@ impl Cedar {
     /// Puts together what is the same for every call. The error is Cedar's text.
     pub(super) fn frame(
         &self,
-        reads: Reads,
+        left: &Left,
         caller: &Caller<'_>,
         action: Action,
         target: &Target<'_>,
@@ -72,35 +72,63 @@ impl Cedar {
         let kind = self.kinds.get(target.kind as usize).ok_or_else(unknown)?;
         let principal = uid(&self.agent, caller.agent);
         let resource = uid(kind, path);
+        let mut flat = Vec::new();
+        caller_attributes(left.flat, caller, |name, value| flat.push((key("principal", name), value)));
+        target_attributes(left.flat, target, path, |name, value| flat.push((key("resource", name), value)));
         // An entity of which nothing is read may be absent: comparing looks at ids only.
-        let agent = caller_attributes(reads, caller);
-        let thing = target_attributes(reads, target, path);
-        let agent = (!agent.is_empty()).then(|| entity(principal.clone(), agent)).transpose()?;
-        let thing = (!thing.is_empty()).then(|| entity(resource.clone(), thing)).transpose()?;
-        let entities = Entities::empty()
-            .add_entities(agent.into_iter().chain(thing), None)
-            .map_err(|error| error.to_string())?;
-        Ok(Frame { principal, action: action.clone(), resource, entities })
+        let mut entities = Entities::empty();
+        if left.entities != Reads::default() {
+            let (mut agent, mut thing) = (Attributes::new(), Attributes::new());
+            caller_attributes(left.entities, caller, |name, value| drop(agent.insert(name.into(), value)));
+            target_attributes(left.entities, target, path, |name, value| {
+                drop(thing.insert(name.into(), value));
+            });
+            let agent = (!agent.is_empty()).then(|| entity(principal.clone(), agent)).transpose()?;
+            let thing = (!thing.is_empty()).then(|| entity(resource.clone(), thing)).transpose()?;
+            let both = agent.into_iter().chain(thing);
+            entities = entities.add_entities(both, None).map_err(|error| error.to_string())?;
+        }
+        Ok(Frame { principal, action: action.clone(), resource, entities, flat })
     }
+}
 
-    /// Puts a question together. The error is Cedar's text.
-    pub(super) fn question<'a>(&'a self, frame: &'a Frame, context: Context) -> Result<Question<'a>, String> {
-        let request = Request::new(
-            frame.principal.clone(),
-            frame.action.clone(),
-            frame.resource.clone(),
-            context,
-            None,
-        )
-        .map_err(|error| error.to_string())?;
-        Ok(Question { authorizer: &self.authorizer, request, entities: &frame.entities })
+impl Frame {
+    /// Puts a question together, with these parts of a context. The error is Cedar's text.
+    pub(super) fn question(&self, mut parts: Vec<(String, Value)>) -> Result<Question<'_>, String> {
+        parts.extend(self.flat.iter().cloned());
+        let context = Context::from_pairs(parts).map_err(|error| error.to_string())?;
+        let (principal, action, resource) =
+            (self.principal.clone(), self.action.clone(), self.resource.clone());
+        let request =
+            Request::new(principal, action, resource, context, None).map_err(|error| error.to_string())?;
+        Ok(Question { request, entities: &self.entities })
     }
 }
 
 impl Question<'_> {
-    /// Cedar's answer over these policies.
-    pub(super) fn ask(&self, policies: &PolicySet) -> Response {
-        self.authorizer.is_authorized(&self.request, policies, self.entities)
+    /// What Cedar's authorizer says of whole policies: what ours must agree with.
+    #[cfg(test)]
+    pub(super) fn authorized(&self, policies: &cedar_policy::PolicySet) -> cedar_policy::Response {
+        cedar_policy::Authorizer::new().is_authorized(&self.request, policies, self.entities)
+    }
+
+    /// Whether this holds. The error is Cedar's text.
+    ///
+    /// Not Cedar's authorizer, which for every policy and question would put scope and conditions together anew, and look at the
+    /// scope that [`super::slice`] has looked at.
+    pub(super) fn holds(&self, condition: &Expression) -> Result<bool, String> {
+        match eval_expression(&self.request, self.entities, condition) {
+            Ok(EvalResult::Bool(truth)) => Ok(truth),
+            Ok(
+                other @ (EvalResult::Long(_)
+                | EvalResult::String(_)
+                | EvalResult::EntityUid(_)
+                | EvalResult::Set(_)
+                | EvalResult::Record(_)
+                | EvalResult::ExtensionValue(_)),
+            ) => Err(format!("a condition is true or false, not `{other}`")),
+            Err(error) => Err(error.to_string()),
+        }
     }
 }
 
@@ -114,27 +142,29 @@ fn entity(uid: EntityUid, attributes: Attributes) -> Result<Entity, String> {
     Entity::new(uid, attributes, HashSet::new()).map_err(|error| error.to_string())
 }
 
-fn caller_attributes(reads: Reads, caller: &Caller<'_>) -> Attributes {
-    let mut attributes = Attributes::new();
+fn caller_attributes(reads: Reads, caller: &Caller<'_>, mut add: impl FnMut(&'static str, Value)) {
     let mut add = |attribute: Attribute, value: &dyn Fn() -> Option<Value>| {
         if reads.has(attribute)
             && let Some(value) = value()
         {
-            attributes.insert(attribute.as_str().into(), value);
+            add(attribute.as_str(), value);
         }
     };
     add(Attribute::Name, &|| Some(text(caller.agent)));
     add(Attribute::User, &|| caller.user.map(text));
     add(Attribute::Tenant, &|| caller.tenant.map(text));
     add(Attribute::Groups, &|| Some(set(caller.groups)));
-    attributes
 }
 
-fn target_attributes(reads: Reads, target: &Target<'_>, path: &str) -> Attributes {
-    let mut attributes = Attributes::new();
+fn target_attributes(
+    reads: Reads,
+    target: &Target<'_>,
+    path: &str,
+    mut add: impl FnMut(&'static str, Value),
+) {
     let mut add = |attribute: Attribute, value: &dyn Fn() -> Value| {
         if reads.has(attribute) {
-            attributes.insert(attribute.as_str().into(), value());
+            add(attribute.as_str(), value());
         }
     };
     let flags = target.flags;
@@ -148,7 +178,6 @@ fn target_attributes(reads: Reads, target: &Target<'_>, path: &str) -> Attribute
     add(Attribute::Hinted, &|| Value::new_bool(flags.hinted));
     add(Attribute::Pinned, &|| Value::new_bool(flags.pinned));
     add(Attribute::Labels, &|| set(target.labels));
-    attributes
 }
 
 /// A string, never a reference.

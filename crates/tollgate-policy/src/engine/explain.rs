@@ -63,12 +63,12 @@ impl Policy {
         let outlook = self.outlook(caller, used, target, shape);
         let settled = self.settled(&outlook, evidence);
         let verdict = if action.follows() {
-            self.follow(caller, &[action], target)
+            self.follow(caller, action, target)
         } else {
             self.settle(&outlook, evidence, approved).verdict
         };
         let path = target.path();
-        let near = self.slices.matching(&self.statements, used, target.kind, &path, None);
+        let near = self.slices.matching(&self.statements, &[used], target.kind, &path, None);
         let near: Vec<&Statement> = near.iter().filter_map(|index| self.statement(*index)).collect();
         let named = |rules: &[Arc<str>]| self.reasons(rules, &settled);
         let rules = match &verdict {

@@ -16,6 +16,7 @@ mod cedar;
 mod context;
 mod explain;
 mod outlook;
+mod sight;
 mod slice;
 mod typed;
 mod verdict;
@@ -29,7 +30,7 @@ pub use verdict::{Decision, Rules, Verdict};
 /// Statements by index, ascending.
 type Indices = SmallVec<[u32; 16]>;
 
-/// A compiled policy. Immutable but for a bounded cache of slices; share it.
+/// A compiled policy. Immutable but for a bounded cache of what fits which schema; share it.
 pub struct Policy {
     statements: Vec<Statement>,
     default: Effect,
@@ -80,18 +81,9 @@ impl Policy {
         approved: &[Audience],
     ) -> Verdict {
         if action.follows() {
-            return self.follow(caller, &[action], target);
+            return self.follow(caller, action, target);
         }
         self.settle(&self.outlook(caller, action, target, None), evidence, approved).verdict
-    }
-
-    /// Whether any arguments could make using `target` allowed or asked: if not, it is not listed to `caller`. Hiding never replaces
-    /// deciding.
-    pub fn visible(&self, caller: &Caller<'_>, target: &Target<'_>) -> bool {
-        match self.follow(caller, &[Action::See, Action::List], target) {
-            Verdict::Allow { .. } | Verdict::Ask { .. } => true,
-            Verdict::Deny { .. } | Verdict::Invalid { .. } => false,
-        }
     }
 
     /// The rules that read this part of the evidence: id, file and line.

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use super::cedar::Frame;
 use super::context::Fraction;
-use super::slice::Slice;
-use super::weigh::Weighed;
+use super::weigh::{Left, Weighed};
 use super::{Decision, Indices, Policy, Rules, Verdict};
 use crate::compile::{Force, Part, Reads, Statement};
 use crate::evidence::{Evidence, Needs};
@@ -33,8 +32,8 @@ pub struct Outlook {
 pub(super) struct Plan {
     pub(super) open: Indices,
     pub(super) shadow: Indices,
-    open_slice: Arc<Slice>,
-    shadow_slice: Arc<Slice>,
+    open_left: Left,
+    shadow_left: Left,
     frame: Frame,
     pub(super) reads: Reads,
     /// The arguments by their first name; `None`: all.
@@ -78,7 +77,7 @@ impl Policy {
         shape: Option<&Arc<Shape>>,
     ) -> Outlook {
         let path = target.path();
-        let indices = self.slices.matching(&self.statements, action, target.kind, &path, Some(caller));
+        let indices = self.slices.matching(&self.statements, &[action], target.kind, &path, Some(caller));
         let part = |context: bool, shadow: bool| -> Indices {
             let meant =
                 |statement: &Statement| statement.reads.context() == context && statement.shadow == shadow;
@@ -127,14 +126,10 @@ impl Policy {
             return Ok(None);
         }
         let broken = |why: &str| open.iter().map(|index| (*index, why.to_owned())).collect::<Vec<_>>();
-        let slice = |indices: &Indices| {
-            self.slices
-                .slice(&self.statements, indices)
-                .ok_or_else(|| broken("Cedar refuses the policies together"))
-        };
-        let (open_slice, shadow_slice) = (slice(&open)?, slice(&shadow)?);
-        let reads = open_slice.reads.and(shadow_slice.reads);
-        let frame = self.cedar.frame(reads, caller, action, target, path).map_err(|why| broken(&why))?;
+        let (open_left, shadow_left) = (self.left(&open), self.left(&shadow));
+        let left = open_left.and(shadow_left);
+        let reads = left.reads();
+        let frame = self.cedar.frame(&left, caller, action, target, path).map_err(|why| broken(&why))?;
         let uses: Vec<_> = open
             .iter()
             .chain(&shadow)
@@ -172,8 +167,8 @@ impl Policy {
             shape: shape.filter(|_| action == Action::Call).map(Arc::clone),
             open,
             shadow,
-            open_slice,
-            shadow_slice,
+            open_left,
+            shadow_left,
             frame,
             reads,
             args,
@@ -226,7 +221,7 @@ impl Policy {
         };
         // What only shadows read must not refuse a call.
         if !plan.open.is_empty()
-            && plan.open_slice.reads.needs().has(Needs::ARGUMENTS)
+            && plan.open_left.reads().needs().has(Needs::ARGUMENTS)
             && let Some(shape) = &plan.shape
         {
             settled.invalid = shape.misfit(&arguments);
@@ -250,24 +245,17 @@ impl Policy {
             shadow.errors.extend(plan.shadow.iter().filter(names).map(failed));
         }
         let context = self.context(plan, arguments, &gathered, evidence);
-        let question = context.and_then(|context| self.cedar.question(&plan.frame, context));
-        match question {
-            Err(why) => {
-                open.errors.extend(plan.open.iter().map(|index| (*index, why.clone())));
-                shadow.errors.extend(plan.shadow.iter().map(|index| (*index, why.clone())));
-            }
-            Ok(question) => {
-                self.put(&plan.open_slice, &question, &mut open);
-                self.put(&plan.shadow_slice, &question, &mut shadow);
-            }
-        }
+        let question = context.and_then(|parts| plan.frame.question(parts));
+        let question = question.as_ref().map_err(String::as_str);
+        self.put(&plan.open, plan.open_left.weight, question, &mut open);
+        self.put(&plan.shadow, plan.shadow_left.weight, question, &mut shadow);
         settled.weighed.add(open);
         settled.shadows.extend(shadow.all());
         settled.facts = gathered.facts;
     }
 
     /// Lists, subscriptions and being seen: denied where a use would be denied whatever it carries, and where a rule says so.
-    pub(super) fn follow(&self, caller: &Caller<'_>, actions: &[Action], target: &Target<'_>) -> Verdict {
+    pub(super) fn follow(&self, caller: &Caller<'_>, action: Action, target: &Target<'_>) -> Verdict {
         let outlook = self.outlook(caller, target.kind.used_by(), target, None);
         let rules = match outlook.plan.as_ref().filter(|plan| !plan.open.is_empty()) {
             None => match self.conclude(&outlook.weighed, &[]) {
@@ -282,34 +270,30 @@ impl Policy {
             }
         };
         let path = target.path();
-        for action in actions {
-            let mut own = self.slices.matching(&self.statements, *action, target.kind, &path, Some(caller));
-            // What a rule reads of a call is nothing here: such a rule speaks of uses.
-            own.retain(|index| self.forbids(*index));
-            if !own.is_empty()
-                && let Some(refused) = self.refused(&self.weigh(&own, caller, *action, target, &path))
-            {
-                return refused;
-            }
+        let mut own = self.slices.matching(&self.statements, &[action], target.kind, &path, Some(caller));
+        own.retain(|index| self.statement(*index).is_some_and(Statement::forbids));
+        match self.refused(&self.weigh(&own, caller, action, target, &path)) {
+            Some(refused) => refused,
+            None => Verdict::Allow { rules },
         }
-        Verdict::Allow { rules }
-    }
-
-    fn forbids(&self, index: u32) -> bool {
-        self.statement(index).is_some_and(|statement| match statement.force {
-            Force::Forbid => !statement.shadow && !statement.reads.context(),
-            Force::Permit | Force::Ask(_) => false,
-        })
     }
 }
 
 impl Statement {
     /// Whether it can let a call pass.
-    fn permits(&self) -> bool {
+    pub(super) fn permits(&self) -> bool {
         match self.force {
             Force::Permit => true,
             Force::Forbid => false,
             Force::Ask(_) => self.permit.is_some(),
+        }
+    }
+
+    /// Whether it refuses a list or a subscription. What a rule reads of a call is nothing there: such a rule speaks of uses.
+    pub(super) fn forbids(&self) -> bool {
+        match self.force {
+            Force::Forbid => !self.shadow && !self.reads.context(),
+            Force::Permit | Force::Ask(_) => false,
         }
     }
 }

@@ -1,23 +1,33 @@
 use std::sync::Arc;
 
+use cedar_policy::PolicySet;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::slice::Slice;
+use super::weigh::{Left, Weighed};
 use super::{Policy, Verdict};
-use crate::compile::Force;
+use crate::compile::{Force, Reads};
 use crate::{Action, Audience, Caller, Effect, Evidence, Flags, Include, Kind, Rule, Source, Target, Who};
 
-/// The same policy with nothing left out: every statement is evaluated by Cedar, with every attribute.
-fn whole(source: &Source) -> Policy {
-    let mut policy = Policy::compile(source).unwrap();
-    for statement in &mut policy.statements {
-        statement.certain = false;
-        statement.permit = None;
-        statement.implied = false;
-        statement.reads = statement.reads.with_every_attribute();
+/// Nothing left out: each policy, its scope with it, goes to Cedar's own authorizer alone, with every attribute.
+fn authorized(policy: &Policy, caller: &Caller<'_>, action: Action, target: &Target<'_>) -> Weighed {
+    let left = Left { entities: Reads::ALL, ..Left::default() };
+    let frame = policy.cedar.frame(&left, caller, action, target, &target.path()).unwrap();
+    let question = frame.question(Vec::new()).unwrap();
+    let mut weighed = Weighed::default();
+    for (index, statement) in (0..).zip(&policy.statements) {
+        let response = question.authorized(&PolicySet::from_policies([statement.policy.clone()]).unwrap());
+        let diagnostics = response.diagnostics();
+        weighed.errors.extend(diagnostics.errors().map(|error| (index, error.to_string())));
+        if diagnostics.reason().next().is_some() {
+            match statement.force {
+                Force::Permit => weighed.permits.push(index),
+                Force::Forbid => weighed.forbids.push(index),
+                Force::Ask(_) => weighed.asks.push(index),
+            }
+        }
     }
-    policy
+    weighed
 }
 
 fn unsliced(
@@ -27,21 +37,17 @@ fn unsliced(
     target: &Target<'_>,
     approved: &[Audience],
 ) -> Verdict {
-    let weigh = |action: Action, forbids_only: bool| {
-        let members = (0..)
-            .zip(&policy.statements)
-            .filter(|(_, statement)| !forbids_only || statement.force == Force::Forbid);
-        let slice = Slice::of(members).unwrap();
-        assert!(slice.certain.is_empty());
-        policy.weigh_slice(&slice, caller, action, target, &target.path())
-    };
     if !action.follows() {
-        return policy.conclude(&weigh(action, false), approved);
+        return policy.conclude(&authorized(policy, caller, action, target), approved);
     }
-    match policy.conclude(&weigh(target.kind.used_by(), false), &[]) {
+    match policy.conclude(&authorized(policy, caller, target.kind.used_by(), target), &[]) {
         verdict @ (Verdict::Deny { .. } | Verdict::Invalid { .. }) => verdict,
         Verdict::Allow { rules } | Verdict::Ask { rules, .. } => {
-            policy.refused(&weigh(action, true)).unwrap_or(Verdict::Allow { rules })
+            let weighed = authorized(policy, caller, action, target);
+            let forbids = |index: &u32| policy.statement(*index).is_some_and(|s| s.force == Force::Forbid);
+            let errors = weighed.errors.into_iter().filter(|(index, _)| forbids(index)).collect();
+            let weighed = Weighed { errors, forbids: weighed.forbids, ..Weighed::default() };
+            policy.refused(&weighed).unwrap_or(Verdict::Allow { rules })
         }
     }
 }
@@ -162,7 +168,6 @@ proptest! {
     #[test]
     fn slicing_changes_no_verdict(source in source(), cases in prop::collection::vec(case(), 24)) {
         let policy = Policy::compile(&source).unwrap();
-        let whole = whole(&source);
         for case in &cases {
             let [destructive, read_only, idempotent, open_world, hinted, pinned] = case.flags;
             let caller = Caller { agent: case.agent, user: case.user, tenant: case.tenant, groups: &case.groups };
@@ -177,35 +182,17 @@ proptest! {
             let sliced = policy.decide(&caller, case.action, &target, &Evidence::default(), approved);
             prop_assert_eq!(
                 &sliced,
-                &unsliced(&whole, &caller, case.action, &target, approved),
+                &unsliced(&policy, &caller, case.action, &target, approved),
                 "{:?}\n{}", case, policy.show()
             );
+            let could = [Action::See, Action::List].map(|action| unsliced(&policy, &caller, action, &target, &[]));
+            let seen = could.iter().all(|verdict| matches!(verdict, Verdict::Allow { .. }));
+            prop_assert_eq!(policy.visible(&caller, &target), seen, "{:?}\n{}", case, policy.show());
             let explained = policy.explain(&caller, case.action, &target, None, &Evidence::default(), approved);
             prop_assert_eq!(&explained.verdict, &sliced);
             prop_assert_eq!(explained.change.is_empty(), matches!(sliced, Verdict::Allow { .. }));
         }
     }
-}
-
-const NOBODY: Caller<'static> = Caller { agent: "a", user: None, tenant: None, groups: &[] };
-
-fn tool<'a>(server: &'a str, name: &'a str) -> Target<'a> {
-    Target { server, name, kind: Kind::Tool, flags: Flags::default(), labels: &[] }
-}
-
-#[test]
-fn slices_are_bounded_and_right_beyond_the_bound() {
-    let rules = (0..13)
-        .map(|n| Rule::new(format!("rule-{n}"), Effect::Deny, format!("*{}*", char::from(b'a' + n))))
-        .collect();
-    let policy =
-        Policy::compile(&Source { default: Effect::Allow, rules, include: vec![], facts: vec![] }).unwrap();
-    for bits in 0..1_u32 << 13 {
-        let name: String = (0..13).filter(|n| bits & (1 << n) != 0).map(|n| char::from(b'a' + n)).collect();
-        let verdict = policy.decide(&NOBODY, Action::Call, &tool("Z", &name), &Evidence::default(), &[]);
-        assert_eq!(matches!(verdict, Verdict::Allow { .. }), bits == 0, "{name}");
-    }
-    assert_eq!(policy.slices.kept(), 4096);
 }
 
 #[test]
@@ -221,16 +208,11 @@ fn nothing_left_to_evaluate_needs_no_cedar() {
     };
     let policy = Policy::compile(&source).unwrap();
     let open = |server| {
-        let indices = policy.slices.matching(
-            &policy.statements,
-            Action::Call,
-            Kind::Tool,
-            &format!("{server}/x"),
-            None,
-        );
-        policy.slices.slice(&policy.statements, &indices).unwrap().open.len()
+        let path = format!("{server}/x");
+        let indices = policy.slices.matching(&policy.statements, &[Action::Call], Kind::Tool, &path, None);
+        (indices.len(), policy.left(&indices).open)
     };
-    assert_eq!((open("jira"), open("files"), open("other")), (0, 1, 0));
+    assert_eq!((open("jira"), open("files"), open("other")), ((1, false), (1, true), (0, false)));
 }
 
 #[test]

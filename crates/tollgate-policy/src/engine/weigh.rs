@@ -1,15 +1,12 @@
-//! Which statements apply, and what follows. *Never* lets an error count as "does not apply": Cedar does, so its errors are read
-//! before its decision.
+//! Which statements apply, and what follows. *Never* lets an error count as "does not apply", as Cedar's own authorizer does.
 
 use std::sync::Arc;
 
-use cedar_policy::{AuthorizationError, Context, Decision, PolicyId, Response};
 use smallvec::SmallVec;
 
 use super::cedar::Question;
-use super::slice::Slice;
 use super::{Indices, Policy, Rules, Verdict};
-use crate::compile::Force;
+use crate::compile::{Force, Reads};
 use crate::request::{Action, Caller, Target};
 use crate::room::with_room;
 use crate::source::{Audience, DEFAULT, Demand, Effect};
@@ -23,8 +20,38 @@ pub(super) struct Weighed {
     pub(super) forbids: Indices,
     /// The asks that apply.
     pub(super) asks: Indices,
-    /// The permits that apply. All of them when nothing stands against the call; else perhaps only enough to know that there are some.
+    /// The permits that apply.
     pub(super) permits: Indices,
+}
+
+/// What is left to evaluate of some statements.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Left {
+    /// Anything.
+    pub(super) open: bool,
+    /// What that reads of entities.
+    pub(super) entities: Reads,
+    /// What the shorthand's part of it reads of what stands for entities, and of the call.
+    pub(super) flat: Reads,
+    /// The heaviest one's.
+    pub(super) weight: usize,
+}
+
+impl Left {
+    /// What either takes.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            open: self.open || other.open,
+            entities: self.entities.and(other.entities),
+            flat: self.flat.and(other.flat),
+            weight: self.weight.max(other.weight),
+        }
+    }
+
+    /// What any of it reads.
+    pub(super) fn reads(self) -> Reads {
+        self.entities.and(self.flat)
+    }
 }
 
 impl Weighed {
@@ -67,76 +94,62 @@ impl Policy {
         target: &Target<'_>,
         path: &str,
     ) -> Weighed {
-        let Some(slice) = self.slices.slice(&self.statements, indices) else {
-            let broken = |index: &u32| (*index, "Cedar refuses the policies together".to_owned());
-            return Weighed { errors: indices.iter().map(broken).collect(), ..Weighed::default() };
-        };
-        self.weigh_slice(&slice, caller, action, target, path)
-    }
-
-    /// Finds out what applies in a slice.
-    pub(super) fn weigh_slice(
-        &self,
-        slice: &Slice,
-        caller: &Caller<'_>,
-        action: Action,
-        target: &Target<'_>,
-        path: &str,
-    ) -> Weighed {
         let mut weighed = Weighed::default();
-        for index in &slice.certain {
-            self.applies(*index, &mut weighed);
-        }
-        if !slice.open.is_empty() {
-            let frame = self.cedar.frame(slice.reads, caller, action, target, path);
-            match frame
-                .as_ref()
-                .map_err(Clone::clone)
-                .and_then(|frame| self.cedar.question(frame, Context::empty()))
-            {
-                Err(error) => {
-                    weighed.errors.extend(slice.open.iter().map(|index| (*index, error.clone())));
-                }
-                Ok(question) => self.put(slice, &question, &mut weighed),
+        let left = self.left(indices);
+        if left.open {
+            let frame = self.cedar.frame(&left, caller, action, target, path);
+            let question = frame.as_ref().map_err(Clone::clone).and_then(|frame| frame.question(Vec::new()));
+            self.put(indices, left.weight, question.as_ref().map_err(String::as_str), &mut weighed);
+        } else {
+            for index in indices {
+                self.applies(*index, &mut weighed);
             }
         }
         weighed.sort();
         weighed
     }
 
-    /// Puts a question to Cedar, about the statements of a slice that have to be evaluated.
-    pub(super) fn put(&self, slice: &Slice, question: &Question<'_>, weighed: &mut Weighed) {
-        if slice.open.is_empty() {
-            return;
-        }
-        let response = with_room(slice.weight, || question.ask(&slice.policies));
-        self.read(&response, weighed);
-        // Asks hide the permits beneath them: Cedar names those only where it denies nothing.
-        let denied = response.decision() == Decision::Deny;
-        let hidden = denied && response.diagnostics().reason().next().is_some();
-        // Of shadow rules all that apply are told, whatever one of them would have decided.
-        let shadows = slice.open.iter().any(|index| self.statement(*index).is_some_and(|s| s.shadow));
-        if hidden && (shadows || !weighed.stands()) {
-            let response = with_room(slice.weight, || question.ask(&slice.permits));
-            self.read(&response, weighed);
-        }
+    /// What evaluating these statements takes.
+    pub(super) fn left(&self, indices: &Indices) -> Left {
+        let statements = indices.iter().filter_map(|index| self.statement(*index));
+        statements.filter(|statement| statement.open.is_some()).fold(Left::default(), |left, statement| {
+            let (of_file, of_rule) = match statement.words.file {
+                Some(_) => (statement.reads, Reads::default()),
+                None => (Reads::default(), statement.reads),
+            };
+            left.and(Left { open: true, entities: of_file, flat: of_rule, weight: statement.weight })
+        })
     }
 
-    fn read(&self, response: &Response, weighed: &mut Weighed) {
-        let diagnostics = response.diagnostics();
-        for error in diagnostics.errors() {
-            let AuthorizationError::PolicyEvaluationError(error) = error;
-            weighed.errors.push((index(error.policy_id()), error.inner().to_string()));
-        }
-        for id in diagnostics.reason() {
-            self.applies(index(id), weighed);
-        }
+    /// Puts a question to Cedar, about each of these statements that has to be evaluated; one that can't be put is an error of each.
+    pub(super) fn put(
+        &self,
+        indices: &Indices,
+        weight: usize,
+        question: Result<&Question<'_>, &str>,
+        weighed: &mut Weighed,
+    ) {
+        with_room(weight, || {
+            for index in indices {
+                let held = match self.statement(*index).and_then(|statement| statement.open.as_ref()) {
+                    None => Ok(true),
+                    Some(condition) => {
+                        question.map_err(ToOwned::to_owned).and_then(|question| question.holds(condition))
+                    }
+                };
+                match held {
+                    Ok(true) => self.applies(*index, weighed),
+                    Ok(false) => {}
+                    Err(why) => weighed.errors.push((*index, why)),
+                }
+            }
+        });
     }
 
     fn applies(&self, index: u32, weighed: &mut Weighed) {
         let Some(statement) = self.statement(index) else {
-            // Unreachable while ids are indices; if not, nothing may pass.
-            weighed.errors.push((index, "Cedar named an unknown policy".into()));
+            // Unreachable; if not, nothing may pass.
+            weighed.errors.push((index, "there is no such statement".into()));
             return;
         };
         match statement.force {
@@ -266,9 +279,4 @@ fn distinct<'a>(demands: impl Iterator<Item = &'a Demand>) -> SmallVec<[Demand; 
         }
     }
     distinct
-}
-
-/// What has no index is none of ours.
-fn index(id: &PolicyId) -> u32 {
-    AsRef::<str>::as_ref(id).parse().unwrap_or(u32::MAX)
 }

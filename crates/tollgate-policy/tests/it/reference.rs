@@ -692,6 +692,17 @@ fn agree(seed: u64) {
             };
             let (expected, shadow) = reference(&call, default, &policies);
             let got = if matches!(call.action, Action::List | Action::Subscribe | Action::See) {
+                // What is seen and may stand in lists is visible, and nothing else.
+                let visible = [Action::See, Action::List].into_iter().all(|action| {
+                    let verdict = policy.decide(&caller, action, &target, &evidence, approved);
+                    matches!(verdict, Verdict::Allow { .. })
+                });
+                assert_eq!(
+                    policy.visible(&caller, &target),
+                    visible,
+                    "seed {seed}: {target:?}\n{}",
+                    policy.show()
+                );
                 said(&policy.decide(&caller, call.action, &target, &evidence, approved))
             } else {
                 let outlook = policy.outlook(&caller, call.action, &target, None);

@@ -1,11 +1,12 @@
 //! The pinned tools: what is accepted, what waits, how they differ.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::{Admin, refusal};
 use crate::authenticate;
@@ -43,12 +44,6 @@ pub(super) struct Acceptance {
     digest: String,
 }
 
-/// What was accepted, as `server/original`.
-#[derive(Debug, Serialize)]
-struct Accepted {
-    accepted: Vec<String>,
-}
-
 pub(super) async fn accept(
     State(admin): State<Admin>,
     headers: HeaderMap,
@@ -56,24 +51,14 @@ pub(super) async fn accept(
 ) -> Response {
     let by = operator(&admin, &headers);
     let catalog = Arc::clone(&admin.gate.catalog);
-    let done = tokio::task::spawn_blocking(move || catalog.accept(&wanted.of, &wanted.digest, &by)).await;
-    match done {
-        Ok(Ok(accepted)) => Json(Accepted { accepted }).into_response(),
-        Ok(Err(why)) => refusal(StatusCode::INTERNAL_SERVER_ERROR, &why),
-        Err(_) => refusal(StatusCode::INTERNAL_SERVER_ERROR, "the pins could not be written"),
-    }
+    let accept = move || catalog.accept(&wanted.of, &wanted.digest, &by);
+    changed("accepted", accept, StatusCode::INTERNAL_SERVER_ERROR).await
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Forgetting {
     /// `SERVER`.
     of: String,
-}
-
-/// What was forgotten, as `server/original`.
-#[derive(Debug, Serialize)]
-struct Forgotten {
-    forgotten: Vec<String>,
 }
 
 pub(super) async fn forget(
@@ -83,10 +68,18 @@ pub(super) async fn forget(
 ) -> Response {
     let by = operator(&admin, &headers);
     let catalog = Arc::clone(&admin.gate.catalog);
-    let done = tokio::task::spawn_blocking(move || catalog.forget(&wanted.of, &by)).await;
-    match done {
-        Ok(Ok(forgotten)) => Json(Forgotten { forgotten }).into_response(),
-        Ok(Err(why)) => refusal(StatusCode::CONFLICT, &why),
+    changed("forgotten", move || catalog.forget(&wanted.of, &by), StatusCode::CONFLICT).await
+}
+
+/// Changes the pins, off the threads that calls are on, and tells of which tools: `server/original`, under what was `done` to them.
+async fn changed(
+    done: &'static str,
+    change: impl FnOnce() -> Result<Vec<String>, String> + Send + 'static,
+    refused: StatusCode,
+) -> Response {
+    match tokio::task::spawn_blocking(change).await {
+        Ok(Ok(tools)) => Json(HashMap::from([(done, tools)])).into_response(),
+        Ok(Err(why)) => refusal(refused, &why),
         Err(_) => refusal(StatusCode::INTERNAL_SERVER_ERROR, "the pins could not be written"),
     }
 }

@@ -11,10 +11,10 @@ use axum::routing::get;
 use serde::Deserialize;
 
 use super::Admin;
+use crate::approve::escape;
 use crate::approve::inbox::{Decision, QuestionView, Standing, Wish};
-use crate::approve::{OPERATORS, escape};
 use crate::authenticate::Operator;
-use crate::gateway::herald::PRINCIPAL;
+use crate::gateway::herald::{Link, PRINCIPAL};
 use crate::seal::Purpose;
 
 /// The link itself is the credential: whoever has it was told of the question.
@@ -28,9 +28,11 @@ struct Said {
 }
 
 /// What a token stands for.
-struct Link {
+struct Opened {
     approves: bool,
     question: QuestionView,
+    /// Who answers.
+    operator: Operator,
 }
 
 async fn confirm(State(admin): State<Admin>, Path(token): Path<String>) -> Response {
@@ -71,7 +73,7 @@ async fn confirm(State(admin): State<Admin>, Path(token): Path<String>) -> Respo
         )
     };
     let body = format!(
-        "<h1>{agent} wants to run <code>{tool}</code></h1><table>{rows}</table>{user}{reason}<p>Rule <code>{rule}</code></p>{because}\
+        "<h1>{agent} wants to run <code>{tool}</code></h1><table>{rows}</table>{user}{reason}<p>Rule <code>{rule}</code></p>{because}{you}\
          <form method=\"post\">{note}<button>{button}</button></form>",
         agent = escape(&question.agent),
         tool = escape(&question.tool),
@@ -79,6 +81,11 @@ async fn confirm(State(admin): State<Admin>, Path(token): Path<String>) -> Respo
         reason = said("Its reason", &question.reason),
         rule = escape(&question.rule),
         because = said("Because", &question.because),
+        you = if &*link.operator.name == PRINCIPAL {
+            String::new()
+        } else {
+            format!("<p>You answer as <b>{}</b>.</p>", escape(&link.operator.name))
+        },
     );
     page(StatusCode::OK, &body)
 }
@@ -90,22 +97,25 @@ async fn answer(State(admin): State<Admin>, Path(token): Path<String>, Form(said
     } else {
         Decision::Deny { note: said.note }
     };
-    let operator = Operator { name: PRINCIPAL.into(), groups: Vec::new() };
     // A question is answered once by each name, so a link works once.
-    match admin.gate.answer_question(&link.question.id, &operator, "webhook", decision).await {
+    match admin.gate.answer_question(&link.question.id, &link.operator, "webhook", decision).await {
+        Ok(question) if question.state == Standing::Pending => {
+            page(StatusCode::OK, "<h1>Approved by you</h1><p>Somebody else has to approve it too.</p>")
+        }
         Ok(_) if link.approves => page(StatusCode::OK, "<h1>Approved</h1><p>You can close this page.</p>"),
         Ok(_) => page(StatusCode::OK, "<h1>Denied</h1><p>You can close this page.</p>"),
         Err(error) => page(StatusCode::CONFLICT, &format!("<h1>{}</h1>", escape(&error.to_string()))),
     }
 }
 
-async fn open(admin: &Admin, token: &str) -> Option<Link> {
+async fn open(admin: &Admin, token: &str) -> Option<Opened> {
     let now = admin.gate.clock.now_ms();
     let plain = admin.gate.sealer.open(Purpose::Reply, PRINCIPAL, token, now).ok()?;
-    let (word, id) = std::str::from_utf8(&plain).ok()?.split_once('\n')?;
-    let question = admin.gate.question(id).await.ok().flatten()?;
-    (question.of == OPERATORS && question.count == 1)
-        .then_some(Link { approves: word == "approve", question })
+    let link = Link::read(std::str::from_utf8(&plain).ok()?)?;
+    let question = admin.gate.question(&link.question).await.ok().flatten()?;
+    // Who is no operator any more, or not of the group, has a link that does not work.
+    let operator = link.answers_as(&admin.gate.config.load(), &question)?;
+    Some(Opened { approves: link.approves, question, operator })
 }
 
 fn gone() -> Response {

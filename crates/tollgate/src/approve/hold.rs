@@ -103,6 +103,8 @@ impl Approver {
                 }
                 Err(error) => return Err(unwritten(question, &error)),
             };
+            // Before a status page, where an agent declares both: a task asks nothing of anybody, and its call goes on by itself; a page
+            // costs its user a visit and its client a round, and decides nothing.
             if around.patience == Patience::Task {
                 return Err(Unanswered::Waits(Box::new(question), id));
             }

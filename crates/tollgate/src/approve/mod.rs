@@ -36,6 +36,7 @@ pub use inbox::{Given, Inbox};
 pub use page::escape;
 pub use shown::visible;
 pub use terms::Terms;
+pub(crate) use terms::belongs;
 
 pub use crate::transform::APPROVAL as KEY;
 

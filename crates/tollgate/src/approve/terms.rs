@@ -102,7 +102,7 @@ fn conversation(arrival: &Arrival, config: &Config) -> String {
 }
 
 /// Whether these groups, or being an operator at all, make one of the audience.
-pub(super) fn belongs(of: &str, groups: &[std::sync::Arc<str>]) -> bool {
+pub(crate) fn belongs(of: &str, groups: &[std::sync::Arc<str>]) -> bool {
     match Audience::parse(of) {
         Some(Audience::Operators) => true,
         Some(Audience::Group(group)) => groups.iter().any(|mine| **mine == *group),

@@ -162,8 +162,9 @@ impl Item {
         item
     }
 
-    /// The same, asking for a reason; `None` = its schema has no room for that.
-    pub(super) fn asking(&self, stated: Stated) -> Option<Self> {
+    /// The same, asking for a reason; `None` = the configuration does not want one of it, or its schema has no room for that.
+    pub fn asking(&self, config: &config::Config) -> Option<Self> {
+        let stated = config.reason.of(&self.label)?;
         let schema = self.schema.clone().or_else(|| self.text.get("inputSchema"));
         let schema = stated::with_reason(schema, stated)?;
         Some(Self { schema: Some(schema), stated: Some(stated), ..self.clone() })

@@ -362,6 +362,8 @@ pub struct Webhook {
     pub secret: Template,
     /// How they are written.
     pub shape: Shape,
+    /// The operator in whose name its links answer; `None` = nobody's.
+    pub operator: Option<Arc<str>>,
 }
 
 /// How a webhook's messages are written.

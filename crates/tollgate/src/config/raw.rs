@@ -591,6 +591,9 @@ section! {
         secret: Template,
         /// How they are written. Default generic.
         shape: Shape,
+        /// The operator in whose name its links answer, because nobody else reads what is sent there. Default: links answer as
+        /// `webhook`, where any one operator is enough.
+        operator: String,
     }
 }
 

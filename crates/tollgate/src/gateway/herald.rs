@@ -10,16 +10,58 @@ use http::header::{HeaderName, HeaderValue};
 use sha2::{Digest as _, Sha256};
 
 use crate::approve::inbox::{Change, QuestionView, Standing};
-use crate::approve::{OPERATORS, visible};
-use crate::config::{self, Piece, Shape, Template, Webhook};
+use crate::approve::{OPERATORS, belongs, visible};
+use crate::authenticate::Operator;
+use crate::config::{self, Config, Piece, Shape, Template, Webhook};
 use crate::path::Gate;
 use crate::seal::Purpose;
 use crate::secret::hex;
 use crate::servers::post_json;
 use crate::vault::Vault;
 
-/// The principal of reply links.
+/// The principal of reply links, and the name of those who answer by a webhook that is nobody's own.
 pub(crate) const PRINCIPAL: &str = "webhook";
+
+/// What a reply link says: yes or no, to which question, in whose name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Link {
+    /// Yes.
+    pub(crate) approves: bool,
+    /// The question.
+    pub(crate) question: String,
+    /// The webhook's operator.
+    pub(crate) operator: Option<Arc<str>>,
+}
+
+impl Link {
+    fn write(&self) -> String {
+        let word = if self.approves { "approve" } else { "deny" };
+        // A name may have any character but is the last.
+        let operator = self.operator.as_deref().map(|name| format!("\n{name}")).unwrap_or_default();
+        format!("{word}\n{}{operator}", self.question)
+    }
+
+    /// From a link that opened.
+    pub(crate) fn read(plain: &str) -> Option<Self> {
+        let (word, rest) = plain.split_once('\n')?;
+        let (question, operator) = match rest.split_once('\n') {
+            Some((question, operator)) => (question, Some(Arc::from(operator))),
+            None => (rest, None),
+        };
+        Some(Self { approves: word == "approve", question: question.to_owned(), operator })
+    }
+
+    /// In whose name it answers this question; `None` = it does not: a group's question wants somebody who is in it, and two pairs of
+    /// eyes want two who say who they are.
+    pub(crate) fn answers_as(&self, config: &Config, question: &QuestionView) -> Option<Operator> {
+        let Some(name) = &self.operator else {
+            let anyone = question.of == OPERATORS && question.count == 1;
+            return anyone.then(|| Operator { name: PRINCIPAL.into(), groups: Vec::new() });
+        };
+        let groups = config.operators.get(name)?.groups.clone();
+        belongs(&question.of, &groups).then(|| Operator { name: Arc::clone(name), groups })
+    }
+}
 
 /// Waits before the second and each further attempt.
 const PAUSES: [Duration; 5] = [
@@ -131,22 +173,23 @@ impl Message {
         post_json(&self.webhook.url, headers, Bytes::from(body)).await
     }
 
-    /// The links: to the question in the console, and, where any operator may answer, to a yes and a no.
+    /// The links: to the question in the console, and, where whoever reads this may answer it, to a yes and a no.
     fn links(&self) -> (String, Option<(String, String)>) {
         let console = format!("{}/console/approvals/{}", self.base, self.question.id);
         let now = self.gate.clock.now_ms();
-        // A group's question wants somebody who has proven to be in it, and two pairs of eyes want two who say who they are.
-        let replies = (self.question.of == OPERATORS && self.question.count == 1)
-            .then(|| self.gate.approver.inbox.slip(&self.question.id))
-            .flatten()
+        let operator = self.webhook.operator.clone();
+        let yes = Link { approves: true, question: self.question.id.clone(), operator };
+        let replies = yes
+            .answers_as(&self.gate.config.load(), &self.question)
+            .and_then(|_| self.gate.approver.inbox.slip(&self.question.id))
             .map(|slip| {
-                let link = |word: &str| {
-                    let plain = format!("{word}\n{}", self.question.id);
+                let seal = |link: &Link| {
                     let expires = slip.expires_ms.max(now);
+                    let plain = link.write();
                     let token = self.gate.sealer.seal(Purpose::Reply, PRINCIPAL, plain.as_bytes(), expires);
                     format!("{}/reply/{token}", self.base)
                 };
-                (link("approve"), link("deny"))
+                (seal(&yes), seal(&Link { approves: false, ..yes.clone() }))
             });
         (console, replies)
     }

@@ -95,20 +95,14 @@ impl Gate {
         arguments: &RawValue,
         around: &Around,
     ) -> Result<Explained, String> {
-        let (server, name) = tool.split_once('/').ok_or("a tool is named SERVER/TOOL")?;
+        if !tool.contains('/') {
+            return Err("a tool is named SERVER/TOOL".to_owned());
+        }
         let snapshot = self.catalog.base_snapshot().await;
         let (_, item) = snapshot
-            .own_tool(&Arc::from(server), name)
+            .labelled_tool(tool)
             .ok_or_else(|| format!("there is no tool `{tool}`; `tollgate tools` lists them"))?;
-        let now_ms = self.clock.now_ms();
-        // As on a call's way: what is said among the arguments counts, and is none of them.
-        let Some((left, said)) = transform::without_reason(item, arguments.get().as_bytes()) else {
-            return Ok(explain(&self.decider, caller, item, arguments, around, now_ms));
-        };
-        let arguments: Box<RawValue> =
-            serde_json::from_slice(&left).map_err(|_| "the arguments are not a JSON object")?;
-        let reason = said.or_else(|| around.reason.clone());
-        Ok(explain(&self.decider, caller, item, &arguments, &Around { reason, ..around.clone() }, now_ms))
+        Ok(explain(&self.decider, caller, item, arguments, around, self.clock.now_ms()))
     }
 }
 
@@ -122,13 +116,18 @@ pub fn explain(
     now_ms: u64,
 ) -> Explained {
     let text = arguments.get().as_bytes();
+    // As on a call's way: what is said among the arguments counts, and is none of them.
+    let (left, stated) = transform::without_reason(item, text).unzip();
+    let text = left.as_deref().unwrap_or(text);
+    let stated = stated.flatten();
+    let reason = stated.as_deref().or(around.reason.as_deref());
     let findings = clean::findings(text, &clean::Cleaned::default()).unwrap_or_default();
     let labels: Vec<Arc<str>> = around.labels.iter().map(|label| Arc::from(label.as_str())).collect();
     let counters: Vec<(Arc<str>, i64)> =
         around.counters.iter().map(|(name, sum)| (Arc::from(name.as_str()), *sum)).collect();
     let evidence = Evidence {
         arguments: Some(text),
-        reason: around.reason.as_deref(),
+        reason,
         findings: &findings,
         session: Session { labels: &labels, calls: around.calls, counters: &counters },
         task: around.task.as_deref(),
@@ -137,7 +136,7 @@ pub fn explain(
     };
     let explanation = decider.explain(caller, item, &evidence);
     let (mut verdict, because) = said(&explanation.verdict);
-    let unreasoned = transform::unreasoned(item, around.reason.as_deref());
+    let unreasoned = transform::unreasoned(item, reason);
     let mut because = because.map(Arc::clone);
     if let Some(refused) = unreasoned.filter(|_| matches!(verdict, "allow" | "ask")) {
         (verdict, because) = ("invalid", refused.because);

@@ -28,10 +28,7 @@ pub(super) fn ask(tools: &mut [Arc<Item>], config: &Config) {
         return;
     }
     for tool in tools {
-        let stated = config.reason.of(&tool.label);
-        if let Some(stated) = stated
-            && let Some(asking) = tool.asking(stated)
-        {
+        if let Some(asking) = tool.asking(config) {
             *tool = Arc::new(asking);
         }
     }

@@ -1,12 +1,19 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use super::{list, value, words};
 use crate::config::raw;
 use crate::config::read::{At, Report};
-use crate::config::{Piece, Shape, Webhook};
+use crate::config::{Operator, Piece, Shape, Webhook, nearest};
 
 /// The most webhooks.
 const WEBHOOKS_MAX: usize = 16;
 
-pub(super) fn webhooks(at: Option<At<Vec<At<raw::Webhook>>>>, report: &mut Report<'_>) -> Vec<Webhook> {
+pub(super) fn webhooks(
+    at: Option<At<Vec<At<raw::Webhook>>>>,
+    operators: &BTreeMap<Arc<str>, Operator>,
+    report: &mut Report<'_>,
+) -> Vec<Webhook> {
     let mut webhooks = Vec::new();
     for (place, at) in list(at).into_iter().enumerate() {
         if place == WEBHOOKS_MAX {
@@ -38,7 +45,15 @@ pub(super) fn webhooks(at: Option<At<Vec<At<raw::Webhook>>>>, report: &mut Repor
         if address.starts_with("http://") && !words::is_loopback(&address) {
             report.error(&url.mark, "questions leave this machine over https only", None);
         }
+        if let Some(named) = raw.operator.as_ref().filter(|named| !operators.contains_key(&*named.value)) {
+            let hint = match nearest(&named.value, operators.keys().map(|name| &**name)) {
+                Some(known) => format!("did you mean `{known}`"),
+                None => "operators stand under `operators`, each with a key".to_owned(),
+            };
+            report.error(&named.mark, format!("there is no operator `{}`", named.value), Some(hint));
+        }
         webhooks.push(Webhook {
+            operator: raw.operator.map(|named| named.value.into()),
             url: address,
             secret: secret.value.clone(),
             shape: match value(raw.shape).unwrap_or(raw::Shape::Generic) {

@@ -80,6 +80,7 @@ pub(super) fn root(raw: raw::Root, folder: &Path, report: &mut Report<'_>) -> Co
             hint,
         );
     }
+    let webhooks = approvals::webhooks(asking.webhooks, &operators, report);
     let policy = raw.policy.map(|at| policy::policy(at.value, &servers, folder, report));
     let redact = redact::redact(raw.redact, &servers, report);
     let digest = digest(report.source, policy.as_ref());
@@ -104,7 +105,7 @@ pub(super) fn root(raw: raw::Root, folder: &Path, report: &mut Report<'_>) -> Co
         ask_expire: positive(asking.expire, Duration::from_mins(10), report),
         // Clients give a call a minute, most of them.
         ask_hold: time(asking.hold, Duration::from_secs(45)),
-        webhooks: approvals::webhooks(asking.webhooks, report),
+        webhooks,
         admin_url,
         conversation_idle: positive(conversation.idle, Duration::from_mins(30), report),
         conversation_meta: meta(conversation.meta, report),

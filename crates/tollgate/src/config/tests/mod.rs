@@ -21,6 +21,32 @@ fn secret(name: &str) -> Piece {
 }
 
 #[test]
+fn the_reference_names_every_key() {
+    fn keys(schema: &serde_json::Value, found: &mut Vec<String>) {
+        match schema {
+            serde_json::Value::Object(members) => {
+                let properties = members.get("properties").and_then(|known| known.as_object());
+                found.extend(properties.into_iter().flat_map(|known| known.keys().cloned()));
+                members.values().for_each(|inner| keys(inner, found));
+            }
+            serde_json::Value::Array(items) => items.iter().for_each(|inner| keys(inner, found)),
+            serde_json::Value::Null
+            | serde_json::Value::Bool(_)
+            | serde_json::Value::Number(_)
+            | serde_json::Value::String(_) => {}
+        }
+    }
+    let mut found = Vec::new();
+    keys(&serde_json::from_str(&schema()).unwrap(), &mut found);
+    assert!(found.len() > 80, "{found:?}");
+    let reference = include_str!("../../../../../docs/reference.md");
+    for key in found {
+        let named = [format!("`{key}`"), format!("`{key}."), format!(".{key}."), format!("`{key}:")];
+        assert!(named.iter().any(|text| reference.contains(text)), "docs/reference.md does not name `{key}`");
+    }
+}
+
+#[test]
 fn defaults() {
     for empty in ["", "# nothing\n", "{}", "servers:\npolicy:\nlisten:\n"] {
         let config = read(empty);

@@ -1,7 +1,5 @@
 //! The way back.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use tollgate_mcp::error::RpcError;
 use tollgate_mcp::object::Object;
@@ -133,9 +131,8 @@ fn schema(target: &Target, snapshot: &Snapshot) -> Option<Bytes> {
     match target {
         Target::Tool(_, item) => item.schema("outputSchema"),
         // A task ends with its tool's result.
-        Target::Task { server, label, .. } => {
-            let name = label.split_once('/').map_or("", |(_, name)| name);
-            snapshot.own_tool(&Arc::clone(server), name).and_then(|(_, item)| item.schema("outputSchema"))
+        Target::Task { label, .. } => {
+            snapshot.labelled_tool(label).and_then(|(_, item)| item.schema("outputSchema"))
         }
         Target::Prompt(..) | Target::Resource { .. } | Target::Completion { .. } => None,
     }
