@@ -163,6 +163,8 @@ pub(crate) enum News {
     List(&'static str),
     /// A resource changed.
     Resource(String),
+    /// A task changed.
+    Task(String),
 }
 
 /// A legacy session, or a stdio connection.
@@ -177,7 +179,7 @@ pub(crate) struct Session {
 
 impl Session {
     /// The notification for news, if a legacy client is to have it.
-    fn news(&self, news: &News) -> Option<Json> {
+    fn news(&self, state: &State, news: &News) -> Option<Json> {
         match news {
             News::List(list) => {
                 Some(rpc::notification(&format!("notifications/{list}/list_changed"), Json::object()))
@@ -185,6 +187,7 @@ impl Session {
             News::Resource(uri) => lock(&self.subscribed).contains(uri).then(|| {
                 rpc::notification("notifications/resources/updated", Json::object().with("uri", uri.as_str()))
             }),
+            News::Task(id) => task::told(state, self, id),
         }
     }
 }
