@@ -291,7 +291,7 @@ pub(crate) fn all() -> Vec<Feature> {
         ),
         feature!(
             "Tasks inside a call",
-            "A tool of 2025-11-25 that runs as a task only is called like any other by an agent that does not ask for one: the gateway makes the task and awaits it.",
+            "A tool of 2025-11-25 that runs as a task only is called like any other by an agent that does not ask for one: the gateway makes the task and awaits it, and the agent hears its progress.",
             always,
             None,
             tasked
@@ -819,8 +819,12 @@ async fn task_told(cell: &Cell<'_>) -> Result<()> {
 }
 
 async fn tasked(cell: &Cell<'_>) -> Result<()> {
-    let text = cell.said("tasked", json!({})).await?;
-    holds(text == "the task's result", text)
+    let mut call = cell.call("tasked", json!({}));
+    let reply = call.reply(PATIENCE).await?;
+    holds(reply.text()? == "the task's result", &reply)?;
+    let notes = call.take_notified();
+    let told = notes.iter().any(|(method, _)| method == "notifications/progress");
+    holds(told == (cell.to.revision == URLS), notes)
 }
 
 async fn batches(cell: &Cell<'_>) -> Result<()> {

@@ -281,6 +281,14 @@ pub(super) async fn subscription(
     let mut lists = state.announce.subscribe();
     let acknowledged = meta.clone().with("notifications", asked.clone());
     drop(out.send(rpc::notification("notifications/subscriptions/acknowledged", acknowledged)));
+    for id in asked.get("taskIds").map(Json::elements).unwrap_or_default() {
+        // What was over before is told at once.
+        let task = id.as_str().and_then(|id| super::task::told_to_modern(&state, id));
+        if let Some(task) = task.filter(|task| task.text("status") == Some("completed")) {
+            let params = task.with("_meta", meta.get("_meta").cloned().unwrap_or_default());
+            drop(out.send(rpc::notification("notifications/tasks", params)));
+        }
+    }
     loop {
         tokio::select! {
             () = out.closed() => return,

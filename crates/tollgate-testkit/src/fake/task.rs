@@ -21,6 +21,8 @@ pub(crate) struct Task {
     answer: Option<Json>,
     /// Of the session that made it.
     session: String,
+    /// The progress token of the call that made it.
+    token: Option<Json>,
 }
 
 impl Task {
@@ -83,8 +85,8 @@ pub(super) fn call(state: &State, session: &Session, tool: &Tool, params: &Json)
             "tasked_ask" | "tasked_slow" => None,
             like => {
                 let made = Instant::now();
-                let session = session.id.clone();
-                Some(Task { like: like.to_owned(), made, cancelled: false, answer: None, session }.end())
+                let (like, session) = (like.to_owned(), session.id.clone());
+                Some(Task { like, made, cancelled: false, answer: None, session, token: None }.end())
             }
         };
     }
@@ -93,7 +95,8 @@ pub(super) fn call(state: &State, session: &Session, tool: &Tool, params: &Json)
     }
     let id = format!("task-{}", state.next_id());
     let (made, session) = (Instant::now(), session.id.clone());
-    let task = Task { like: tool.like.clone(), made, cancelled: false, answer: None, session };
+    let token = params.at(&["_meta", "progressToken"]).cloned();
+    let task = Task { like: tool.like.clone(), made, cancelled: false, answer: None, session, token };
     let seed = shown(&id, "working", &task, modern);
     lock(&state.jobs).insert(id.clone(), task);
     if tool.like == "tasked_told" {
@@ -223,8 +226,13 @@ fn modern_get(id: &str, task: &Task) -> Ended {
 /// `tasks/result` of 2025-11-25: waits for the end, and asks on its stream.
 async fn result(state: &State, session: &Session, id: &str, port: &Port) -> Ended {
     let related = Json::object().with(&format!("{RESERVED}related-task"), Json::object().with("taskId", id));
+    let mut told = false;
     loop {
         let Some(task) = lock(&state.jobs).get(id).cloned() else { return Ended::Cancelled };
+        if let (Some(token), false) = (&task.token, std::mem::replace(&mut told, true)) {
+            let step = Json::object().with("progressToken", token.clone()).with("progress", 1_u64);
+            port.notify("notifications/progress", step.with("_meta", related.clone()));
+        }
         match task.status() {
             "working" => tokio::select! {
                 () = tokio::time::sleep(Duration::from_millis(10)) => {}

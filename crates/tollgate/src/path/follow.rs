@@ -1,5 +1,5 @@
 //! Tasks that a `subscriptions/listen` follows (Tasks extension, "Task Status Notifications"): looked at when their server says that they
-//! changed, and at their own interval, since no server has to say so. *Never* tells anything but what `tasks/get` answers at that moment.
+//! changed, and for agents of 2026-07-28 at their own interval too, since no server has to say so. *Never* tells anything but what `tasks/get` answers at that moment.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,13 +10,14 @@ use tokio::task::JoinSet;
 use tollgate_mcp::error::INVALID_PARAMS;
 use tollgate_mcp::method::Method;
 use tollgate_mcp::object::{Object, elements, quote, unquote};
+use tollgate_mcp::revision::Era;
 
 use crate::call::{Arrival, Cancel, Ending, Part, PartKind, Reply as _};
 use crate::resolve;
 use crate::servers::{Following, Notice};
 
 use super::Gate;
-use super::listen::Update;
+use super::listen::{Update, Updated};
 
 /// The most tasks of one listen.
 const TASKS: usize = 64;
@@ -82,33 +83,42 @@ impl Gate {
         // Heard from before it is looked at, so that no change falls between.
         let mut notices = server.as_ref().map(|server| server.notices());
         let id = theirs.as_ref().map(|theirs| theirs.original().as_ref()).unwrap_or_default();
-        let Look::Task(mut shown) = self.look(&arrival, &handle).await else { return };
+        // One of 2025-11-25 looks for itself, and is told what servers tell. What waits for operators nobody else can tell of.
+        let looks = theirs.is_none() || arrival.client.revision.era() == Era::Modern;
+        let mut shown = None;
+        if looks {
+            let Look::Task(first) = self.look(&arrival, &handle).await else { return };
+            shown = Some(first);
+        }
         let following = server.as_ref().map(|server| server.follow_task(id));
         if found.send(()).is_err() {
             return;
         }
-        let mut pause = interval(&shown);
         let (mut told, mut taken_up) = (false, false);
+        let mut pause = INTERVAL.0;
         loop {
-            // What it is at first is told too: it may have changed since its agent last looked.
-            if !std::mem::replace(&mut told, true)
-                && updates.send(Box::new(super::listen::Updated::Task(part(&shown)))).await.is_err()
-            {
-                return;
-            }
-            if is_over(&shown) {
-                return;
+            if let Some(task) = &shown {
+                // What it is at first is told too: it may have changed since its agent last looked.
+                if !std::mem::replace(&mut told, true)
+                    && updates.send(Box::new(Updated::Task(part(task)))).await.is_err()
+                {
+                    return;
+                }
+                if is_over(task) {
+                    return;
+                }
+                pause = interval(task).max(pause);
             }
             tokio::select! {
                 () = said(&mut notices, id) => {}
-                () = begun(following.as_ref()), if !taken_up => taken_up = true,
-                () = tokio::time::sleep(pause) => {}
+                () = begun(following.as_ref()), if looks && !taken_up => taken_up = true,
+                () = tokio::time::sleep(pause), if looks => {}
             }
             match self.look(&arrival, &handle).await {
                 Look::Task(now) => {
-                    told = same(&now) == same(&shown);
-                    pause = interval(&now);
-                    shown = now;
+                    told = shown.as_ref().is_some_and(|shown| same(&now) == same(shown));
+                    pause = INTERVAL.0;
+                    shown = Some(now);
                 }
                 Look::Unknown => return,
                 Look::Failed => pause = (pause * 2).min(INTERVAL.1),
