@@ -11,6 +11,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::time::Instant;
 use tollgate_mcp::error::{INTERNAL_ERROR, INVALID_PARAMS, RpcError};
+use tollgate_mcp::message;
 use tollgate_mcp::method::Method;
 use tollgate_mcp::object::{Object, quote};
 use tollgate_mcp::rope::Rope;
@@ -305,15 +306,8 @@ impl<H: Handle, O: Outlet> About<H, O> {
                 let result = translate::to_legacy(&result, Method::ToolsCall, self.call.core.client.revision);
                 Ok(translate::related_to_task(result, &self.id))
             }
-            (None, Some(error)) => {
-                let code = error.slice("code").and_then(|code| std::str::from_utf8(code).ok()?.parse().ok());
-                let message = error.string("message").unwrap_or_default().into_owned();
-                let told = RpcError::new(code.unwrap_or(INTERNAL_ERROR), message);
-                Err(match error.get("data") {
-                    Some(data) => told.with_data(data),
-                    None => told,
-                })
-            }
+            (None, Some(error)) => Err(message::read_error_object(&error)
+                .unwrap_or_else(|| RpcError::new(INTERNAL_ERROR, "its server does not say why it failed"))),
             (None, None) => Err(RpcError::new(INTERNAL_ERROR, "the task was cancelled")),
         }
     }
