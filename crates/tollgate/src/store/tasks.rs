@@ -72,13 +72,12 @@ impl TaskStore {
     fn with<T>(&self, work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
         let path = self.state.join("tasks.sqlite");
         let mut kept = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        let connection = match &mut *kept {
-            Some(connection) => connection,
-            None => {
-                make_private(&self.state, &path)
-                    .map_err(|source| StoreError::Io { path: path.clone(), source })?;
-                kept.insert(open(&path, Durable::No, migrate::TASKS)?)
-            }
+        let connection = if let Some(connection) = &mut *kept {
+            connection
+        } else {
+            make_private(&self.state, &path)
+                .map_err(|source| StoreError::Io { path: path.clone(), source })?;
+            kept.insert(open(&path, Durable::No, migrate::TASKS)?)
         };
         work(connection).map_err(|source| StoreError::Sqlite { path, source })
     }

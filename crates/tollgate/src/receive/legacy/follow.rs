@@ -120,7 +120,7 @@ fn is_news(core: &Core, id: &str, status: &str, task: &Object) -> bool {
         if let Some(told) = wanted.tasks.get_mut(id)
             && *told != now
         {
-            *told = now.clone();
+            told.clone_from(&now);
             news = true;
         }
         false
