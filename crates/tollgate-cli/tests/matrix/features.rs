@@ -711,11 +711,13 @@ async fn again(cell: &Cell<'_>) -> Result<()> {
 }
 
 async fn withdrawn(cell: &Cell<'_>) -> Result<()> {
-    let mut call = cell.call("ask_withdrawn", json!({}));
+    let mark = format!("{}-{}", cell.from.alias(), cell.alias);
+    let mut call = cell.call("ask_withdrawn", json!({ "mark": mark }));
     let Some(question) = call.question(PATIENCE).await else {
         return Err(Failure::new(format!("it was not asked: {:?}", call.reply(PATIENCE).await)));
     };
-    // The server takes it back 300 ms after it asked; an answer that crosses that on its way would be nobody's fault.
+    cell.server.take_back(&mark);
+    // An answer that crosses that on its way would be nobody's fault.
     tokio::time::sleep(Duration::from_secs(1)).await;
     drop(question.answer(answer(ELICIT, &Json::object(), "accept")));
     let reply = call.reply(PATIENCE).await?;

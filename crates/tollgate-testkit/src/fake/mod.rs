@@ -149,6 +149,7 @@ pub(crate) struct State {
     open_states: Mutex<HashSet<String>>,
     jobs: Mutex<HashMap<String, task::Task>>,
     signed_in: Mutex<HashSet<String>>,
+    taken_back: Mutex<HashSet<String>>,
     sessions: Mutex<HashMap<String, Arc<Session>>>,
     calls: Mutex<HashMap<String, watch::Sender<bool>>>,
     announce: broadcast::Sender<News>,
@@ -218,6 +219,7 @@ impl State {
             open_states: Mutex::default(),
             jobs: Mutex::default(),
             signed_in: Mutex::default(),
+            taken_back: Mutex::default(),
             sessions: Mutex::default(),
             calls: Mutex::default(),
             announce: broadcast::channel(16).0,
@@ -344,6 +346,11 @@ impl Server {
             // Nobody listening is fine.
             drop(self.state.announce.send(News::List(list)));
         }
+    }
+
+    /// Takes back the question of the call of `ask_withdrawn` with this `mark` in its arguments.
+    pub fn take_back(&self, mark: &str) {
+        lock(&self.state.taken_back).insert(mark.to_owned());
     }
 
     /// Says to whoever subscribed to it that a resource changed.
