@@ -12,7 +12,7 @@ use tollgate_testkit::wire::RESERVED;
 use tollgate_testkit::{Failure, Result};
 
 use super::sides::{FORMS, Side, URLS};
-use super::world::Cell;
+use super::world::{Cell, heard};
 
 type Run = for<'a> fn(&'a Cell<'a>) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
 type Never = fn(Side, Side) -> Option<&'static str>;
@@ -45,6 +45,15 @@ pub(crate) const RESOURCES: Feature = Feature {
     never: always,
     tool: None,
     run: |_| Box::pin(async { Ok(()) }),
+};
+
+/// Played by the world when all others have been: on a shared pipe of 2026-07-28 a line belongs to the one call that asks for lines.
+pub(crate) const LOGS: Feature = Feature {
+    name: "Logging",
+    says: "Of two lines the one that is not below the agent's level, on its call. (A line on a pipe that agents share names no call: of the calls that are on their way there, one at a time asks for lines.)",
+    never: always,
+    tool: None,
+    run: |cell| Box::pin(logs(cell)),
 };
 
 fn always(_: Side, _: Side) -> Option<&'static str> {
@@ -170,13 +179,6 @@ pub(crate) fn all() -> Vec<Feature> {
             None,
             progress
         ),
-        feature!(
-            "Logging",
-            "Of two lines the one that is not below the agent's level, on its call. (A line on a pipe that agents share names no call: of the calls that are on their way there, one at a time asks for lines.)",
-            always,
-            None,
-            logs
-        ),
         feature!("Cancel", "The server learns that nobody waits, in its own way.", always, None, cancels),
         feature!(
             "Errors",
@@ -274,8 +276,22 @@ pub(crate) fn all() -> Vec<Feature> {
             task_cancelled
         ),
         feature!(
+            "Tasks listed",
+            "`tasks/list` shows the agent's tasks under the handles that it has, as `tasks/get` does.",
+            |from, to| { tasks(from, to).or(from.is_modern().then_some("2026-07-28 has no list of tasks")) },
+            None,
+            tasks_listed
+        ),
+        feature!(
+            "Tasks told of",
+            "A server says that a task is over; the agent is told by `notifications/tasks/status`, or by `notifications/tasks` on its subscription, with the result.",
+            tasks,
+            Some("tasked_told"),
+            task_told
+        ),
+        feature!(
             "Tasks inside a call",
-            "A tool of 2025-11-25 that runs as a task only is called like any other by an agent that does not ask for one: the gateway makes the task and awaits it.",
+            "A tool of 2025-11-25 that runs as a task only is called like any other by an agent that does not ask for one: the gateway makes the task and awaits it, and the agent hears its progress.",
             always,
             None,
             tasked
@@ -363,7 +379,7 @@ async fn lists(cell: &Cell<'_>) -> Result<()> {
     let mine =
         tools.iter().filter_map(|tool| tool.text("name")).filter(|name| name.starts_with(&cell.named("")));
     let count = mine.count();
-    holds(count == 27, format!("{count} tools"))?;
+    holds(count == 28, format!("{count} tools"))?;
     for (method, member, key, name) in [
         ("prompts/list", "prompts", "name", cell.named("greet")),
         ("resources/list", "resources", "uri", cell.uri("note:1")),
@@ -534,25 +550,22 @@ async fn progress(cell: &Cell<'_>) -> Result<()> {
 }
 
 async fn logs(cell: &Cell<'_>) -> Result<()> {
-    // On a shared pipe only one call at a time asks for lines: others' calls, which do so too, may be on their way there.
-    let tries = if cell.to.is_modern() && cell.to.over == Transport::Stdio { 300 } else { 1 };
-    let mut seen = Vec::new();
-    for _ in 0..tries {
-        let mut call = cell.call("levels", json!({}));
-        call.reply(PATIENCE).await?.result()?;
-        seen = call.take_notified();
-        let lines: Vec<_> = seen
-            .iter()
-            .filter(|(method, _)| method == "notifications/message")
-            .map(|(_, params)| params.text("level"))
-            .collect();
-        match lines.as_slice() {
-            [Some("error")] => return Ok(()),
-            [] => tokio::time::sleep(Duration::from_millis(50)).await,
-            _ => break,
-        }
+    let level = "warning";
+    let mut params = Json::object().with("name", cell.named("levels"));
+    if cell.from.is_modern() {
+        params.set("_meta", Json::object().with(&format!("{RESERVED}logLevel"), level));
+    } else {
+        cell.agent.request("logging/setLevel", Json::object().with("level", level)).await?.result()?;
     }
-    wrong(seen)
+    let mut call = cell.agent.start("tools/call", params);
+    call.reply(PATIENCE).await?.result()?;
+    let seen = call.take_notified();
+    let lines: Vec<_> = seen
+        .iter()
+        .filter(|(method, _)| method == "notifications/message")
+        .map(|(_, params)| params.text("level"))
+        .collect();
+    holds(lines == [Some("error")], &seen)
 }
 
 async fn cancels(cell: &Cell<'_>) -> Result<()> {
@@ -698,11 +711,14 @@ async fn again(cell: &Cell<'_>) -> Result<()> {
 }
 
 async fn withdrawn(cell: &Cell<'_>) -> Result<()> {
-    let mut call = cell.call("ask_withdrawn", json!({}));
+    let mark = format!("{}-{}", cell.from.alias(), cell.alias);
+    let mut call = cell.call("ask_withdrawn", json!({ "mark": mark }));
     let Some(question) = call.question(PATIENCE).await else {
         return Err(Failure::new(format!("it was not asked: {:?}", call.reply(PATIENCE).await)));
     };
-    tokio::time::sleep(Duration::from_millis(450)).await;
+    cell.server.take_back(&mark);
+    // An answer that crosses that on its way would be nobody's fault.
+    tokio::time::sleep(Duration::from_secs(1)).await;
     drop(question.answer(answer(ELICIT, &Json::object(), "accept")));
     let reply = call.reply(PATIENCE).await?;
     holds(reply.text()? == "took it back", &reply)
@@ -772,9 +788,46 @@ async fn task_cancelled(cell: &Cell<'_>) -> Result<()> {
     holds(reply.result()?.text("status") == Some("cancelled"), &reply)
 }
 
+async fn tasks_listed(cell: &Cell<'_>) -> Result<()> {
+    let (agent, first) = make_task(cell, "tasked_slow").await?;
+    let (_, second) = make_task(cell, "tasked").await?;
+    let all = list(&agent, "tasks/list", "tasks").await?;
+    let of = |id: &str| all.iter().find(|task| task.text("taskId") == Some(id));
+    holds(of(&first).is_some_and(|task| task.text("status") == Some("working")), &all)?;
+    holds(of(&second).is_some_and(|task| task.get("createdAt").is_some()), &all)?;
+    agent.request("tasks/cancel", Json::object().with("taskId", first)).await?.result()?;
+    Ok(())
+}
+
+async fn task_told(cell: &Cell<'_>) -> Result<()> {
+    let (agent, id) = make_task(cell, "tasked_told").await?;
+    let ours = |method: &str, params: &Json| {
+        method.starts_with("notifications/tasks")
+            && params.text("taskId") == Some(&id)
+            && params.text("status") == Some("completed")
+    };
+    if !cell.from.is_modern() {
+        let told = agent.hears(ours, PATIENCE).await.ok_or("it was not told")?;
+        return holds(told.get("ttl").is_some() && told.get("result").is_none(), &told);
+    }
+    let wanted = Json::object().with("taskIds", vec![Json::from(id.as_str())]);
+    let mut open = agent.start("subscriptions/listen", Json::object().with("notifications", wanted));
+    let ack = heard(&mut open, |method, _| method == "notifications/subscriptions/acknowledged").await;
+    let ack = ack.ok_or("it was not acknowledged")?;
+    let followed = ack.at(&["notifications", "taskIds"]).map(Json::elements).unwrap_or_default();
+    holds(followed.len() == 1 && followed[0].as_str() == Some(&id), &ack)?;
+    let told = heard(&mut open, ours).await.ok_or("it was not told")?;
+    open.cancel().await?;
+    holds(told.to_string().contains(&cell.uri("file:///readme.md")), &told)
+}
+
 async fn tasked(cell: &Cell<'_>) -> Result<()> {
-    let text = cell.said("tasked", json!({})).await?;
-    holds(text == "the task's result", text)
+    let mut call = cell.call("tasked", json!({}));
+    let reply = call.reply(PATIENCE).await?;
+    holds(reply.text()? == "the task's result", &reply)?;
+    let notes = call.take_notified();
+    let told = notes.iter().any(|(method, _)| method == "notifications/progress");
+    holds(told == (cell.to.revision == URLS), notes)
 }
 
 async fn batches(cell: &Cell<'_>) -> Result<()> {

@@ -89,7 +89,6 @@ async fn connect(gateway: &Running, side: Side) -> Result<(Agent, Json)> {
     let mut setup = Setup::of(side.revision);
     setup.capabilities = side.capabilities();
     setup.key = Some(key(&side.alias()));
-    setup.log_level = Some("warning".to_owned());
     if side.is_modern() {
         // The only tool with a marked argument is always called with this one.
         setup.headers = vec![("mcp-param-region".to_owned(), "eu".to_owned())];
@@ -107,6 +106,9 @@ async fn connect(gateway: &Running, side: Side) -> Result<(Agent, Json)> {
         Some(reply) => reply,
         None => agent.request("server/discover", Json::object()).await?,
     };
+    if !side.is_modern() {
+        agent.listen().await?;
+    }
     Ok((agent, introduced.result()?.clone()))
 }
 
@@ -163,21 +165,22 @@ pub(crate) async fn run() -> Result<Outcome> {
                     marks.push(((number, place, at), play(feature, &cell).await));
                 }
             }
-            Ok((place, agent, marks))
+            Ok((place, agent, introduction, marks))
         });
     }
-    let mut seated: Vec<Option<Agent>> = vec![None; sides.len()];
+    let mut seated: Vec<Option<(Agent, Json)>> = vec![None; sides.len()];
     while let Some(played) = playing.join_next().await {
-        let (place, agent, marks) = played.map_err(|e| Failure::new(e.to_string()))??;
+        let (place, agent, introduction, marks) = played.map_err(|e| Failure::new(e.to_string()))??;
         outcome.marks.extend(marks);
-        seated[place] = Some(agent);
+        seated[place] = Some((agent, introduction));
     }
-    let seated: Vec<Agent> = seated.into_iter().flatten().collect();
+    let logging = logging(&sides, &servers, &seated).await;
+    let seated: Vec<Agent> = seated.into_iter().flatten().map(|(agent, _)| agent).collect();
     let count = shared.len();
     let news = news(&sides, &servers, &seated).await?;
     outcome.features = Arc::into_inner(shared).ok_or("the features are still in use")?;
-    for (number, (feature, marks)) in [features::LISTS, features::RESOURCES].into_iter().zip(news).enumerate()
-    {
+    let rows = [features::LISTS, features::RESOURCES, features::LOGS];
+    for (number, (feature, marks)) in rows.into_iter().zip(news.into_iter().chain([logging])).enumerate() {
         outcome.features.push(feature);
         outcome
             .marks
@@ -214,6 +217,19 @@ const CELL: Duration = Duration::from_mins(1);
 
 type News = BTreeMap<(usize, usize), Mark>;
 
+/// Log lines: one call after the other, when nobody else calls.
+async fn logging(sides: &[Side], servers: &[Server], agents: &[Option<(Agent, Json)>]) -> News {
+    let mut marks = News::new();
+    for (place, (agent, introduction)) in agents.iter().flatten().enumerate() {
+        for (at, to) in sides.iter().copied().enumerate() {
+            let (server, alias) = (&servers[at], to.alias());
+            let cell = Cell { agent, from: sides[place], to, server, alias, introduction };
+            marks.insert((place, at), play(&features::LOGS, &cell).await);
+        }
+    }
+    marks
+}
+
 /// Changed lists and resources: each server says it once, and every agent must hear it.
 async fn news(sides: &[Side], servers: &[Server], agents: &[Agent]) -> Result<[News; 2]> {
     let mut open: Vec<Option<Pending>> = Vec::new();
@@ -232,7 +248,6 @@ async fn news(sides: &[Side], servers: &[Server], agents: &[Agent]) -> Result<[N
         open.push(None);
         let (agent, sides) = (agent.clone(), sides.to_vec());
         listening.push(tokio::spawn(async move {
-            agent.listen().await?;
             for to in sides {
                 let params = Json::object().with("uri", format!("{}+file:///readme.md", to.alias()));
                 agent.request("resources/subscribe", params).await?.result()?;
@@ -290,7 +305,7 @@ async fn news(sides: &[Side], servers: &[Server], agents: &[Agent]) -> Result<[N
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Takes the first wanted notification of a subscription.
-async fn heard(pending: &mut Pending, wanted: impl Fn(&str, &Json) -> bool) -> Option<Json> {
+pub(crate) async fn heard(pending: &mut Pending, wanted: impl Fn(&str, &Json) -> bool) -> Option<Json> {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     while tokio::time::Instant::now() < deadline {
         if let Some(found) = pending.take_first(&wanted) {

@@ -9,7 +9,7 @@ use crate::error::RpcError;
 use crate::object::{self, Object};
 
 mod read;
-pub use read::{read, read_gathered, read_server};
+pub use read::{read, read_error_object, read_gathered, read_server};
 
 mod write;
 pub use write::{write_error, write_error_object, write_notification, write_request, write_result};

@@ -132,7 +132,7 @@ impl Envelope {
     }
 
     fn error(self, error: Bytes) -> Result<Message, NotAMessage> {
-        let Some(error) = Object::scan(error).ok().and_then(|error| rpc_error(&error)) else {
+        let Some(error) = Object::scan(error).ok().and_then(|error| read_error_object(&error)) else {
             return Err(self.invalid("`error` must be an object with an integer `code`"));
         };
         let stray = self.id.is_none() && self.object.slice("id").is_some_and(|id| id != b"null");
@@ -151,8 +151,8 @@ impl Envelope {
     }
 }
 
-/// A received error object. A missing message is an empty one.
-fn rpc_error(error: &Object) -> Option<RpcError> {
+/// Reads an error object; `None` = it has no code. A missing message is an empty one.
+pub fn read_error_object(error: &Object) -> Option<RpcError> {
     let code = std::str::from_utf8(error.slice("code")?).ok()?.parse().ok()?;
     let message = error.string("message").unwrap_or_default().into_owned();
     Some(RpcError { code, message, data: error.get("data"), http: 200 })

@@ -23,7 +23,7 @@ pub fn discover_result(capabilities: &Object, instructions: Option<&str>, suppor
 }
 
 /// What an agent of 2025-11-25 is told where the Tasks extension is offered.
-const TASKS: &str = r#"{"cancel":{},"requests":{"tools":{"call":{}}}}"#;
+const TASKS: &str = r#"{"list":{},"cancel":{},"requests":{"tools":{"call":{}}}}"#;
 
 /// Whether `server/discover`'s result offers the Tasks extension.
 pub fn offers_tasks(discover: &Object) -> bool {

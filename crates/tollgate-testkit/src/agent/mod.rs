@@ -299,7 +299,12 @@ impl Heard {
     /// Whether a notification belongs to no call.
     fn concerns(method: &str) -> bool {
         method.ends_with("/list_changed")
-            || ["notifications/resources/updated", "notifications/elicitation/complete"].contains(&method)
+            || [
+                "notifications/resources/updated",
+                "notifications/elicitation/complete",
+                "notifications/tasks/status",
+            ]
+            .contains(&method)
     }
 
     fn push(&self, method: &str, params: Json) {

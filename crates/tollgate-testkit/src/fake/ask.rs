@@ -117,12 +117,20 @@ pub(super) fn put(state: &State, question: Question, port: &Port) -> (u64, onesh
 }
 
 /// Asks, and takes the question back before anybody can have answered. 2026-07-28 has no way to.
-pub(super) async fn withdraw(state: &Arc<State>, session: &Session, port: &Port) -> Ended {
+pub(super) async fn withdraw(state: &Arc<State>, session: &Session, params: &Json, port: &Port) -> Ended {
     if lock(&session.capabilities).get("elicitation").is_none() {
         return text("there is nobody to ask");
     }
     let (id, wait) = put(state, form("Never mind?", "mind"), port);
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    // After a while, or when a test says so.
+    match params.at(&["arguments", "mark"]).and_then(Json::as_str) {
+        None => tokio::time::sleep(Duration::from_millis(300)).await,
+        Some(mark) => {
+            while !lock(&state.taken_back).remove(mark) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+    }
     let params = Json::object().with("requestId", id).with("reason", "changed my mind");
     port.notify("notifications/cancelled", params);
     // Whether an answer comes after all does not matter any more.

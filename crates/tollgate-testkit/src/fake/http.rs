@@ -142,14 +142,14 @@ fn session_verb(state: &Arc<State>, method: &Method, headers: &Headers) -> Reply
         return plain(200, "");
     }
     let (tx, rx) = mpsc::unbounded_channel();
-    let mut lists = state.announce.subscribe();
+    let (mut lists, told) = (state.announce.subscribe(), Arc::clone(state));
     let task = tokio::spawn(async move {
         loop {
             tokio::select! {
                 () = tx.closed() => return,
                 news = lists.recv() => match news {
                     Ok(news) => {
-                        if let Some(note) = session.news(&news) {
+                        if let Some(note) = session.news(&told, &news) {
                             drop(tx.send(note));
                         }
                     }

@@ -149,6 +149,7 @@ pub(crate) struct State {
     open_states: Mutex<HashSet<String>>,
     jobs: Mutex<HashMap<String, task::Task>>,
     signed_in: Mutex<HashSet<String>>,
+    taken_back: Mutex<HashSet<String>>,
     sessions: Mutex<HashMap<String, Arc<Session>>>,
     calls: Mutex<HashMap<String, watch::Sender<bool>>>,
     announce: broadcast::Sender<News>,
@@ -163,6 +164,8 @@ pub(crate) enum News {
     List(&'static str),
     /// A resource changed.
     Resource(String),
+    /// A task changed.
+    Task(String),
 }
 
 /// A legacy session, or a stdio connection.
@@ -177,7 +180,7 @@ pub(crate) struct Session {
 
 impl Session {
     /// The notification for news, if a legacy client is to have it.
-    fn news(&self, news: &News) -> Option<Json> {
+    fn news(&self, state: &State, news: &News) -> Option<Json> {
         match news {
             News::List(list) => {
                 Some(rpc::notification(&format!("notifications/{list}/list_changed"), Json::object()))
@@ -185,6 +188,7 @@ impl Session {
             News::Resource(uri) => lock(&self.subscribed).contains(uri).then(|| {
                 rpc::notification("notifications/resources/updated", Json::object().with("uri", uri.as_str()))
             }),
+            News::Task(id) => task::told(state, self, id),
         }
     }
 }
@@ -215,6 +219,7 @@ impl State {
             open_states: Mutex::default(),
             jobs: Mutex::default(),
             signed_in: Mutex::default(),
+            taken_back: Mutex::default(),
             sessions: Mutex::default(),
             calls: Mutex::default(),
             announce: broadcast::channel(16).0,
@@ -341,6 +346,11 @@ impl Server {
             // Nobody listening is fine.
             drop(self.state.announce.send(News::List(list)));
         }
+    }
+
+    /// Takes back the question of the call of `ask_withdrawn` with this `mark` in its arguments.
+    pub fn take_back(&self, mark: &str) {
+        lock(&self.state.taken_back).insert(mark.to_owned());
     }
 
     /// Says to whoever subscribed to it that a resource changed.

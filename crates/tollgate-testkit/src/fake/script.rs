@@ -57,7 +57,7 @@ const STOCK: [(&str, &str, &str); 13] = [
 ];
 
 /// Tools that are there when asked for only.
-const RARE: [(&str, &str, &str); 13] = [
+const RARE: [(&str, &str, &str); 14] = [
     ("ask_url", "Asks its user to open a page and says the answer", "{}"),
     ("ask_several", "Asks for a completion and the roots at once", "{}"),
     ("ask_again", "Asks for a completion and then for the roots", "{}"),
@@ -68,6 +68,7 @@ const RARE: [(&str, &str, &str); 13] = [
     ("tasked", "Runs as a task only, where there are tasks", "{}"),
     ("tasked_ask", "Asks its user for a name and says the answer, as a task if wanted", "{}"),
     ("tasked_slow", "Runs until it is cancelled, as a task if wanted", "{}"),
+    ("tasked_told", "Runs for a while, as a task if wanted, and says when it is over", "{}"),
     ("tasked_fail", "Fails as a tool does, as a task if wanted", "{}"),
     ("tasked_error", "Fails as a server does, as a task if wanted", "{}"),
     ("levels", "Logs at level debug and at level error", "{}"),

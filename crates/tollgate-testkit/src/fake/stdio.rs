@@ -184,7 +184,7 @@ pub(super) async fn announce(state: Arc<State>, session: Arc<Session>, out: mpsc
     let mut lists = state.announce.subscribe();
     while let Ok(news) = lists.recv().await {
         let agreed = !state.kind.is_modern() && !lock(&session.revision).is_empty();
-        if agreed && let Some(note) = session.news(&news) {
+        if agreed && let Some(note) = session.news(&state, &news) {
             drop(out.send(note));
         }
     }
@@ -276,10 +276,19 @@ pub(super) async fn subscription(
     out: mpsc::UnboundedSender<Json>,
 ) {
     let asked = params.get("notifications").cloned().unwrap_or_default();
+    super::task::listened(&state, &params, &asked);
     let meta = Json::object().with("_meta", Json::object().with(&format!("{RESERVED}subscriptionId"), id));
     let mut lists = state.announce.subscribe();
     let acknowledged = meta.clone().with("notifications", asked.clone());
     drop(out.send(rpc::notification("notifications/subscriptions/acknowledged", acknowledged)));
+    for id in asked.get("taskIds").map(Json::elements).unwrap_or_default() {
+        // What was over before is told at once.
+        let task = id.as_str().and_then(|id| super::task::told_to_modern(&state, id));
+        if let Some(task) = task.filter(|task| task.text("status") == Some("completed")) {
+            let params = task.with("_meta", meta.get("_meta").cloned().unwrap_or_default());
+            drop(out.send(rpc::notification("notifications/tasks", params)));
+        }
+    }
     loop {
         tokio::select! {
             () = out.closed() => return,
@@ -292,6 +301,15 @@ pub(super) async fn subscription(
                     if uris.iter().any(|asked| asked.as_str() == Some(&uri)) {
                         let params = meta.clone().with("uri", uri);
                         drop(out.send(rpc::notification("notifications/resources/updated", params)));
+                    }
+                }
+                Ok(News::Task(id)) => {
+                    let ids = asked.get("taskIds").map(Json::elements).unwrap_or_default();
+                    if ids.iter().any(|asked| asked.as_str() == Some(&id))
+                        && let Some(task) = super::task::told_to_modern(&state, &id)
+                    {
+                        let params = task.with("_meta", meta.get("_meta").cloned().unwrap_or_default());
+                        drop(out.send(rpc::notification("notifications/tasks", params)));
                     }
                 }
                 Ok(News::List(_)) => {}

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use super::brain::{Ended, Port, text};
 use super::script::Tool;
-use super::{Session, State, ask, lock};
+use super::{News, Session, State, ask, lock};
 use crate::json::Json;
 use crate::wire::{RESERVED, rpc};
 
@@ -19,6 +19,10 @@ pub(crate) struct Task {
     made: Instant,
     cancelled: bool,
     answer: Option<Json>,
+    /// Of the session that made it.
+    session: String,
+    /// The progress token of the call that made it.
+    token: Option<Json>,
 }
 
 impl Task {
@@ -81,7 +85,8 @@ pub(super) fn call(state: &State, session: &Session, tool: &Tool, params: &Json)
             "tasked_ask" | "tasked_slow" => None,
             like => {
                 let made = Instant::now();
-                Some(Task { like: like.to_owned(), made, cancelled: false, answer: None }.end())
+                let (like, session) = (like.to_owned(), session.id.clone());
+                Some(Task { like, made, cancelled: false, answer: None, session, token: None }.end())
             }
         };
     }
@@ -89,9 +94,19 @@ pub(super) fn call(state: &State, session: &Session, tool: &Tool, params: &Json)
         state.fault("`task` in a call of 2026-07-28");
     }
     let id = format!("task-{}", state.next_id());
-    let task = Task { like: tool.like.clone(), made: Instant::now(), cancelled: false, answer: None };
+    let (made, session) = (Instant::now(), session.id.clone());
+    let token = params.at(&["_meta", "progressToken"]).cloned();
+    let task = Task { like: tool.like.clone(), made, cancelled: false, answer: None, session, token };
+    let seed = shown(&id, "working", &task, modern);
     lock(&state.jobs).insert(id.clone(), task);
-    let seed = shown(&id, "working", modern);
+    if tool.like == "tasked_told" {
+        let (announce, id) = (state.announce.clone(), id.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep(2 * TAKES).await;
+            // Nobody listening is fine.
+            drop(announce.send(News::Task(id)));
+        });
+    }
     Some(Ended::Result(if modern {
         seed.with("resultType", "task")
     } else {
@@ -99,7 +114,34 @@ pub(super) fn call(state: &State, session: &Session, tool: &Tool, params: &Json)
     }))
 }
 
-fn shown(id: &str, status: &str, modern: bool) -> Json {
+/// The `notifications/tasks/status` of a session's task that changed.
+pub(super) fn told(state: &State, session: &Session, id: &str) -> Option<Json> {
+    let task =
+        lock(&state.jobs).get(id).cloned().filter(|task| task.session == session.id && has(session))?;
+    let params = shown(id, legacy_status(&task), &task, false);
+    Some(crate::wire::rpc::notification("notifications/tasks/status", params))
+}
+
+/// The params of the `notifications/tasks` of a task that changed.
+pub(super) fn told_to_modern(state: &State, id: &str) -> Option<Json> {
+    let task = lock(&state.jobs).get(id).cloned()?;
+    let Ended::Result(whole) = modern_get(id, &task) else { return None };
+    Some(whole)
+}
+
+/// Somebody subscribes to `asked`.
+pub(super) fn listened(state: &State, params: &Json, asked: &Json) {
+    if asked.get("taskIds").is_some() {
+        state.receive("tasks followed", asked, &[]);
+        if !declares(params) {
+            state.fault("`taskIds` without the extension");
+        }
+    }
+}
+
+fn shown(id: &str, status: &str, task: &Task, modern: bool) -> Json {
+    // Nobody looks at one in time that is told of.
+    let every = if task.like == "tasked_told" { 600_000_u64 } else { 50 };
     let (ttl, poll) = if modern { ("ttlMs", "pollIntervalMs") } else { ("ttl", "pollInterval") };
     Json::object()
         .with("taskId", id)
@@ -107,7 +149,7 @@ fn shown(id: &str, status: &str, modern: bool) -> Json {
         .with("createdAt", "2026-01-01T00:00:00Z")
         .with("lastUpdatedAt", "2026-01-01T00:00:00Z")
         .with(ttl, 60_000_u64)
-        .with(poll, 50_u64)
+        .with(poll, every)
 }
 
 /// A request about a task.
@@ -128,7 +170,7 @@ pub(super) async fn about(
     };
     match method {
         "tasks/get" if modern => modern_get(id, &task),
-        "tasks/get" => Ended::Result(shown(id, legacy_status(&task), false)),
+        "tasks/get" => Ended::Result(shown(id, legacy_status(&task), &task, false)),
         "tasks/update" if modern => {
             if let Some(answer) = params.at(&["inputResponses", "name-1"]) {
                 answered(state, id, answer);
@@ -144,7 +186,7 @@ pub(super) async fn about(
             if let Some(task) = lock(&state.jobs).get_mut(id) {
                 task.cancelled |= !over;
             }
-            Ended::Result(if modern { Json::object() } else { shown(id, "cancelled", false) })
+            Ended::Result(if modern { Json::object() } else { shown(id, "cancelled", &task, false) })
         }
         _ => Ended::Error(rpc::error_object(-32601, "method not found"), 404),
     }
@@ -167,7 +209,7 @@ fn answered(state: &State, id: &str, answer: &Json) {
 
 fn modern_get(id: &str, task: &Task) -> Ended {
     let status = task.status();
-    let shown = shown(id, status, true);
+    let shown = shown(id, status, task, true);
     Ended::Result(match (status, task.end()) {
         ("completed", Ended::Result(result)) => shown.with("result", result),
         ("failed", Ended::Error(error, _)) => shown.with("error", error),
@@ -184,8 +226,13 @@ fn modern_get(id: &str, task: &Task) -> Ended {
 /// `tasks/result` of 2025-11-25: waits for the end, and asks on its stream.
 async fn result(state: &State, session: &Session, id: &str, port: &Port) -> Ended {
     let related = Json::object().with(&format!("{RESERVED}related-task"), Json::object().with("taskId", id));
+    let mut told = false;
     loop {
         let Some(task) = lock(&state.jobs).get(id).cloned() else { return Ended::Cancelled };
+        if let (Some(token), false) = (&task.token, std::mem::replace(&mut told, true)) {
+            let step = Json::object().with("progressToken", token.clone()).with("progress", 1_u64);
+            port.notify("notifications/progress", step.with("_meta", related.clone()));
+        }
         match task.status() {
             "working" => tokio::select! {
                 () = tokio::time::sleep(Duration::from_millis(10)) => {}

@@ -69,7 +69,7 @@ impl Running {
             match gateway.ready(Duration::from_secs(30)).await {
                 Ok(()) => return Ok(gateway),
                 // Another test took the port between our look and the gateway's.
-                Err(_) if attempts < 3 && gateway.log().contains("in use") => {}
+                Err(_) if attempts < 5 && gateway.log().contains("in use") => {}
                 Err(failure) => return Err(failure),
             }
         }
@@ -184,12 +184,22 @@ impl Running {
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 return Err(Failure::new(format!("the gateway ended ({status}):\n{}", self.log())));
             }
-            if let Ok((200, _)) = http::get(&self.admin_url("/readyz"), &[]).await {
+            // Its ports may be another's gateway's by now, which answers just as well: ours says where it listens, and who it is.
+            if self.listens()
+                && let Ok((200, _)) = http::get(&self.admin_url("/readyz"), &[]).await
+            {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         Err(Failure::new(format!("not ready within {patience:?}:\n{}", self.log())))
+    }
+
+    /// Whether our own process has said that it listens.
+    fn listens(&self) -> bool {
+        let about = std::fs::read_to_string(self.state().join("gateway.json")).unwrap_or_default();
+        let pid = Json::parse(&about).ok().and_then(|about| about.get("pid").and_then(Json::as_u64));
+        pid.is_some() && pid == self.pid().map(u64::from)
     }
 
     /// Every entry of the ledger, oldest first.

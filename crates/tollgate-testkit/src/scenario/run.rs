@@ -231,7 +231,17 @@ impl Run<'_> {
             Request::Lists => {
                 let list = body.text("list").or(body.as_str()).ok_or("`list` is missing")?.to_owned();
                 let full = body.get("full") == Some(&Json::Bool(true));
-                return self.with_seat(name, async |seat, place| seat.list(&place, &list, full).await).await;
+                let until = body.text("until").map(ToOwned::to_owned);
+                let deadline = tokio::time::Instant::now() + Duration::from_secs(5);
+                loop {
+                    self.with_seat(name, async |seat, place| seat.list(&place, &list, full).await).await?;
+                    let missing = until.as_deref().is_some_and(|wanted| !self.seat(name).was_listed(wanted));
+                    if !missing || tokio::time::Instant::now() >= deadline {
+                        return Ok(());
+                    }
+                    self.seat(name).forget();
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
             }
         };
         let method = method.to_owned();

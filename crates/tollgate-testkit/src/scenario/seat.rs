@@ -145,6 +145,21 @@ impl Seat {
         Ok(())
     }
 
+    /// Whether the list that was read last names `wanted`.
+    pub(super) fn was_listed(&self, wanted: &str) -> bool {
+        match self.calls.back() {
+            Some(Call::Over(reply)) => {
+                reply.result().is_ok_and(|list| list.to_string().contains(&format!("\"{wanted}\"")))
+            }
+            Some(Call::Running(_)) | None => false,
+        }
+    }
+
+    /// Drops the call that was made last.
+    pub(super) fn forget(&mut self) {
+        self.calls.pop_back();
+    }
+
     /// Lists all pages; without `full`, what it gets is the names.
     pub(super) async fn list(&mut self, place: &Place<'_>, list: &str, full: bool) -> Result<()> {
         let (method, member) = match list {

@@ -21,7 +21,7 @@ pub(super) fn task(result: &Json) -> Option<&Json> {
 }
 
 /// A result without what belongs to the hop or the revision. One text block is written as `text`; a list as its names; a task as its
-/// status, with what came of it.
+/// status, with what came of it; a list of tasks as their statuses.
 fn result(result: &Json, names: bool) -> Json {
     if let Some(task) = task(result) {
         let told = Json::object().with("task", task.get("status").cloned().unwrap_or(Json::Null));
@@ -56,6 +56,11 @@ fn result(result: &Json, names: bool) -> Json {
             let names = items.elements().iter().filter_map(|item| item.get(key).cloned()).collect::<Vec<_>>();
             rest.set(list, names);
         }
+    }
+    if let Some(tasks) = rest.get("tasks") {
+        let told = tasks.elements().iter().map(|task| task.get("status").cloned().unwrap_or(Json::Null));
+        let told = told.collect::<Vec<_>>();
+        rest.set("tasks", told);
     }
     if let Some(refusal) = refusal {
         rest.set("refusal", refusal);

@@ -91,8 +91,19 @@ pub enum Road {
     Modern(Conn),
     /// A session over HTTP: its revision and id.
     Session(Conn, String, String),
+    /// HTTP+SSE of 2024-11-05.
+    Sse(Box<Sse>),
     /// `tollgate stdio`: its revision.
     Pipe(Box<Pipe>, String),
+}
+
+/// A stream of HTTP+SSE, and where it says that messages go.
+#[derive(Debug)]
+pub struct Sse {
+    stream: Conn,
+    text: String,
+    posts: Conn,
+    path: String,
 }
 
 /// A gateway as a child.
@@ -104,12 +115,13 @@ pub struct Pipe {
 }
 
 impl Road {
-    /// Every road: stateless HTTP, a session of every revision, and both eras over a pipe.
+    /// Every road: stateless HTTP, a session of every revision, HTTP+SSE, and both eras over a pipe.
     pub async fn all(field: &Field) -> Result<Vec<Self>> {
         let mut roads = vec![Self::Modern(Conn::open(&field.address()).await?)];
         for revision in LEGACY.into_iter().skip(1) {
             roads.push(Self::session(field, revision, None).await?);
         }
+        roads.push(Self::Sse(Box::new(Sse::open(field).await?)));
         for revision in ["2025-11-25", MODERN] {
             roads.push(Self::pipe(field, revision).await?);
         }
@@ -161,6 +173,7 @@ impl Road {
         match self {
             Self::Modern(_) => format!("{MODERN} over HTTP"),
             Self::Session(_, revision, _) => format!("{revision} over HTTP"),
+            Self::Sse(_) => "2024-11-05 over HTTP+SSE".to_owned(),
             Self::Pipe(_, revision) => format!("{revision} over stdio"),
         }
     }
@@ -169,7 +182,7 @@ impl Road {
     pub fn is_modern(&self) -> bool {
         match self {
             Self::Modern(_) => true,
-            Self::Session(..) => false,
+            Self::Session(..) | Self::Sse(_) => false,
             Self::Pipe(_, revision) => revision == MODERN,
         }
     }
@@ -186,6 +199,7 @@ impl Road {
     pub async fn send(&mut self, field: &Field, name: &str, message: &[u8]) -> Result<Answer> {
         match self {
             Self::Pipe(pipe, _) => pipe.ask(message).await,
+            Self::Sse(sse) => sse.ask(field, message).await,
             Self::Modern(conn) => {
                 let headers =
                     [("mcp-protocol-version", MODERN), ("mcp-method", "tools/call"), ("mcp-name", name)];
@@ -230,6 +244,68 @@ async fn through(conn: &mut Conn, field: &Field, headers: &[(&str, &str)], messa
         *conn = Conn::open(&field.address()).await?;
     }
     Ok(Answer::of(&got))
+}
+
+impl Sse {
+    async fn open(field: &Field) -> Result<Self> {
+        let mut stream = Conn::open(&field.address()).await?;
+        stream.write(b"GET /sse HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\n\r\n").await?;
+        let status = stream.head().await?;
+        if status != 200 {
+            return Err(Failure::new(format!("/sse: HTTP {status}")));
+        }
+        let posts = Conn::open(&field.address()).await?;
+        let mut sse = Self { stream, text: String::new(), posts, path: String::new() };
+        sse.path = tokio::time::timeout(PATIENCE, sse.data()).await??;
+        sse.ask(field, initialize("2024-11-05").as_bytes()).await?;
+        sse.post(field, br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).await?;
+        Ok(sse)
+    }
+
+    /// The next event's data.
+    async fn data(&mut self) -> Result<String> {
+        loop {
+            if let Some((event, rest)) = self.text.split_once("\n\n") {
+                let data = event.lines().find_map(|line| line.strip_prefix("data: ")).map(ToOwned::to_owned);
+                let rest = rest.to_owned();
+                self.text = rest;
+                match data {
+                    Some(data) => return Ok(data),
+                    None => continue,
+                }
+            }
+            let chunk = self.stream.chunk().await?;
+            if chunk.is_empty() {
+                return Err("the stream ended".into());
+            }
+            self.text.push_str(&String::from_utf8_lossy(&chunk));
+        }
+    }
+
+    async fn post(&mut self, field: &Field, message: &[u8]) -> Result<Got> {
+        let head = post(&[], "").replace("POST /mcp ", &format!("POST {} ", self.path));
+        let head = head.replace("content-length: 0", &format!("content-length: {}", message.len()));
+        self.posts.write(&[head.as_bytes(), message].concat()).await?;
+        let got = tokio::time::timeout(PATIENCE, self.posts.answer()).await??;
+        if got.is_last() {
+            self.posts = Conn::open(&field.address()).await?;
+        }
+        Ok(got)
+    }
+
+    /// What is refused is refused on the POST; what is taken is answered on the stream.
+    async fn ask(&mut self, field: &Field, message: &[u8]) -> Result<Answer> {
+        let got = self.post(field, message).await?;
+        if got.status >= 300 {
+            return Ok(Answer::of(&got));
+        }
+        loop {
+            let message = Json::parse(&tokio::time::timeout(PATIENCE, self.data()).await??)?;
+            if message.get("method").is_none() {
+                return Ok(Answer { message: Some(message) });
+            }
+        }
+    }
 }
 
 impl Pipe {

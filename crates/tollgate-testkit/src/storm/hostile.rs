@@ -133,6 +133,18 @@ pub(super) async fn twins(setting: Setting) -> Result<String> {
             } else {
                 attacks.push(format!("[{}]", envelope(&good)).into_bytes());
             }
+            if batches {
+                // The one that may pass does, the other one does not, whichever comes first.
+                let (own, secret) = (envelope(&good), envelope(&good.replace("_echo", "_secret")));
+                let (first, second) = (own.replace(":7,", ":17,"), secret.replace(":7,", ":18,"));
+                for batch in [format!("[{first},{second}]"), format!("[{second},{first}]")] {
+                    let before = field.calls().len();
+                    road.send(&field, &echo, batch.as_bytes()).await?;
+                    let came = field.calls().len() - before;
+                    hold(came == 1, || at(&road, &format!("{came} arrived of {batch}")))?;
+                    sent += 1;
+                }
+            }
             for attack in attacks {
                 let before = field.calls().len();
                 let answer = road.send(&field, &echo, &attack).await;
@@ -169,7 +181,7 @@ pub(super) async fn twins(setting: Setting) -> Result<String> {
         })?;
     }
     Ok(format!(
-        "{sent} messages on 6 roads to 3 kinds of servers: {refused} refused and not received, {passed} received as sent"
+        "{sent} messages on 7 roads to 3 kinds of servers: {refused} refused and not received, {passed} received as sent"
     ))
 }
 
@@ -429,12 +441,14 @@ pub(super) async fn framing(setting: Setting) -> Result<String> {
 }
 
 pub(super) async fn handles(setting: Setting) -> Result<String> {
-    let asking = Server::start(Kind::ModernHttp, Script::default()).await?;
+    let asking = Server::start(Kind::ModernHttp, Script::everything()).await?;
     let noisy = json!({ "command": ["sh", "-c", "while :; do printf '\\n{\"audit\":\"forged\"}\\n\\033[2J' >&2; sleep 0.2; done"], "timeout": { "start": "1s" } });
     let field = Field::start(&setting, &[("f", json!({ "url": asking.url() })), ("noisy", noisy)]).await?;
     crossed(&field).await?;
     sessions(&field).await?;
     states(&field, &asking).await?;
+    tasks(&field, &asking).await?;
+    progress(&field).await?;
     lists(&field).await?;
     // What a child, a client's name and a tool's name say is data of a line, never a line.
     let forged = envelope_of_forgery();
@@ -450,7 +464,7 @@ pub(super) async fn handles(setting: Setting) -> Result<String> {
     hold(log.contains("forged"), || "the child's words are not in the log at all".to_owned())?;
     let (code, out, err) = field.gateway.run(&["ledger", "verify"]).await?;
     hold(code == Some(0), || format!("{out}{err}"))?;
-    Ok("120 calls with one id, 2 sessions, 6 uses of one requestState, 2 lists and 3 forged lines: each its owner's".to_owned())
+    Ok("120 calls with one id, 2 sessions, 6 uses of one requestState, 2 tasks, 2 cancellations, 24 calls with alike progress tokens, 2 lists and 3 forged lines: each its owner's".to_owned())
 }
 
 fn envelope_of_forgery() -> String {
@@ -562,6 +576,87 @@ async fn states(field: &Field, asking: &Server) -> Result<()> {
     hold(answers() == 1, || format!("the own state was not taken: {own}"))?;
     let replay = ask(ALICE, again("f_ask", json!({}), &state)).await?;
     hold(answers() == 1, || format!("a state was taken twice: {replay}"))
+}
+
+/// An agent with a key.
+async fn agent(field: &Field, key: &str, mut setup: Setup) -> Result<Agent> {
+    setup.key = Some(key.to_owned());
+    Agent::http(&field.gateway.url("/mcp"), setup).await
+}
+
+/// A task is its agent's: to look at, to answer, to cancel, to follow.
+async fn tasks(field: &Field, asking: &Server) -> Result<()> {
+    let capabilities = json!({ "elicitation": {}, "extensions": { format!("{RESERVED}tasks"): {} } });
+    for revision in [MODERN, "2025-11-25"] {
+        let modern = revision == MODERN;
+        let setup = || Setup { capabilities: capabilities.clone().into(), ..Setup::of(revision) };
+        let alice = agent(field, ALICE, setup()).await?;
+        let bob = agent(field, BOB, setup()).await?;
+        let params = json!({ "name": "f_tasked_slow", "arguments": {}, "task": {} });
+        let made = alice.request("tools/call", params.into()).await?;
+        let made = made.result()?;
+        let id = made.at(&["task", "taskId"]).or(made.get("taskId")).and_then(Json::as_str);
+        let about =
+            Json::object().with("taskId", id.ok_or_else(|| Failure::new(format!("no task: {made}")))?);
+        let before = asking.received().len();
+        let update = about.clone().with("inputResponses", json!({ "name-1": { "action": "cancel" } }));
+        let thefts: [(&str, Json); 4] = [
+            ("tasks/get", about.clone()),
+            ("tasks/cancel", about.clone()),
+            if modern { ("tasks/update", update) } else { ("tasks/result", about.clone()) },
+            ("tasks/get", Json::object().with("taskId", "task-1")),
+        ];
+        for (method, params) in thefts {
+            let reply = bob.request(method, params).await?;
+            hold(reply.result().is_err() && format!("{reply:?}").contains("unknown task"), || {
+                format!("{method} of another's task: {reply:?}")
+            })?;
+        }
+        if modern {
+            let ids = Json::object().with("taskIds", vec![about.get("taskId").cloned().unwrap_or_default()]);
+            let mut open = bob.start("subscriptions/listen", Json::object().with("notifications", ids));
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            let told = format!("{:?}", open.take_notified());
+            hold(told.contains("acknowledged") && !told.contains("taskIds"), || {
+                format!("another's task is followed: {told}")
+            })?;
+        } else {
+            let list = bob.request("tasks/list", Json::object()).await?;
+            let listed = list.result()?.get("tasks").map(Json::elements).unwrap_or_default().len();
+            hold(listed == 0, || format!("another's task is listed: {list:?}"))?;
+        }
+        let received = asking.received();
+        let came = received.iter().skip(before).find(|heard| heard.method.starts_with("tasks"));
+        hold(came.is_none(), || format!("its server was asked: {came:?}"))?;
+        let own = alice.request("tasks/get", about.clone()).await?;
+        hold(own.result()?.text("status") == Some("working"), || format!("the own task: {own:?}"))?;
+        alice.request("tasks/cancel", about).await?.result()?;
+    }
+    Ok(())
+}
+
+/// Progress and cancellation are a call's own, though everybody's tokens and ids are alike.
+async fn progress(field: &Field) -> Result<()> {
+    let (alice, bob) = (
+        agent(field, ALICE, Setup::of("2025-11-25")).await?,
+        agent(field, BOB, Setup::of("2025-11-25")).await?,
+    );
+    for _ in 0..12 {
+        let mut calls = [alice.call("f_progress", json!({})), bob.call("f_progress", json!({}))];
+        for call in &mut calls {
+            call.reply(Duration::from_secs(10)).await?.result()?;
+            let steps = call.take_notified();
+            let steps: Vec<_> = steps.iter().map(|(_, p)| p.get("progress").and_then(Json::as_u64)).collect();
+            hold(steps == [Some(1), Some(2), Some(3)], || format!("another's progress: {steps:?}"))?;
+        }
+    }
+    // Both calls have the same id in their sessions: each cancels its own.
+    let (mut kept, given_up) =
+        (alice.call("f_slow", json!({ "ms": 600 })), bob.call("f_slow", json!({ "ms": 600 })));
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    given_up.cancel().await?;
+    let text = kept.reply(Duration::from_secs(10)).await?.text()?.to_owned();
+    hold(text == "waited", || format!("another's cancellation ended it: {text}"))
 }
 
 /// A list is what its agent may see, whoever asked before.

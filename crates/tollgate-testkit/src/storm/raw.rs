@@ -117,23 +117,30 @@ impl Conn {
     async fn chunks(&mut self) -> Result<Vec<u8>> {
         let mut body = Vec::new();
         loop {
-            let line = loop {
-                if let Some(end) = find(&self.buffer, b"\r\n") {
-                    break self.buffer.drain(..end + 2).collect::<Vec<u8>>();
-                }
-                self.more().await?;
-            };
-            let size = String::from_utf8_lossy(&line);
-            let size = usize::from_str_radix(size.trim(), 16).map_err(|e| Failure::new(e.to_string()))?;
-            while self.buffer.len() < size + 2 {
-                self.more().await?;
-            }
-            body.extend(self.buffer.drain(..size));
-            self.buffer.drain(..2);
-            if size == 0 {
+            let chunk = self.chunk().await?;
+            if chunk.is_empty() {
                 return Ok(body);
             }
+            body.extend(chunk);
         }
+    }
+
+    /// Reads one chunk of a body; the last one is empty.
+    pub async fn chunk(&mut self) -> Result<Vec<u8>> {
+        let line = loop {
+            if let Some(end) = find(&self.buffer, b"\r\n") {
+                break self.buffer.drain(..end + 2).collect::<Vec<u8>>();
+            }
+            self.more().await?;
+        };
+        let size = String::from_utf8_lossy(&line);
+        let size = usize::from_str_radix(size.trim(), 16).map_err(|e| Failure::new(e.to_string()))?;
+        while self.buffer.len() < size + 2 {
+            self.more().await?;
+        }
+        let chunk = self.buffer.drain(..size).collect();
+        self.buffer.drain(..2);
+        Ok(chunk)
     }
 
     /// Reads whatever comes until the peer closes; `false` = it does not within `patience`.

@@ -238,6 +238,15 @@ pub enum NotAdmitted {
     Draining,
 }
 
+/// Some of a caller's tasks.
+#[derive(Clone, Debug, Default)]
+pub struct TaskPage {
+    /// Their handles. Each is to be looked at: some may have gone, or may no longer be looked at.
+    pub handles: Vec<String>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<String>,
+}
+
 /// The way into the path. `receive` is generic over it and never names a stage.
 pub trait Handle: Send + Sync + 'static {
     /// The last part: only `record` makes one.
@@ -262,6 +271,13 @@ pub trait Handle: Send + Sync + 'static {
 
     /// The status page of a question that waits for operators, as HTML; `None` = no such question.
     fn status_page(&self, question: &str) -> Option<String>;
+
+    /// The caller's tasks, oldest first, from `cursor` on (an earlier page's; `None` = from the first). Error: the cursor is none of ours.
+    fn tasks(
+        self: &Arc<Self>,
+        caller: &Caller,
+        cursor: Option<&str>,
+    ) -> impl Future<Output = Result<TaskPage, RpcError>> + Send;
 
     /// Counts a request that never became a call (`initialize`, `ping`, bad framing): `label` is a method's name or a reason.
     fn count(&self, label: &'static str);

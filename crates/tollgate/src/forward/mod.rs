@@ -228,7 +228,8 @@ impl Flight {
                 Some(task) => match task.then(event).await {
                     Then::Event(event) => event,
                     Then::Awaits(exchange) => {
-                        self.exchange = *exchange;
+                        let made = std::mem::replace(&mut self.exchange, *exchange);
+                        self.exchange.awaits_for(&made);
                         continue;
                     }
                 },

@@ -28,6 +28,8 @@ pub(super) struct Task {
     waits: u8,
     /// The agent gets it; else it is awaited.
     handed_over: bool,
+    /// The agent wants progress.
+    progress: bool,
 }
 
 /// What follows an event on the call of a task.
@@ -71,6 +73,7 @@ impl Task {
             id: None,
             waits: 0,
             handed_over: outbound.client.capabilities.tasks,
+            progress: outbound.progress,
         })
     }
 
@@ -119,7 +122,8 @@ impl Task {
     }
 
     async fn wait(&self) -> Then {
-        match self.server.send(self.about(Method::TasksResult)).await {
+        let awaits = Outbound { progress: self.progress, ..self.about(Method::TasksResult) };
+        match self.server.send(awaits).await {
             Ok(exchange) => Then::Awaits(Box::new(exchange)),
             Err(failure) => Then::Event(Event::Failed(failure)),
         }

@@ -25,7 +25,7 @@ use crate::record::index::Indexer;
 use crate::seal::Sealer;
 use crate::secret::Secret;
 use crate::servers::{Context, Servers, Vaulted};
-use crate::store::{ConversationStore, Index, Store};
+use crate::store::{ConversationStore, Index, Store, TaskStore};
 use crate::vault::Vault;
 use crate::workers::{self, Workers};
 
@@ -154,6 +154,7 @@ impl Gateway {
             approver,
             forwarder: Forwarder::new(Arc::clone(&servers), Arc::clone(&sealer), clock.clone()),
             tasks_seen: TasksSeen::default(),
+            tasks: TaskStore::new(&config.state),
             held: HeldTasks::new(tokio::runtime::Handle::current()),
             counters: crate::metrics::Counters::default(),
             draining: watch::Sender::new(false),

@@ -1,4 +1,4 @@
-//! `subscriptions/listen`: list changes as this caller sees them, and updates of resources it may read.
+//! `subscriptions/listen`: list changes as this caller sees them, updates of resources it may read, and its tasks.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,10 +31,21 @@ struct Honoured {
     lists: Vec<(Listing, PartKind, Vec<[u8; 16]>)>,
     /// The subscribed resources.
     resources: Vec<Watched>,
+    /// The handles of the followed tasks.
+    tasks: Vec<String>,
 }
 
-/// A server, and the original URI of what changed there. Boxed: a channel sets room aside for 32.
-type Update = Box<(Arc<str>, String)>;
+/// Boxed: a channel sets room aside for 32.
+pub(super) type Update = Box<Updated>;
+
+/// What changed beside lists.
+#[derive(Debug)]
+pub(super) enum Updated {
+    /// At this server the resource of this original URI.
+    Resource(Arc<str>, String),
+    /// A task, as its agent gets it.
+    Task(Part),
+}
 
 #[derive(Debug)]
 struct Watched {
@@ -104,7 +115,10 @@ impl Gate {
                 said = said(&mut own) => honoured.lists.iter().filter(|(listing, ..)| *listing == said).map(|(_, kind, _)| {
                     Part { kind: *kind, params: Rope::from(Bytes::from_static(b"{}")) }
                 }).collect(),
-                Some(update) = queue.recv() => self.updated(&arrival, &honoured, &update.0, &update.1),
+                Some(update) = queue.recv() => match *update {
+                    Updated::Resource(server, original) => self.updated(&arrival, &honoured, &server, &original),
+                    Updated::Task(part) => vec![part],
+                },
             };
             for part in parts {
                 if out.send(Box::new(part)).await.is_err() {
@@ -115,7 +129,7 @@ impl Gate {
     }
 
     async fn honour(
-        &self,
+        self: &Arc<Self>,
         arrival: &Arrival,
         snapshot: &Arc<Snapshot>,
         feeds: &mut JoinSet<()>,
@@ -154,6 +168,9 @@ impl Gate {
         };
         if tokio::time::timeout(ACKNOWLEDGE, subscribing).await.is_err() {
             tracing::warn!("some resource subscriptions were not accepted in time; they are left out");
+        }
+        if wanted.find("taskIds").is_some() {
+            honoured.tasks = self.follow_tasks(arrival, &wanted, feeds, updates, ACKNOWLEDGE).await;
         }
         honoured
     }
@@ -252,7 +269,7 @@ async fn said(notices: &mut Option<broadcast::Receiver<Notice>>) -> Listing {
         match open.recv().await {
             Ok(Notice::Changed(Listing::Templates)) => return Listing::Resources,
             Ok(Notice::Changed(listing)) => return listing,
-            Ok(Notice::Ready | Notice::Down | Notice::Updated(_))
+            Ok(Notice::Ready | Notice::Down | Notice::Updated(_) | Notice::Task(_))
             | Err(broadcast::error::RecvError::Lagged(_)) => {}
             Err(broadcast::error::RecvError::Closed) => *notices = None,
         }
@@ -263,11 +280,12 @@ async fn feed(server: Arc<Server>, mut notices: broadcast::Receiver<Notice>, upd
     loop {
         match notices.recv().await {
             Ok(Notice::Updated(uri)) => {
-                if updates.send(Box::new((Arc::clone(&server.config.alias), uri))).await.is_err() {
+                let alias = Arc::clone(&server.config.alias);
+                if updates.send(Box::new(Updated::Resource(alias, uri))).await.is_err() {
                     return;
                 }
             }
-            Ok(Notice::Ready | Notice::Down | Notice::Changed(_))
+            Ok(Notice::Ready | Notice::Down | Notice::Changed(_) | Notice::Task(_))
             | Err(broadcast::error::RecvError::Lagged(_)) => {}
             Err(broadcast::error::RecvError::Closed) => return,
         }
@@ -290,6 +308,10 @@ fn acknowledgement(honoured: &Honoured) -> Part {
     if !honoured.resources.is_empty() {
         let uris: Vec<String> = honoured.resources.iter().map(|w| quote(&w.shown)).collect();
         members.push(format!("\"resourceSubscriptions\":[{}]", uris.join(",")));
+    }
+    if !honoured.tasks.is_empty() {
+        let handles: Vec<String> = honoured.tasks.iter().map(|handle| quote(handle)).collect();
+        members.push(format!("\"taskIds\":[{}]", handles.join(",")));
     }
     let params = format!("{{\"notifications\":{{{}}}}}", members.join(","));
     Part { kind: PartKind::Acknowledged, params: Rope::from(Bytes::from(params)) }

@@ -15,7 +15,7 @@ use crate::approve::{Approver, Unanswered};
 use crate::authenticate::{self, Keys};
 use crate::call::{
     Arrival, Caller, Cancel, Code, Credential, Ending, Endpoint, Handle, NotAdmitted, Outgoing, Part, Peer,
-    Refused,
+    Refused, TaskPage,
 };
 use crate::catalog::Catalog;
 use crate::clock::Clock;
@@ -29,14 +29,16 @@ use crate::record::{
 use crate::resolve::{self, Call, Scope, Target, Waiting};
 use crate::seal::Sealer;
 use crate::servers::{Question, Servers};
-use crate::store::{ConversationStore, StoreError};
+use crate::store::{ConversationStore, StoreError, TaskStore};
 use crate::transform::clean::{self as cleaning, Stream};
 use crate::transform::{self, Prepared};
 
 mod approval;
 mod clean;
 mod discover;
+mod follow;
 mod held;
+mod known;
 mod list;
 mod listen;
 mod refresh;
@@ -77,6 +79,8 @@ pub struct Gate {
     pub ledger: Ledger,
     /// Which tasks' ends and questions are recorded.
     pub tasks_seen: TasksSeen,
+    /// Which tasks each principal has.
+    pub tasks: TaskStore,
     /// The tasks whose calls wait for operators.
     pub held: HeldTasks,
     /// What is counted beside the ledger.
@@ -136,6 +140,10 @@ impl Handle for Gate {
 
     fn count(&self, label: &'static str) {
         self.counters.request(label);
+    }
+
+    async fn tasks(self: &Arc<Self>, caller: &Caller, cursor: Option<&str>) -> Result<TaskPage, RpcError> {
+        self.known_tasks(caller, cursor).await
     }
 }
 
@@ -531,6 +539,9 @@ impl Gate {
                 _ => self.forwarder.seal_task(&arrival.caller.principal, &call.target, id),
             }
         });
+        if answer.kind == ResultType::Task {
+            Box::pin(self.keep_task(&arrival.caller.principal, &answer.object)).await;
+        }
         if let Some(hint) = &mut answer.cache {
             // One credential serves many agents: only this agent's own cache may keep it, and never an answer that took a question.
             hint.public = false;

@@ -13,7 +13,7 @@ use tollgate_mcp::translate::{Answer, CacheHint, ResultType};
 
 use crate::call::{
     Arrival, Caller, Cancel, Credential, Ending, Endpoint, Handle, NotAdmitted, Outgoing, Part, PartKind,
-    Peer, Reply,
+    Peer, Reply, TaskPage,
 };
 
 /// What arrived, as far as tests look at it.
@@ -160,6 +160,10 @@ impl Handle for Fake {
     }
 
     fn count(&self, _label: &'static str) {}
+
+    async fn tasks(self: &Arc<Self>, _caller: &Caller, _cursor: Option<&str>) -> Result<TaskPage, RpcError> {
+        Ok(TaskPage::default())
+    }
 }
 
 impl Fake {

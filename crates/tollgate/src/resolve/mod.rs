@@ -366,13 +366,13 @@ fn completion(
 fn task(sealer: &Sealer, now_ms: u64, caller: &Caller, params: &Object) -> Result<Target, RpcError> {
     let handle =
         params.string("taskId").ok_or_else(|| RpcError::new(INVALID_PARAMS, "`taskId` must be a string"))?;
-    let plain = sealer
-        .open(Purpose::Task, &caller.principal, &handle, now_ms)
-        .map_err(|_| RpcError::new(INVALID_PARAMS, "unknown task"))?;
-    let (label, id) = std::str::from_utf8(&plain)
-        .ok()
-        .and_then(|text| text.split_once('\n'))
-        .ok_or_else(|| RpcError::new(INVALID_PARAMS, "unknown task"))?;
+    task_of(sealer, now_ms, caller, &handle).ok_or_else(|| RpcError::new(INVALID_PARAMS, "unknown task"))
+}
+
+/// The task that a handle names; `None` if it is not this caller's.
+pub fn task_of(sealer: &Sealer, now_ms: u64, caller: &Caller, handle: &str) -> Option<Target> {
+    let plain = sealer.open(Purpose::Task, &caller.principal, handle, now_ms).ok()?;
+    let (label, id) = std::str::from_utf8(&plain).ok()?.split_once('\n')?;
     let server = label.split('/').next().unwrap_or_default();
-    Ok(Target::Task { server: Arc::from(server), id: Arc::from(id), label: Arc::from(label) })
+    Some(Target::Task { server: Arc::from(server), id: Arc::from(id), label: Arc::from(label) })
 }

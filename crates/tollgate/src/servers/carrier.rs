@@ -43,6 +43,15 @@ impl Carrier {
         }
     }
 
+    /// What is said of the earlier request `id` comes here too.
+    pub(super) fn hears_for(&mut self, id: u64) {
+        match self {
+            // What comes on its stream comes anyway.
+            Self::Http(_) => {}
+            Self::Pipe(call) => call.hears_for(id),
+        }
+    }
+
     /// Whether nothing but this request's messages can arrive here.
     pub(super) fn carries_one(&self) -> bool {
         match self {
@@ -79,7 +88,12 @@ impl Carrier {
     pub(super) fn contradicted(&self, error: &RpcError) {
         if [UNSUPPORTED_VERSION, HEADER_MISMATCH].contains(&error.code) {
             match self {
-                Self::Http(call) => call.doubt("it no longer speaks the revision we agreed on"),
+                Self::Http(call) => {
+                    call.doubt(&format!(
+                        "error {}: it no longer speaks the revision we agreed on",
+                        error.code
+                    ));
+                }
                 Self::Pipe(_) => {}
             }
         }

@@ -75,7 +75,7 @@ pub use exchange::{Event, Exchange, Question, Reaction};
 pub use fleet::Servers;
 pub use introduction::Introduction;
 pub use server::Server;
-pub use subscribe::Subscription;
+pub use subscribe::{Following, Subscription};
 pub use tollgate_mcp::method::Listing;
 
 /// Stands where no agent's program does: it declares nothing.
@@ -90,6 +90,11 @@ static NOBODY: LazyLock<Arc<Client>> = LazyLock::new(|| {
 
 fn nobody() -> Arc<Client> {
     Arc::clone(&NOBODY)
+}
+
+/// The same, where tasks are spoken of.
+fn nobody_with_tasks() -> Arc<Client> {
+    Arc::new(Client { capabilities: NOBODY.capabilities.with_tasks(), ..Client::clone(&NOBODY) })
 }
 
 /// One canonical request towards a server: original names and URIs.
@@ -178,6 +183,8 @@ pub enum Notice {
     Changed(Listing),
     /// `notifications/resources/updated` for this original URI.
     Updated(String),
+    /// The task of this id is not what it was, it says (`notifications/tasks`, `notifications/tasks/status`).
+    Task(String),
 }
 
 /// What supervisors need from outside.

@@ -1,4 +1,4 @@
-//! Who is subscribed to which resource: counted by URI, so that each is subscribed at the server once.
+//! Who is subscribed to which resource, and who follows which task: counted, so that each is subscribed at the server once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::server::Server;
 
-/// One server's subscribed URIs.
+/// One server's subscribed URIs, or the ids of its followed tasks.
 #[derive(Debug)]
 pub(super) struct Uris {
     counts: Mutex<BTreeMap<String, usize>>,
@@ -85,5 +85,34 @@ impl Subscription {
 impl Drop for Subscription {
     fn drop(&mut self) {
         self.server.unsubscribe(std::mem::take(&mut self.uri));
+    }
+}
+
+/// One follower of one task; dropping it counts back.
+#[derive(Debug)]
+pub struct Following {
+    tasks: Arc<Uris>,
+    id: String,
+}
+
+impl Following {
+    pub(super) fn new(tasks: &Arc<Uris>, id: &str) -> Self {
+        tasks.add(id);
+        Self { tasks: Arc::clone(tasks), id: id.to_owned() }
+    }
+
+    /// Waits until a server of 2026-07-28 has said that it will tell: what changed before that, it has not told.
+    pub async fn taken_up(&self) {
+        let mut honoured = self.tasks.honoured.subscribe();
+        if honoured.wait_for(|honoured| honoured.contains(&self.id)).await.is_err() {
+            // The server is gone.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.tasks.remove(&self.id);
     }
 }

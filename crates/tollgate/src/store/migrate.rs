@@ -64,6 +64,17 @@ pub(super) const STATE: &[Migration] = &[
     },
 ];
 
+/// The tasks'. Worth nothing after a week.
+pub(super) const TASKS: &[Migration] = &[Migration {
+    name: "tasks",
+    sql: "
+        CREATE TABLE tasks (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, principal TEXT NOT NULL, handle TEXT NOT NULL, expires_ms INTEGER NOT NULL
+        ) STRICT;
+        CREATE INDEX tasks_by_principal ON tasks (principal, id);
+    ",
+}];
+
 /// The conversations'. Never migrated either: they are worth nothing after a day.
 pub(super) const CONVERSATIONS: &[Migration] = &[Migration {
     name: "conversations",

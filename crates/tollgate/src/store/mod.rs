@@ -10,6 +10,7 @@ mod keys;
 mod migrate;
 mod pins;
 mod secrets;
+mod tasks;
 mod used;
 mod watcher;
 
@@ -24,6 +25,7 @@ pub use conversations::ConversationStore;
 pub use index::{Index, Position, Query, Row};
 pub use keys::{NewKey, StoredKey};
 pub use secrets::Blob;
+pub use tasks::TaskStore;
 
 /// The state cannot be read or written.
 #[derive(Debug, thiserror::Error)]

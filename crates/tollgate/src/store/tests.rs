@@ -122,3 +122,25 @@ fn a_state_of_another_version_is_refused() {
     std::fs::write(state.path().join("tollgate.sqlite"), "not a database ".repeat(400)).unwrap();
     assert!(matches!(Store::open(state.path()), Err(StoreError::Sqlite { .. })));
 }
+
+#[test]
+fn a_principals_tasks_are_kept_in_order_and_in_number() {
+    let state = tempfile::tempdir().unwrap();
+    let store = TaskStore::new(state.path());
+    store.put("bob", "b1", 5_000, 1_000, 3).unwrap();
+    for n in 1..=5 {
+        store.put("alice", &format!("a{n}"), 5_000 + n, 1_000, 3).unwrap();
+    }
+    let handles = |store: &TaskStore, after, now| {
+        let found = store.of("alice", after, now, 2).unwrap();
+        found.into_iter().map(|(_, handle)| handle).collect::<Vec<_>>()
+    };
+    assert_eq!(handles(&store, 0, 1_000), ["a3", "a4"]);
+    let last = store.of("alice", 0, 1_000, 2).unwrap().pop().unwrap().0;
+    assert_eq!(handles(&store, last, 1_000), ["a5"]);
+    assert_eq!(handles(&store, 0, 5_004), ["a5"]);
+    drop(store);
+    let store = TaskStore::new(state.path());
+    assert_eq!(handles(&store, 0, 1_000), ["a3", "a4"]);
+    assert_eq!(store.of("bob", 0, 1_000, 9).unwrap().len(), 1);
+}

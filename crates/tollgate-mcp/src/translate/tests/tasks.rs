@@ -70,6 +70,8 @@ fn the_extension_is_offered_to_agents_of_2025_11_25_in_their_way() {
     assert!(offers_tasks(&offers) && !offers_tasks(&without));
     let info = Bytes::from_static(b"{}");
     let told = |discover: &Object, revision| text(initialize_result(discover, revision, &info));
-    assert!(told(&offers, L4).contains(r#""tasks":{"cancel":{},"requests":{"tools":{"call":{}}}}"#));
+    assert!(
+        told(&offers, L4).contains(r#""tasks":{"list":{},"cancel":{},"requests":{"tools":{"call":{}}}}"#)
+    );
     assert!(!told(&offers, L3).contains("tasks") && !told(&without, L4).contains("tasks"));
 }

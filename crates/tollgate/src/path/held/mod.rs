@@ -92,6 +92,7 @@ impl Gate {
         });
         self.held.begin(&held, run(Arc::clone(self), Arc::clone(&held), arrival));
         let answer = Answer { object: self.told(&held), kind: ResultType::Task, cache: None };
+        self.keep_task(&held.principal, &answer.object).await;
         entry.close(Close::of(Outcome::Asked), Ending::Answer(answer)).await
     }
 
@@ -140,7 +141,8 @@ impl Gate {
 
     fn handle_of(&self, held: &Held) -> String {
         let plain = format!("{OURS}{}", held.id);
-        self.sealer.seal(Purpose::Task, &held.principal, plain.as_bytes(), held.expires_ms)
+        // The same one whenever it is told of.
+        self.sealer.seal_same(Purpose::Task, &held.principal, plain.as_bytes(), held.expires_ms)
     }
 
     async fn unknown(&self, arrival: &Arrival) -> Reply {

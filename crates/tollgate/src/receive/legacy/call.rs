@@ -16,7 +16,7 @@ use tollgate_mcp::translate::{self, Answer, ResultType};
 use super::ask::{self, Round};
 use super::listen::{self, Subscribed};
 use super::tasks::About;
-use super::{Core, Flight, Outlet, empty};
+use super::{Core, Flight, Outlet, empty, task_list};
 use crate::call::{Arrival, Caller, Cancel, Ending, Handle, LogLevel, Next, Outgoing, Part, PartKind, Reply};
 use crate::receive::edge::{self, Meta};
 
@@ -68,8 +68,12 @@ impl<H: Handle, O: Outlet> Call<H, O> {
                     Ok(about) => Box::pin(about.result()).await,
                     Err(error) => Err(error),
                 },
-                // Not of these revisions, or not declared.
-                Method::Discover | Method::Listen | Method::TasksUpdate | Method::TasksList => {
+                Method::TasksList => match self.core.tasks.get() {
+                    Some(tasks) => Box::pin(task_list::list(&self, tasks)).await,
+                    None => Err(edge::unknown(&self.request.method)),
+                },
+                // Not of these revisions.
+                Method::Discover | Method::Listen | Method::TasksUpdate => {
                     Err(edge::unknown(&self.request.method))
                 }
                 Method::ToolsList

@@ -1,6 +1,6 @@
 //! What a legacy session hears without asking: one canonical `subscriptions/listen` walk, restarted when what it wants changes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use tollgate_mcp::method::Method;
 use tollgate_mcp::object::{self, Object};
 
+use super::follow::Followed;
 use super::{Core, Outlet, call};
 use crate::call::{Arrival, Caller, Canceller, Handle, Next, Outgoing, Part, PartKind};
 
@@ -25,7 +26,9 @@ pub(super) struct Wanted {
     generation: u64,
     uris: BTreeSet<String>,
     /// Somebody listens for changed lists.
-    lists: bool,
+    pub(super) lists: bool,
+    /// The tasks that are followed, and what was told of each.
+    pub(super) tasks: BTreeMap<String, String>,
 }
 
 impl Wanted {
@@ -109,8 +112,12 @@ pub(in crate::receive) fn start<H: Handle>(
     if core.listening.swap(true, Ordering::AcqRel) {
         return;
     }
-    let listener =
-        Listener { handle: Arc::clone(handle), core: Arc::clone(core), caller: Arc::clone(caller), out };
+    let listener = Arc::new(Listener {
+        handle: Arc::clone(handle),
+        core: Arc::clone(core),
+        caller: Arc::clone(caller),
+        out,
+    });
     tokio::spawn(async move {
         let ended = listener.core.ended.cancel();
         tokio::select! {
@@ -120,11 +127,12 @@ pub(in crate::receive) fn start<H: Handle>(
     });
 }
 
-struct Listener<H, O> {
-    handle: Arc<H>,
-    core: Arc<Core>,
-    caller: Arc<Caller>,
-    out: O,
+/// A session's listener.
+pub(super) struct Listener<H, O> {
+    pub(super) handle: Arc<H>,
+    pub(super) core: Arc<Core>,
+    pub(super) caller: Arc<Caller>,
+    pub(super) out: O,
 }
 
 /// One walk, and the generation that it was started for.
@@ -141,14 +149,17 @@ impl<R> Drop for Heard<R> {
 }
 
 impl<H: Handle, O: Outlet> Listener<H, O> {
-    async fn run(&self) {
+    async fn run(self: &Arc<Self>) {
+        let mut followed = Followed::default();
         let mut wanted = self.core.wanted.subscribe();
         let mut pause = PAUSE.0;
         let mut retry: Option<Instant> = None;
         // The old walk goes on until the new one is acknowledged, so that nothing is missed in between.
         let mut current: Option<Heard<H::Reply>> = None;
         let first = wanted.borrow_and_update().clone();
+        let mut begun = first.generation;
         let mut next = self.begin(&first);
+        followed.update(self);
         loop {
             tokio::select! {
                 biased;
@@ -157,6 +168,10 @@ impl<H: Handle, O: Outlet> Listener<H, O> {
                         return;
                     }
                     let now = wanted.borrow_and_update().clone();
+                    followed.update(self);
+                    if std::mem::replace(&mut begun, now.generation) == now.generation {
+                        continue;
+                    }
                     retry = None;
                     next = self.begin(&now);
                     if next.is_none() {

@@ -17,8 +17,10 @@ use crate::call::{Canceller, Client, Endpoint, LogLevel};
 pub(super) mod ask;
 pub(super) mod batch;
 pub(super) mod call;
+mod follow;
 pub(super) mod initialize;
 pub(super) mod listen;
+mod task_list;
 mod tasks;
 
 /// Where the messages of one call, or of a session, go. Sending waits while a connected reader is behind, and never fails: what can't be

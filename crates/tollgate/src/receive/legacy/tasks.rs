@@ -11,6 +11,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::time::Instant;
 use tollgate_mcp::error::{INTERNAL_ERROR, INVALID_PARAMS, RpcError};
+use tollgate_mcp::message;
 use tollgate_mcp::method::Method;
 use tollgate_mcp::object::{Object, quote};
 use tollgate_mcp::rope::Rope;
@@ -18,8 +19,8 @@ use tollgate_mcp::translate::{self, Answer, ResultType};
 
 use super::ask::{self, Collected};
 use super::call::{Call, relay};
-use super::{Core, Outlet};
-use crate::call::{Arrival, Client, Ending, Handle};
+use super::{Core, Outlet, follow};
+use crate::call::{Arrival, Caller, Client, Ending, Handle};
 use crate::receive::edge;
 
 /// How long a finished task is kept, unless its agent says otherwise; and the longest it can say.
@@ -124,6 +125,25 @@ impl Tasks {
         Some(task)
     }
 
+    /// The tasks that were over when they were made.
+    pub(super) fn all_finished(&self) -> Vec<Rope> {
+        let now = Instant::now();
+        let known = self.lock();
+        let kept = known.finished.iter().filter(|finished| finished.until > now);
+        kept.map(|finished| finished.task.text().clone().into()).collect()
+    }
+
+    /// A task as the session's agent is told of it.
+    pub(super) fn shown(&self, id: &str, task: &Object) -> Rope {
+        let task = translate::task_to_legacy(task);
+        if !self.is_cancelled(id) {
+            return task.text().clone().into();
+        }
+        let mut edit = task.edit();
+        edit.set("status", quote("cancelled"));
+        edit.finish()
+    }
+
     /// A task that was over when it was made, and its result.
     fn finished(&self, id: &str) -> Option<(Object, Rope)> {
         let now = Instant::now();
@@ -132,7 +152,7 @@ impl Tasks {
         Some((found.task.clone(), found.result.clone()))
     }
 
-    fn is_cancelled(&self, id: &str) -> bool {
+    pub(super) fn is_cancelled(&self, id: &str) -> bool {
         self.lock().cancelled.iter().any(|cancelled| cancelled == id)
     }
 
@@ -168,7 +188,13 @@ impl Core {
     /// What a call that asked for a task ends with: the task that its server made, or one that is over.
     pub(super) fn created(&self, answer: &Answer, wish: &Object, now_ms: u64) -> Result<Rope, RpcError> {
         let made = match answer.kind {
-            ResultType::Task => Some(translate::task_to_legacy(&answer.object)),
+            ResultType::Task => {
+                let task = translate::task_to_legacy(&answer.object);
+                if let Some(id) = task.string("taskId") {
+                    follow::begin(self, &id);
+                }
+                Some(task)
+            }
             ResultType::Complete | ResultType::InputRequired => {
                 let result = translate::to_legacy(answer, Method::ToolsCall, self.client.revision);
                 self.tasks.get().and_then(|tasks| tasks.finish(result, wish, now_ms))
@@ -280,15 +306,8 @@ impl<H: Handle, O: Outlet> About<H, O> {
                 let result = translate::to_legacy(&result, Method::ToolsCall, self.call.core.client.revision);
                 Ok(translate::related_to_task(result, &self.id))
             }
-            (None, Some(error)) => {
-                let code = error.slice("code").and_then(|code| std::str::from_utf8(code).ok()?.parse().ok());
-                let message = error.string("message").unwrap_or_default().into_owned();
-                let told = RpcError::new(code.unwrap_or(INTERNAL_ERROR), message);
-                Err(match error.get("data") {
-                    Some(data) => told.with_data(data),
-                    None => told,
-                })
-            }
+            (None, Some(error)) => Err(message::read_error_object(&error)
+                .unwrap_or_else(|| RpcError::new(INTERNAL_ERROR, "its server does not say why it failed"))),
             (None, None) => Err(RpcError::new(INTERNAL_ERROR, "the task was cancelled")),
         }
     }
@@ -325,13 +344,10 @@ impl<H: Handle, O: Outlet> About<H, O> {
     }
 
     fn shown(&self, answer: &Answer) -> Rope {
-        let task = translate::task_to_legacy(&answer.object);
-        if self.known().is_some_and(|tasks| tasks.is_cancelled(&self.id)) {
-            let mut edit = task.edit();
-            edit.set("status", quote("cancelled"));
-            return edit.finish();
+        match self.known() {
+            Some(tasks) => tasks.shown(&self.id, &answer.object),
+            None => translate::task_to_legacy(&answer.object).text().clone().into(),
         }
-        task.text().clone().into()
     }
 
     async fn look(&self) -> Result<Option<Answer>, RpcError> {
@@ -350,18 +366,7 @@ impl<H: Handle, O: Outlet> About<H, O> {
 
     async fn walk(&self, method: Method, params: Object) -> Result<Option<Answer>, RpcError> {
         let call = &self.call;
-        let arrival = Arrival {
-            caller: Arc::clone(&call.caller),
-            client: Arc::clone(&self.tasks),
-            endpoint: call.core.endpoint.clone(),
-            method,
-            params,
-            progress: None,
-            log_level: None,
-            session: Some(Arc::clone(&call.core.identity)),
-            param_headers: None,
-            bytes_in: call.bytes_in,
-        };
+        let arrival = arrival(&call.core, &call.caller, &self.tasks, method, params, call.bytes_in);
         let cancel = call.flight.canceller.cancel();
         let outgoing = call.handle.handle(arrival, cancel.clone());
         match relay(outgoing, &call.out, &cancel).await {
@@ -369,6 +374,29 @@ impl<H: Handle, O: Outlet> About<H, O> {
             Some(Ending::Error(error)) => Err(error),
             None => Ok(None),
         }
+    }
+}
+
+/// A request of a session that is about tasks.
+pub(super) fn arrival(
+    core: &Core,
+    caller: &Arc<Caller>,
+    client: &Arc<Client>,
+    method: Method,
+    params: Object,
+    bytes_in: u64,
+) -> Arrival {
+    Arrival {
+        caller: Arc::clone(caller),
+        client: Arc::clone(client),
+        endpoint: core.endpoint.clone(),
+        method,
+        params,
+        progress: None,
+        log_level: None,
+        session: Some(Arc::clone(&core.identity)),
+        param_headers: None,
+        bytes_in,
     }
 }
 

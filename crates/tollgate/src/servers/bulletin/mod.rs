@@ -16,6 +16,9 @@ mod tests;
 /// Changes of one topic are told at most this often.
 const PACE: Duration = Duration::from_secs(1);
 
+/// The longest id of a task that is followed.
+const TASK_MAX: usize = 1_024;
+
 /// How many topics are followed at a time; a server that reports more is not listened to for the rest.
 const TOPICS_MAX: usize = 1_024;
 
@@ -23,6 +26,7 @@ const TOPICS_MAX: usize = 1_024;
 enum Topic {
     List(Listing),
     Resource(String),
+    Task(String),
 }
 
 impl Topic {
@@ -30,6 +34,7 @@ impl Topic {
         match self {
             Self::List(listing) => Notice::Changed(*listing),
             Self::Resource(uri) => Notice::Updated(uri.clone()),
+            Self::Task(id) => Notice::Task(id.clone()),
         }
     }
 }
@@ -68,6 +73,12 @@ impl Bulletin {
             "notifications/resources/updated" => {
                 if let Some(uri) = notification.params.string("uri") {
                     self.changed(Topic::Resource(uri.into_owned()));
+                }
+            }
+            // 2026-07-28, and 2025-11-25.
+            "notifications/tasks" | "notifications/tasks/status" => {
+                if let Some(id) = notification.params.string("taskId").filter(|id| id.len() <= TASK_MAX) {
+                    self.changed(Topic::Task(id.into_owned()));
                 }
             }
             _ => return false,

@@ -88,6 +88,8 @@ pub struct Exchange {
     progress: bool,
     log_level: Option<LogLevel>,
     id: u64,
+    /// The request whose task it awaits: what is said of that is said of this.
+    made_by: Option<u64>,
     carrier: Carrier,
     bulletin: Arc<Bulletin>,
     clock: Clock,
@@ -123,6 +125,7 @@ impl Exchange {
             progress: outbound.progress,
             log_level: outbound.log_level,
             id,
+            made_by: None,
             carrier,
             bulletin,
             clock,
@@ -133,6 +136,14 @@ impl Exchange {
             over: false,
             flight,
         }
+    }
+
+    /// This one awaits the task that `made` made, or awaited: its progress token is good until the task is over (2025-11-25, tasks,
+    /// "Progress Notifications").
+    pub fn awaits_for(&mut self, made: &Self) {
+        let by = made.made_by.unwrap_or(made.id);
+        self.made_by = Some(by);
+        self.carrier.hears_for(by);
     }
 
     /// The server's revision.
@@ -228,7 +239,7 @@ impl Exchange {
         match notification.method.as_str() {
             "notifications/progress" => {
                 let token = notification.params.slice("progressToken").and_then(number);
-                if token != Some(self.id) {
+                if token != Some(self.id) && (token.is_none() || token != self.made_by) {
                     return None;
                 }
                 self.limit.touch(self.clock.instant());

@@ -1,15 +1,21 @@
 //! A server that may have become another one: one that spoke the other era when it was last asked. It is asked again at once, by its
-//! supervisor alone, and what comes meanwhile waits for the verdict. *Never* over and over because a server likes to look so.
+//! supervisor alone, and what comes meanwhile waits for the verdict. *Never* over and over because a server likes to look so: a sign that
+//! came to nothing is followed ever more rarely. Another sign is followed at once all the same, so that a server which looks odd in one way
+//! is not believed to be what it was when it says in another that it is not.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-/// How long a doubt that came to nothing keeps the next one from being followed, at first; it doubles up to the longest.
+/// How long a sign that came to nothing keeps the next one like it from being followed, at first; it doubles up to the longest.
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(30);
+
+/// How many signs are told apart; all others count as one.
+const SIGNS_MAX: usize = 16;
 
 /// Whether a server is what it was found to be.
 #[derive(Debug)]
@@ -22,7 +28,15 @@ pub(super) struct Doubt {
 
 #[derive(Debug, Default)]
 struct Heard {
-    not_before: Option<Instant>,
+    /// The signs for which it is being asked.
+    followed: Vec<String>,
+    /// Those that came to nothing.
+    unfounded: HashMap<String, Pause>,
+}
+
+#[derive(Debug)]
+struct Pause {
+    until: Instant,
     gap: Duration,
 }
 
@@ -31,11 +45,18 @@ impl Doubt {
         Self { raised: AtomicBool::new(false), changes: watch::Sender::new(false), heard: Mutex::default() }
     }
 
-    /// Raises it, unless the last one came to nothing just now. Whether it is raised.
-    pub(super) fn raise(&self, now: Instant) -> bool {
-        if self.heard().not_before.is_some_and(|until| now < until) {
+    /// Raises it, unless the last one of this sign came to nothing just now. Whether it is raised.
+    pub(super) fn raise(&self, sign: &str, now: Instant) -> bool {
+        let mut heard = self.heard();
+        let known = heard.unfounded.contains_key(sign) || heard.unfounded.len() < SIGNS_MAX;
+        let sign = if known { sign } else { "" };
+        if heard.unfounded.get(sign).is_some_and(|pause| now < pause.until) {
             return false;
         }
+        if !heard.followed.iter().any(|followed| followed == sign) {
+            heard.followed.push(sign.to_owned());
+        }
+        drop(heard);
         self.raised.store(true, Ordering::Release);
         self.changes.send_replace(true);
         true
@@ -44,10 +65,15 @@ impl Doubt {
     /// It came to nothing.
     pub(super) fn unfounded(&self, now: Instant) {
         let mut heard = self.heard();
-        // One that came to nothing long ago counts no more.
-        let recent = heard.not_before.is_some_and(|until| now.saturating_duration_since(until) < LONGEST);
-        heard.gap = if recent { heard.gap.saturating_mul(2).clamp(FIRST, LONGEST) } else { FIRST };
-        heard.not_before = Some(now + heard.gap);
+        for sign in std::mem::take(&mut heard.followed) {
+            // One that came to nothing long ago counts no more.
+            let recent = heard
+                .unfounded
+                .get(&sign)
+                .filter(|pause| now.saturating_duration_since(pause.until) < LONGEST);
+            let gap = recent.map_or(FIRST, |pause| pause.gap.saturating_mul(2).clamp(FIRST, LONGEST));
+            heard.unfounded.insert(sign, Pause { until: now + gap, gap });
+        }
         drop(heard);
         self.raised.store(false, Ordering::Release);
         self.changes.send_replace(false);
@@ -81,7 +107,7 @@ mod tests {
         let mut followed = 0;
         // A server that looks so on every call, a hundred times a second for five minutes.
         for _ in 0..30_000 {
-            if doubt.raise(now) {
+            if doubt.raise("400", now) {
                 followed += 1;
                 doubt.unfounded(now);
             }
@@ -90,9 +116,29 @@ mod tests {
         assert!((10..=20).contains(&followed), "{followed}");
         // Long quiet, it is believed at once again.
         now += Duration::from_mins(5);
-        assert!(doubt.raise(now) && doubt.is_raised());
+        assert!(doubt.raise("400", now) && doubt.is_raised());
         doubt.unfounded(now);
-        assert!(!doubt.is_raised() && !doubt.raise(now + Duration::from_millis(999)));
-        assert!(doubt.raise(now + FIRST));
+        assert!(!doubt.is_raised() && !doubt.raise("400", now + Duration::from_millis(999)));
+        assert!(doubt.raise("400", now + FIRST));
+    }
+
+    #[test]
+    fn another_sign_is_followed_at_once_but_not_ever_new_ones() {
+        let (doubt, now) = (Doubt::new(), Clock::system().instant());
+        for sign in 0..100 {
+            if doubt.raise(&sign.to_string(), now) {
+                doubt.unfounded(now);
+            }
+        }
+        let followed = (0..100).filter(|sign| doubt.raise(&sign.to_string(), now)).count();
+        assert_eq!(followed, 0, "all are known, or count as one that is");
+        let fresh = Doubt::new();
+        assert!(fresh.raise("404", now));
+        fresh.unfounded(now);
+        assert!(!fresh.raise("404", now) && fresh.raise("-32022", now));
+        // It is asked once for both.
+        assert!(fresh.raise("400", now));
+        fresh.unfounded(now);
+        assert!(!fresh.raise("400", now) && !fresh.raise("-32022", now) && !fresh.is_raised());
     }
 }

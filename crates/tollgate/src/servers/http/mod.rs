@@ -190,9 +190,9 @@ impl Wire {
         });
     }
 
-    /// One answer says that the server may have become another one: it is asked what it is.
+    /// One answer says that the server may have become another one: it is asked what it is. Answers that look alike have one `why`.
     fn doubt(&self, why: &str) {
-        if self.doubt.raise(self.clock.instant()) {
+        if self.doubt.raise(why, self.clock.instant()) {
             tracing::info!(server = %self.alias, why, "it may speak another revision now: it is asked");
         }
     }

@@ -227,7 +227,7 @@ impl Sessions {
             // It gave us such a session before. One that declares more may only be too much for it.
             match slot.client {
                 None => self.wire.lose(&failure.to_string()),
-                Some(_) => self.wire.doubt(&failure.to_string()),
+                Some(_) => self.wire.doubt("it makes no such session"),
             }
         })?;
         slot.current.store(Some(Arc::clone(&session)));

@@ -58,6 +58,8 @@ pub(super) struct Place {
 #[derive(Debug, Default)]
 struct Inner {
     calls: HashMap<u64, Entry>,
+    /// Calls that are over, and those that hear what is still said of them.
+    heirs: HashMap<u64, u64>,
     held: Vec<Request>,
     /// The one call that asked for log messages, where calls of several principals share the channel.
     logging: Option<Logging>,
@@ -77,8 +79,15 @@ struct Logging {
 impl Inner {
     /// The call `id` is over: nothing more is said of it.
     fn told(&mut self, id: u64) {
+        self.disinherit(id);
         if self.logging.as_ref().is_some_and(|logging| logging.id == id) {
             self.logging = None;
+        }
+    }
+
+    fn disinherit(&mut self, id: u64) {
+        if !self.heirs.is_empty() {
+            self.heirs.retain(|_, heir| *heir != id);
         }
     }
 
@@ -140,8 +149,17 @@ impl Registry {
     pub(super) fn leave(&self, id: u64) {
         let mut inner = self.lock();
         inner.calls.remove(&id);
+        inner.disinherit(id);
         if let Some(logging) = inner.logging.as_mut().filter(|logging| logging.id == id) {
             logging.left = true;
+        }
+    }
+
+    /// What is said of `earlier` from now on is for the call `id`, for as long as that is here.
+    pub(super) fn succeed(&self, earlier: u64, id: u64) {
+        let mut inner = self.lock();
+        if inner.calls.contains_key(&id) {
+            inner.heirs.insert(earlier, id);
         }
     }
 
@@ -175,7 +193,9 @@ impl Registry {
 
     /// Hands a notification to the call with this id (its progress token, or its subscription).
     pub(super) fn notify(&self, id: u64, notification: Notification) {
-        if let Some(entry) = self.lock().calls.get(&id) {
+        let inner = self.lock();
+        let entry = inner.calls.get(&id).or_else(|| inner.calls.get(inner.heirs.get(&id)?));
+        if let Some(entry) = entry {
             offer(entry, Message::Notification(notification), FOR_QUESTIONS);
         }
     }

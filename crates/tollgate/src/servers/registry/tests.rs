@@ -46,6 +46,22 @@ fn a_question_goes_to_the_only_one_who_can_be_asked() {
 }
 
 #[test]
+fn what_is_said_of_an_earlier_call_is_for_its_heir_only_while_that_is_here() {
+    let registry = Registry::new(true);
+    drop(registry.enter(1, Place::default()).expect("entered"));
+    registry.leave(1);
+    registry.succeed(1, 2);
+    let mut heir = registry.enter(2, Place::default()).expect("entered");
+    registry.notify(1, log());
+    assert!(heir.try_recv().is_err(), "it was not here");
+    registry.succeed(1, 2);
+    registry.notify(1, log());
+    assert!(matches!(heir.try_recv().as_deref(), Ok(Ok(Message::Notification(_)))));
+    registry.leave(2);
+    assert!(registry.lock().heirs.is_empty());
+}
+
+#[test]
 fn roots_wait_for_the_next_call_or_expire() {
     let registry = Registry::new(true);
     let roots = request(r#"{"jsonrpc":"2.0","id":"r","method":"roots/list"}"#);

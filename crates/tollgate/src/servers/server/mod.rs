@@ -15,7 +15,7 @@ use tollgate_mcp::revision::Era;
 use super::carrier::Carrier;
 use super::exchange::{Event, Exchange, Limit, Opening};
 use super::introduction::Introduction;
-use super::subscribe::{Subscription, Uris};
+use super::subscribe::{Following, Subscription, Uris};
 use super::{Failure, Health, Listing, Notice, Outbound, list, nobody};
 use crate::call::Client;
 use crate::config;
@@ -58,6 +58,8 @@ pub struct Server {
     ended: watch::Sender<bool>,
     flights: Arc<Flights>,
     uris: Arc<Uris>,
+    /// The tasks whose changes somebody wants to hear of, by the server's own ids.
+    tasks: Arc<Uris>,
 }
 
 impl Server {
@@ -75,6 +77,7 @@ impl Server {
             ended: watch::channel(!enabled).0,
             flights: Arc::default(),
             uris: Arc::new(Uris::new()),
+            tasks: Arc::new(Uris::new()),
         });
         if enabled {
             tokio::spawn(Arc::clone(&server).supervise());
@@ -193,6 +196,12 @@ impl Server {
         };
         drop(changing);
         confirmed.then_some(subscription)
+    }
+
+    /// Wants to hear of changes of a task, as [`Notice::Task`], for as long as what is returned lives. A server of 2026-07-28 is asked for
+    /// them; one of 2025-11-25 tells them, or not, as it likes.
+    pub fn follow_task(&self, id: &str) -> Following {
+        Following::new(&self.tasks, id)
     }
 
     /// Counts one subscriber back; the last one ends it at the server.

@@ -145,7 +145,8 @@ impl Server {
         let mut beside = tokio::task::JoinSet::new();
         match introduction.revision.era() {
             Era::Modern => {
-                beside.spawn(listen::keep(Arc::clone(live), Arc::clone(&self.room), Arc::clone(&self.uris)));
+                let told = listen::Topics { uris: Arc::clone(&self.uris), tasks: Arc::clone(&self.tasks) };
+                beside.spawn(listen::keep(Arc::clone(live), Arc::clone(&self.room), told));
             }
             Era::Legacy => {
                 beside.spawn(Arc::clone(self).resubscribe());

@@ -378,6 +378,11 @@ impl Call {
         self
     }
 
+    /// What is said of the earlier call `id` comes here too.
+    pub(in crate::servers) fn hears_for(&self, id: u64) {
+        self.link.calls.succeed(id, self.id);
+    }
+
     /// Takes the call out and tells the process.
     pub(in crate::servers) fn cancel(&mut self) {
         if std::mem::replace(&mut self.over, true) {

@@ -497,6 +497,40 @@ async fn a_server_that_only_looks_like_another_one_is_kept_and_asked_rarely() {
 }
 
 #[tokio::test]
+async fn a_server_that_looked_odd_before_is_asked_when_it_looks_so_in_another_way() {
+    let old = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let now = Arc::clone(&old);
+    let fake = Fake::start(move |seen| {
+        let legacy = now.load(Ordering::SeqCst);
+        match seen.method() {
+            "server/discover" if !legacy => discovered(&seen),
+            "initialize" if legacy => initialized(&seen).with("mcp-session-id", "s"),
+            _ if legacy && seen.verb == "GET" => Reply::empty(405),
+            _ if legacy && seen.header("mcp-session-id") != Some("s") => {
+                let body =
+                    json!({"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"not initialized"}});
+                Reply::json(400, &body)
+            }
+            _ if legacy && seen.body["id"].is_null() => Reply::empty(202),
+            "tools/call" if legacy => Reply::json(200, &done(&seen, "old")),
+            // A code that 2026-07-28 has no use for.
+            _ => Reply::error(400, &seen, -32600),
+        }
+    })
+    .await;
+    let server = start(http_transport(&fake.url), QUICK);
+    ready(&server).await;
+    for _ in 0..20 {
+        drop(ask(&server, call("t", &client("{}"), "p")).await);
+    }
+    old.store(true, Ordering::SeqCst);
+    let first = ask(&server, call("t", &client("{}"), "p")).await;
+    assert!(!matches!(first, Event::Done(Ok(_))), "one call learns it: {first:?}");
+    assert!(text(ask(&server, call("t", &client("{}"), "p")).await).contains("old"));
+    end(&server).await;
+}
+
+#[tokio::test]
 async fn an_inconclusive_probe_is_tried_again_and_never_taken_for_an_era() {
     let tries = AtomicUsize::new(0);
     let fake = Fake::start(move |seen| match (seen.method(), tries.fetch_add(1, Ordering::SeqCst)) {
@@ -589,7 +623,7 @@ async fn a_modern_change_stream_tells_changes_and_follows_subscriptions() {
         {
             Notice::Changed(listing) => told.push(format!("{listing:?}")),
             Notice::Updated(uri) => told.push(uri),
-            Notice::Ready | Notice::Down => {}
+            Notice::Ready | Notice::Down | Notice::Task(_) => {}
         }
     }
     assert_eq!(told, ["Tools", "file:///a"]);

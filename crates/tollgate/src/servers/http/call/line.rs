@@ -303,8 +303,11 @@ impl Line {
         }
         self.wire.refuse();
         if refused {
-            if self.queue.iter().any(|message| self.is_foreign(status, message)) {
-                self.wire.doubt(&format!("it answered HTTP {status} as one of another era does"));
+            if let Some((code, read)) = self.queue.iter().find_map(|message| self.foreign(status, message)) {
+                let what = if read { "" } else { " and no id" };
+                self.wire.doubt(&format!(
+                    "it answered HTTP {status} with error {code}{what}, as one of another era does"
+                ));
             }
             return Ok(());
         }
@@ -317,19 +320,20 @@ impl Line {
         Err(self.wire.unavailable(why, false))
     }
 
-    /// Whether a server of the other era refuses like this.
-    fn is_foreign(&self, status: u16, message: &Message) -> bool {
+    /// The error's code, and whether the request was read, if a server of the other era refuses like this.
+    fn foreign(&self, status: u16, message: &Message) -> Option<(i64, bool)> {
         let Message::Response(Response { id, outcome: Outcome::Error(error) }) = message else {
-            return false;
+            return None;
         };
-        match (id, &self.seat) {
+        let foreign = match (id, &self.seat) {
             // It did not even read the request: "not initialized", say, from a server that was stateless before.
             (None, _) => true,
             // In a session, errors come with HTTP 200.
             (Some(_), Some(_)) => status == 400,
             // Codes that 2026-07-28 has no use for.
             (Some(_), None) => status == 400 && matches!(error.code, INVALID_REQUEST | -32019..=-32000),
-        }
+        };
+        foreign.then_some((error.code, id.is_some()))
     }
 
     /// Takes one message, or a batch (2025-03-26); false if it is neither.
