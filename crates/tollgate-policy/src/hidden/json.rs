@@ -52,6 +52,8 @@ fn escape(text: &[u8]) -> (char, usize) {
             Some(code) => (char::from_u32(code).unwrap_or('\u{fffd}'), 6),
             None => ('\\', 1),
         },
+        Some(b'b') => ('\u{8}', 2),
+        Some(b'f') => ('\u{c}', 2),
         Some(b'n') => ('\n', 2),
         Some(b't') => ('\t', 2),
         Some(b'r') => ('\r', 2),
