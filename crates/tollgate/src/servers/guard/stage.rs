@@ -35,6 +35,8 @@ fn confine(guard: Option<Pid>) -> std::io::Result<()> {
     }
     setsid()?;
     set_no_new_privs(true)?;
+    // What whoever started the gateway left open, the program does not get.
+    close_fds::set_fds_cloexec(3, &[]);
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
     Ok(())
 }
