@@ -15,7 +15,7 @@ use tollgate_policy::{Flags, Hints, Shape};
 use crate::config::{self, Stated};
 use crate::servers::Listing;
 
-use super::lint::{self, Finding};
+use super::lint::{self, Finding, Name, Texts, Words};
 use super::{pins, stated, string_of};
 
 /// The most bytes of what is read by models and matched by rules: over it a definition is left out, never judged by its beginning.
@@ -50,6 +50,8 @@ pub struct Item {
     pub definition: [u8; 32],
     /// What stands out in its definition.
     pub findings: Vec<Finding>,
+    /// What is held against other tools' names; `None` for what is no tool.
+    words: Option<Words>,
     /// Its definition is not the accepted one: hidden and refused.
     pub held: bool,
     /// Which arguments are mirrored in headers (tools).
@@ -116,13 +118,15 @@ impl Item {
         };
         let own = overridden.map(|o| o.labels.as_slice()).unwrap_or_default();
         let labels: Vec<Arc<str>> = server.labels.iter().chain(own).map(|l| Arc::from(l.as_str())).collect();
-        let (definition, findings) = match listing {
+        let (definition, findings, words) = match listing {
             Listing::Tools => {
                 let text = pins::canonical(&object);
-                (pins::digest(&text), lint::findings(&text))
+                let texts = Texts::of(&text);
+                let words = Words::of(&server.alias, &original, &texts);
+                (pins::digest(&text), lint::findings(&texts), Some(words))
             }
             Listing::Prompts | Listing::Resources | Listing::Templates => {
-                ([0; 32], lint::findings(&pins::described(&object)))
+                ([0; 32], lint::findings(&Texts::of(&pins::described(&object))), None)
             }
         };
         Ok(Self {
@@ -136,6 +140,7 @@ impl Item {
             labels,
             definition,
             findings,
+            words,
             held: false,
             marks,
             shape: OnceLock::new(),
@@ -168,6 +173,12 @@ impl Item {
         let schema = self.schema.clone().or_else(|| self.text.get("inputSchema"));
         let schema = stated::with_reason(schema, stated)?;
         Some(Self { schema: Some(schema), stated: Some(stated), ..self.clone() })
+    }
+
+    /// A tool's name and words.
+    pub(super) fn name(&self) -> Option<Name<'_>> {
+        let words = self.words.as_ref()?;
+        Some(Name { server: &self.server, tool: &self.original, words })
     }
 
     /// Its definition in its one spelling.

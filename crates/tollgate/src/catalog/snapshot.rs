@@ -15,7 +15,7 @@ use crate::config::{self, Config, Transport};
 use crate::servers::{Introduction, Listing};
 
 use super::item::Item;
-use super::lint::{Finding, Name, Names};
+use super::lint::{Finding, Names};
 use super::list::{List, ListKey};
 use super::pins::Pins;
 use super::{ALL, TTL_MS, lock, stated};
@@ -471,14 +471,13 @@ impl Snapshot {
 
 /// Marks the tools that are held and what stands out in them beside all others.
 fn judge(tools: &mut [Arc<Item>], parts: &[(Arc<Offer>, bool)], pins: &Pins) {
-    let names: Vec<_> = tools.iter().map(|t| (Arc::clone(&t.server), Arc::clone(&t.original))).collect();
-    let names: Vec<_> = names.iter().map(|(server, tool)| Name { server, tool }).collect();
-    let names = Names::new(&names);
+    let all = tools.to_vec();
+    let names = Names::new(all.iter().filter_map(|tool| tool.name()));
     let of: HashMap<&str, &Offer> = parts.iter().map(|(offer, _)| (&*offer.config.alias, &**offer)).collect();
     for tool in tools.iter_mut() {
         let Some(offer) = of.get(&*tool.server) else { continue };
         let held = pins.holds(offer.config.trust, offer.variant, tool);
-        let beside = names.findings(&tool.server, &tool.original, &tool.canonical());
+        let beside = tool.name().map(|name| names.findings(name, || tool.canonical())).unwrap_or_default();
         if held || !beside.is_empty() {
             *tool = Arc::new(tool.judged(held, beside));
         }

@@ -11,7 +11,7 @@ mod phrases;
 mod tests;
 
 pub use hidden::visible;
-pub(super) use names::{Name, Names};
+pub(super) use names::{Name, Names, Words};
 
 /// One thing that stands out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,10 +37,32 @@ const EVIDENCE_MAX: usize = 160;
 /// The most findings of one definition.
 const FINDINGS_MAX: usize = 32;
 
-/// What stands out in one definition, by itself. `definition` is a JSON object's text.
-pub(super) fn findings(definition: &str) -> Vec<Finding> {
+/// Every key and string of a definition with its place: a model reads them all.
+#[derive(Debug)]
+pub(super) enum Texts<'a> {
+    Read(Value),
+    /// Not JSON to this reader: still text to a model.
+    Raw(&'a str),
+}
+
+impl<'a> Texts<'a> {
+    /// Of a JSON object's text.
+    pub(super) fn of(definition: &'a str) -> Self {
+        serde_json::from_str(definition).map_or(Self::Raw(definition), Self::Read)
+    }
+
+    fn each(&self, look: &mut dyn FnMut(&str, &str)) {
+        match self {
+            Self::Read(value) => walk("", value, look),
+            Self::Raw(text) => look("definition", text),
+        }
+    }
+}
+
+/// What stands out in one definition, by itself.
+pub(super) fn findings(definition: &Texts<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
-    each_text(definition, &mut |path, text| {
+    definition.each(&mut |path, text| {
         if found.len() >= FINDINGS_MAX {
             return;
         }
@@ -52,15 +74,6 @@ pub(super) fn findings(definition: &str) -> Vec<Finding> {
         }
     });
     found
-}
-
-/// Every key and string of a definition with its place: a model reads them all.
-fn each_text(definition: &str, look: &mut dyn FnMut(&str, &str)) {
-    match serde_json::from_str::<Value>(definition) {
-        Ok(value) => walk("", &value, look),
-        // Not JSON to this reader: still text to a model.
-        Err(_) => look("definition", definition),
-    }
 }
 
 fn walk(path: &str, value: &Value, look: &mut dyn FnMut(&str, &str)) {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::super::lint::{self, Finding, Name};
+use super::super::lint::{self, Finding, Name, Texts, Words};
 use super::diff::changes;
 use super::{Change, Pin};
 use crate::secret::hex;
@@ -40,15 +40,19 @@ pub struct Changed {
 
 /// The pins, told. Those of one server or one tool (`server`, `server/tool`), if `only` says so.
 pub fn report(pins: &[Pin], only: Option<&str>) -> Vec<PinState> {
-    let names: Vec<Name<'_>> = pins.iter().map(|p| Name { server: &p.server, tool: &p.tool }).collect();
-    let names = lint::Names::new(&names);
+    let listed = |pin: &'_ Pin| pin.waiting.as_ref().unwrap_or(&pin.accepted).text.clone();
+    let read = |pin: &Pin| Words::of(&pin.server, &pin.tool, &Texts::of(&listed(pin)));
+    let words: Vec<Words> = pins.iter().map(read).collect();
+    let names = pins.iter().zip(&words).map(|(pin, words)| Name { server: &pin.server, tool: &pin.tool, words });
+    let names: Vec<Name<'_>> = names.collect();
+    let all = lint::Names::new(names.iter().copied());
     let mut told: Vec<PinState> = pins
         .iter()
-        .filter(|pin| only.is_none_or(|only| is_of(pin, only)))
-        .map(|pin| {
-            let listed = pin.waiting.as_ref().unwrap_or(&pin.accepted);
-            let mut findings = lint::findings(&listed.text);
-            findings.extend(names.findings(&pin.server, &pin.tool, &listed.text));
+        .zip(names)
+        .filter(|(pin, _)| only.is_none_or(|only| is_of(pin, only)))
+        .map(|(pin, name)| {
+            let mut findings = lint::findings(&Texts::of(&listed(pin)));
+            findings.extend(all.findings(name, || listed(pin)));
             PinState {
                 tool: format!("{}/{}", pin.server, pin.tool),
                 state: if pin.waiting.is_some() { "changed" } else { "pinned" }.to_owned(),
