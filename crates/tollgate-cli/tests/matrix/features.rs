@@ -290,6 +290,17 @@ pub(crate) fn all() -> Vec<Feature> {
             task_told
         ),
         feature!(
+            "Progress of tasks",
+            "A server goes on to say how far a task is; the agent that looks after it hears that, under its call's token.",
+            |from, to| {
+                let modern = from.is_modern() || to.is_modern();
+                tasks(from, to)
+                    .or(modern.then_some("2026-07-28 has no progress of a call that became a task"))
+            },
+            None,
+            task_progress
+        ),
+        feature!(
             "Tasks inside a call",
             "A tool of 2025-11-25 that runs as a task only is called like any other by an agent that does not ask for one: the gateway makes the task and awaits it, and the agent hears its progress.",
             always,
@@ -819,6 +830,19 @@ async fn task_told(cell: &Cell<'_>) -> Result<()> {
     let told = heard(&mut open, ours).await.ok_or("it was not told")?;
     open.cancel().await?;
     holds(told.to_string().contains(&cell.uri("file:///readme.md")), &told)
+}
+
+async fn task_progress(cell: &Cell<'_>) -> Result<()> {
+    let (agent, id) = make_task(cell, "tasked_slow").await?;
+    let related = format!("{RESERVED}related-task");
+    let ours = |method: &str, params: &Json| {
+        method == "notifications/progress"
+            && params.at(&["_meta", &related, "taskId"]).and_then(Json::as_str) == Some(&id)
+    };
+    let told = agent.hears(ours, PATIENCE).await;
+    agent.request("tasks/cancel", Json::object().with("taskId", id.as_str())).await?.result()?;
+    let told = told.ok_or("it was not told")?;
+    holds(told.text("message") == Some("on it") && told.get("progressToken").is_some(), told)
 }
 
 async fn tasked(cell: &Cell<'_>) -> Result<()> {

@@ -141,6 +141,9 @@ impl Inbox {
         }
         let subscription = params.at(&["_meta", &format!("{RESERVED}subscriptionId")]);
         let token = params.get("progressToken").or(subscription).and_then(Json::as_u64);
+        // Of a call that is over: of the task that it made.
+        let later = method == "notifications/progress"
+            && token.is_some_and(|token| !lock(&self.waiting).contains_key(&token));
         let sink = {
             let waiting = lock(&self.waiting);
             let named = token.and_then(|token| waiting.get(&token));
@@ -156,7 +159,9 @@ impl Inbox {
                     }
                 });
             }
-            (None, _) if token.is_none() && Heard::concerns(&method) => self.heard.push(&method, params),
+            (None, _) if later || token.is_none() && Heard::concerns(&method) => {
+                self.heard.push(&method, params);
+            }
             (None, Some(sink)) => sink.notify(&method, params),
             (_, None) => {}
         }

@@ -166,6 +166,8 @@ pub(crate) enum News {
     Resource(String),
     /// A task changed.
     Task(String),
+    /// A task got so far.
+    Progress(String, u64),
 }
 
 /// A legacy session, or a stdio connection.
@@ -189,6 +191,7 @@ impl Session {
                 rpc::notification("notifications/resources/updated", Json::object().with("uri", uri.as_str()))
             }),
             News::Task(id) => task::told(state, self, id),
+            News::Progress(id, step) => task::progressed(state, self, id, *step),
         }
     }
 }

@@ -312,7 +312,7 @@ pub(super) async fn subscription(
                         drop(out.send(rpc::notification("notifications/tasks", params)));
                     }
                 }
-                Ok(News::List(_)) => {}
+                Ok(News::List(_) | News::Progress(..)) => {}
                 Err(_) => return,
             }
         }

@@ -12,6 +12,9 @@ use crate::wire::{RESERVED, rpc};
 /// How long a task that asks nothing takes.
 const TAKES: Duration = Duration::from_millis(60);
 
+/// How often one that takes long says how far it is.
+const STEPS: u64 = 100;
+
 /// One task.
 #[derive(Clone, Debug)]
 pub(crate) struct Task {
@@ -96,6 +99,15 @@ pub(super) fn call(state: &State, session: &Session, tool: &Tool, params: &Json)
     let id = format!("task-{}", state.next_id());
     let (made, session) = (Instant::now(), session.id.clone());
     let token = params.at(&["_meta", "progressToken"]).cloned();
+    if tool.like == "tasked_slow" && token.is_some() && !modern {
+        let (announce, id) = (state.announce.clone(), id.clone());
+        tokio::spawn(async move {
+            for step in 1..=STEPS {
+                tokio::time::sleep(TAKES).await;
+                drop(announce.send(News::Progress(id.clone(), step)));
+            }
+        });
+    }
     let task = Task { like: tool.like.clone(), made, cancelled: false, answer: None, session, token };
     let seed = shown(&id, "working", &task, modern);
     lock(&state.jobs).insert(id.clone(), task);
@@ -120,6 +132,20 @@ pub(super) fn told(state: &State, session: &Session, id: &str) -> Option<Json> {
         lock(&state.jobs).get(id).cloned().filter(|task| task.session == session.id && has(session))?;
     let params = shown(id, legacy_status(&task), &task, false);
     Some(crate::wire::rpc::notification("notifications/tasks/status", params))
+}
+
+/// The progress of a session's task that is not over.
+pub(super) fn progressed(state: &State, session: &Session, id: &str, step: u64) -> Option<Json> {
+    let task = lock(&state.jobs).get(id).cloned()?;
+    let token = task.token.filter(|_| task.session == session.id && !task.cancelled)?;
+    let related = Json::object().with(&format!("{RESERVED}related-task"), Json::object().with("taskId", id));
+    let params = Json::object()
+        .with("progressToken", token)
+        .with("progress", step)
+        .with("total", STEPS)
+        .with("message", "on it")
+        .with("_meta", related);
+    Some(rpc::notification("notifications/progress", params))
 }
 
 /// The params of the `notifications/tasks` of a task that changed.

@@ -435,7 +435,7 @@ impl Catalog {
                                 listings.insert(listing);
                             }
                             Notice::Ready => listings.extend(ALL),
-                            Notice::Down | Notice::Updated(_) | Notice::Task(_) => {}
+                            Notice::Down | Notice::Updated(_) | Notice::Task(_) | Notice::Progress(_) => {}
                         }
                     }
                     let listings: Vec<_> = listings.into_iter().collect();
@@ -443,7 +443,7 @@ impl Catalog {
                     tokio::time::sleep(Duration::from_millis(500)).await;
                 }
                 Ok(Notice::Down) => self.rebuild(),
-                Ok(Notice::Updated(_) | Notice::Task(_)) => {}
+                Ok(Notice::Updated(_) | Notice::Task(_) | Notice::Progress(_)) => {}
                 Err(broadcast::error::RecvError::Closed) => return,
             }
         }

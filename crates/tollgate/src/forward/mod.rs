@@ -226,7 +226,10 @@ impl Flight {
             let event = match &mut self.task {
                 None => event,
                 Some(task) => match task.then(event).await {
-                    Then::Event(event) => event,
+                    Then::Event(event) => {
+                        task.handed(&event, &self.exchange);
+                        event
+                    }
                     Then::Awaits(exchange) => {
                         let made = std::mem::replace(&mut self.exchange, *exchange);
                         self.exchange.awaits_for(&made);

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tollgate_mcp::method::Method;
 use tollgate_mcp::object::{Object, quote};
 use tollgate_mcp::revision::Era;
-use tollgate_mcp::translate::{TaskSupport, task_made};
+use tollgate_mcp::translate::{ResultType, TaskSupport, task_made};
 
 use crate::call::Client;
 use crate::resolve::Target;
@@ -113,6 +113,17 @@ impl Task {
             | Event::Asked(_)
             | Event::Withdrew
             | Event::Paused(_)) => Then::Event(event),
+        }
+    }
+
+    /// Where an agent of 2025-11-25 gets the task, its progress goes on after the call (tasks, "Progress Notifications").
+    pub(super) fn handed(&self, event: &Event, made: &Exchange) {
+        let Event::Done(Ok(answer)) = event else { return };
+        if !(self.handed_over && self.progress && self.client.revision.era() == Era::Legacy) {
+            return;
+        }
+        if let (ResultType::Task, Some(id)) = (&answer.kind, answer.object.string("taskId")) {
+            made.ended_with(&self.principal, &id);
         }
     }
 

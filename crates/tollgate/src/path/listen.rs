@@ -43,7 +43,7 @@ pub(super) type Update = Box<Updated>;
 pub(super) enum Updated {
     /// At this server the resource of this original URI.
     Resource(Arc<str>, String),
-    /// A task, as its agent gets it.
+    /// A task, or its progress, as its agent gets it.
     Task(Part),
 }
 
@@ -269,7 +269,7 @@ async fn said(notices: &mut Option<broadcast::Receiver<Notice>>) -> Listing {
         match open.recv().await {
             Ok(Notice::Changed(Listing::Templates)) => return Listing::Resources,
             Ok(Notice::Changed(listing)) => return listing,
-            Ok(Notice::Ready | Notice::Down | Notice::Updated(_) | Notice::Task(_))
+            Ok(Notice::Ready | Notice::Down | Notice::Updated(_) | Notice::Task(_) | Notice::Progress(_))
             | Err(broadcast::error::RecvError::Lagged(_)) => {}
             Err(broadcast::error::RecvError::Closed) => *notices = None,
         }
@@ -285,7 +285,7 @@ async fn feed(server: Arc<Server>, mut notices: broadcast::Receiver<Notice>, upd
                     return;
                 }
             }
-            Ok(Notice::Ready | Notice::Down | Notice::Changed(_) | Notice::Task(_))
+            Ok(Notice::Ready | Notice::Down | Notice::Changed(_) | Notice::Task(_) | Notice::Progress(_))
             | Err(broadcast::error::RecvError::Lagged(_)) => {}
             Err(broadcast::error::RecvError::Closed) => return,
         }

@@ -9,6 +9,7 @@ use tollgate_mcp::rope::Rope;
 
 use super::Failure;
 use super::http;
+use super::registry::Registry;
 use super::stdio;
 
 /// One request's messages, both ways.
@@ -49,6 +50,14 @@ impl Carrier {
             // What comes on its stream comes anyway.
             Self::Http(_) => {}
             Self::Pipe(call) => call.hears_for(id),
+        }
+    }
+
+    /// The calls that it is among, where the server can speak of one that is over.
+    pub(super) fn calls(&self) -> Option<&Registry> {
+        match self {
+            Self::Http(call) => call.calls(),
+            Self::Pipe(call) => Some(&call.link().calls),
         }
     }
 

@@ -185,6 +185,19 @@ pub enum Notice {
     Updated(String),
     /// The task of this id is not what it was, it says (`notifications/tasks`, `notifications/tasks/status`).
     Task(String),
+    /// Progress of a task that its agent looks after (`notifications/progress`, 2025-11-25).
+    Progress(Box<Progress>),
+}
+
+/// What a server says of a task's progress.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    /// Whose task it is.
+    pub principal: Arc<str>,
+    /// The server's id of it.
+    pub task: Arc<str>,
+    /// The params; the token in them is ours.
+    pub params: Object,
 }
 
 /// What supervisors need from outside.

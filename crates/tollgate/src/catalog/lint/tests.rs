@@ -160,7 +160,7 @@ fn other_servers_tools_and_lookalikes_are_told() {
     // What names nobody is not read again.
     let (plain, _) = words("evil", "add", "Adds some_thing to `another` with a `tool`.");
     let name = Name { server: "evil", tool: "add", words: &plain };
-    assert_eq!(names.findings(name, || unreachable!("read again")), []);
+    assert_eq!(names.findings(name, || panic!("read again")), []);
 }
 
 #[test]

@@ -43,7 +43,8 @@ pub fn report(pins: &[Pin], only: Option<&str>) -> Vec<PinState> {
     let listed = |pin: &'_ Pin| pin.waiting.as_ref().unwrap_or(&pin.accepted).text.clone();
     let read = |pin: &Pin| Words::of(&pin.server, &pin.tool, &Texts::of(&listed(pin)));
     let words: Vec<Words> = pins.iter().map(read).collect();
-    let names = pins.iter().zip(&words).map(|(pin, words)| Name { server: &pin.server, tool: &pin.tool, words });
+    let names =
+        pins.iter().zip(&words).map(|(pin, words)| Name { server: &pin.server, tool: &pin.tool, words });
     let names: Vec<Name<'_>> = names.collect();
     let all = lint::Names::new(names.iter().copied());
     let mut told: Vec<PinState> = pins

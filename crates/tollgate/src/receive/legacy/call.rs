@@ -182,7 +182,7 @@ impl<H: Handle, O: Outlet> Walk<H, O> {
             match (&answer.kind, &self.task) {
                 (ResultType::Complete | ResultType::Task, Some(wish)) => {
                     asking.completed(&self.out).await;
-                    return self.core.created(&answer, wish, self.handle.now_ms()).map(Some);
+                    return self.core.created(&answer, wish, progress, self.handle.now_ms()).map(Some);
                 }
                 (ResultType::Complete, None) => {
                     asking.completed(&self.out).await;

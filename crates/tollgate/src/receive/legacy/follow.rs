@@ -1,4 +1,4 @@
-//! `notifications/tasks/status` of 2025-11-25: a session's tasks, each followed by a canonical `subscriptions/listen` of its own for as long as
+//! `notifications/tasks/status` of 2025-11-25, and the progress of tasks: a session's tasks, each followed by a canonical `subscriptions/listen` of its own for as long as
 //! the session's stream is read. *Never* tells a status twice in a row, nor what becomes of a task that its agent has cancelled.
 
 use std::collections::HashMap;
@@ -9,19 +9,21 @@ use tokio::task::{AbortHandle, JoinSet};
 use tollgate_mcp::message;
 use tollgate_mcp::method::Method;
 use tollgate_mcp::object::{Object, quote};
+use tollgate_mcp::rope::Rope;
+use tollgate_mcp::translate::related_to_task;
 
-use super::listen::Listener;
+use super::listen::{Listener, Told};
 use super::{Core, Outlet, tasks};
 use crate::call::{Canceller, Handle, Next, PartKind};
 
 /// How many tasks of one session are followed; those that come later are only there to be looked at.
 const FOLLOWED_MAX: usize = 64;
 
-/// Follows a task that the session was just given.
-pub(super) fn begin(core: &Core, id: &str) {
+/// Follows a task that the session was just given. `token`: the progress token of its call.
+pub(super) fn begin(core: &Core, id: &str, token: Option<Bytes>) {
+    let told = Told { last: told_of("working", ""), token };
     core.wanted.send_if_modified(|wanted| {
-        wanted.tasks.len() < FOLLOWED_MAX
-            && wanted.tasks.insert(id.to_owned(), told_of("working", "")).is_none()
+        wanted.tasks.len() < FOLLOWED_MAX && wanted.tasks.insert(id.to_owned(), told).is_none()
     });
 }
 
@@ -94,6 +96,16 @@ async fn follow<H: Handle, O: Outlet>(listener: &Listener<H, O>, id: &str) {
                     break;
                 }
             }
+            Next::Part(part) if part.kind == PartKind::Progress => {
+                if known.is_cancelled(id) {
+                    break;
+                }
+                let Ok(params) = Object::scan(part.params.into_bytes()) else { continue };
+                if let Some(params) = with_token(&listener.core, id, &params) {
+                    let params = related_to_task(params, id);
+                    listener.out.send(message::write_notification("notifications/progress", params)).await;
+                }
+            }
             Next::Part(part) if part.kind == PartKind::Acknowledged => {
                 let params = Object::scan(part.params.into_bytes()).ok();
                 let granted = params.and_then(|params| params.object("notifications"));
@@ -112,15 +124,23 @@ async fn follow<H: Handle, O: Outlet>(listener: &Listener<H, O>, id: &str) {
     });
 }
 
+/// A task's progress under the agent's own token.
+fn with_token(core: &Core, id: &str, params: &Object) -> Option<Rope> {
+    let token = core.wanted.borrow().tasks.get(id)?.token.clone()?;
+    let mut edit = params.edit();
+    edit.set("progressToken", token);
+    Some(edit.finish())
+}
+
 /// Whether the agent was not told just that; it is, from now on.
 fn is_news(core: &Core, id: &str, status: &str, task: &Object) -> bool {
     let now = told_of(status, &task.string("statusMessage").unwrap_or_default());
     let mut news = false;
     core.wanted.send_if_modified(|wanted| {
         if let Some(told) = wanted.tasks.get_mut(id)
-            && *told != now
+            && told.last != now
         {
-            told.clone_from(&now);
+            told.last.clone_from(&now);
             news = true;
         }
         false

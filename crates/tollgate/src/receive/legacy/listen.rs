@@ -27,8 +27,17 @@ pub(super) struct Wanted {
     uris: BTreeSet<String>,
     /// Somebody listens for changed lists.
     pub(super) lists: bool,
-    /// The tasks that are followed, and what was told of each.
-    pub(super) tasks: BTreeMap<String, String>,
+    /// The tasks that are followed.
+    pub(super) tasks: BTreeMap<String, Told>,
+}
+
+/// A task that is followed.
+#[derive(Clone, Debug)]
+pub(super) struct Told {
+    /// What was told of it.
+    pub(super) last: String,
+    /// The progress token of its call.
+    pub(super) token: Option<Bytes>,
 }
 
 impl Wanted {

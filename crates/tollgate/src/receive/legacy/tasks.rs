@@ -185,13 +185,19 @@ impl Core {
         self.tasks.get_or_init(|| Box::new(Tasks::new(&self.client)));
     }
 
-    /// What a call that asked for a task ends with: the task that its server made, or one that is over.
-    pub(super) fn created(&self, answer: &Answer, wish: &Object, now_ms: u64) -> Result<Rope, RpcError> {
+    /// What a call that asked for a task ends with: the task that its server made, or one that is over. `token`: its progress token.
+    pub(super) fn created(
+        &self,
+        answer: &Answer,
+        wish: &Object,
+        token: Option<Bytes>,
+        now_ms: u64,
+    ) -> Result<Rope, RpcError> {
         let made = match answer.kind {
             ResultType::Task => {
                 let task = translate::task_to_legacy(&answer.object);
                 if let Some(id) = task.string("taskId") {
-                    follow::begin(self, &id);
+                    follow::begin(self, &id, token);
                 }
                 Some(task)
             }

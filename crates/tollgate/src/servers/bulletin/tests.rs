@@ -2,8 +2,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tollgate_mcp::message::{self, Message};
+use tollgate_mcp::object::Object;
 
 use super::Bulletin;
+use crate::servers::registry::Made;
 use crate::servers::{Listing, Notice};
 
 fn say(bulletin: &std::sync::Arc<Bulletin>, text: &str) -> bool {
@@ -47,4 +49,27 @@ async fn resources_stand_for_templates_too_and_all_else_is_not_told() {
         );
     }
     assert!(bulletin.recent.lock().expect("lock").len() <= super::TOPICS_MAX);
+}
+
+#[tokio::test]
+async fn of_a_tasks_progress_the_latest_is_told_once_a_second_and_nothing_long() {
+    let bulletin = Bulletin::new();
+    let mut told = bulletin.listen();
+    let step = |text: String| {
+        let params = Object::scan(Bytes::from(text)).expect("params");
+        bulletin.progressed(Made { principal: "ana".into(), task: "t".into() }, params);
+    };
+    step(format!(r#"{{"progress":0,"message":"{}"}}"#, "x".repeat(super::PROGRESS_MAX)));
+    assert!(told.try_recv().is_err());
+    for n in 1..=500 {
+        step(format!(r#"{{"progress":{n}}}"#));
+    }
+    let mut next = async |wanted: &str| {
+        let told = tokio::time::timeout(Duration::from_secs(2), told.recv()).await.expect("in time");
+        let Ok(Notice::Progress(told)) = told else { panic!("{told:?}") };
+        assert_eq!((&*told.principal, &*told.task), ("ana", "t"));
+        assert_eq!(told.params.slice("progress"), Some(wanted.as_bytes()));
+    };
+    next("1").await;
+    next("500").await;
 }

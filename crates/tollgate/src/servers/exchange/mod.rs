@@ -14,6 +14,7 @@ use tollgate_mcp::translate::{Answer, answer_to_server, read_answer};
 
 use super::bulletin::Bulletin;
 use super::carrier::{Carried, Carrier};
+use super::registry::Made;
 use super::server::Flight;
 use super::{Failure, Outbound, may_be_asked};
 use crate::call::{Client, LogLevel};
@@ -146,6 +147,14 @@ impl Exchange {
         self.carrier.hears_for(by);
     }
 
+    /// It ended with this task, which its agent looks after: progress that is still said under its token is told as
+    /// [`Notice::Progress`](super::Notice::Progress).
+    pub fn ended_with(&self, principal: &Arc<str>, task: &str) {
+        if let Some(calls) = self.carrier.calls() {
+            calls.ended_with(self.id, Made { principal: Arc::clone(principal), task: Arc::from(task) });
+        }
+    }
+
     /// The server's revision.
     pub fn revision(&self) -> Revision {
         self.revision
@@ -240,6 +249,11 @@ impl Exchange {
             "notifications/progress" => {
                 let token = notification.params.slice("progressToken").and_then(number);
                 if token != Some(self.id) && (token.is_none() || token != self.made_by) {
+                    // A server may tell how far a task is on whichever stream is open.
+                    let made = token.and_then(|token| self.carrier.calls()?.made_by(token));
+                    if let Some(made) = made {
+                        self.bulletin.progressed(made, notification.params);
+                    }
                     return None;
                 }
                 self.limit.touch(self.clock.instant());

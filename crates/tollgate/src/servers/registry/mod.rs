@@ -1,8 +1,8 @@
 //! The calls in flight on one shared channel: which answer is whose, and whose question it can be.
 //! *Never* guesses: what cannot be attributed to exactly one call is refused or dropped.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
@@ -23,6 +23,8 @@ const FOR_THE_ANSWER: usize = 2;
 const LATE: Duration = Duration::from_secs(1);
 /// How many questions may wait for a call to be attached to.
 const HELD_MAX: usize = 4;
+/// Of how many tasks progress is told: the latest.
+const MADE_MAX: usize = 256;
 
 /// What a call waits for. Boxed: a channel sets room aside for 32 of them, for each call.
 pub(super) type Inbound = Box<Result<Message, Failure>>;
@@ -44,6 +46,14 @@ struct Entry {
     place: Place,
 }
 
+/// A task that an agent looks after.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Made {
+    pub(super) principal: Arc<str>,
+    /// The server's id of it.
+    pub(super) task: Arc<str>,
+}
+
 /// How a call stands among the others.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Place {
@@ -60,6 +70,8 @@ struct Inner {
     calls: HashMap<u64, Entry>,
     /// Calls that are over, and those that hear what is still said of them.
     heirs: HashMap<u64, u64>,
+    /// Calls that ended with a task whose progress is still theirs.
+    made: VecDeque<(u64, Made)>,
     held: Vec<Request>,
     /// The one call that asked for log messages, where calls of several principals share the channel.
     logging: Option<Logging>,
@@ -191,13 +203,27 @@ impl Registry {
         entry.is_some_and(|entry| entry.to.try_send(Box::new(Ok(Message::Response(response)))).is_ok())
     }
 
-    /// Hands a notification to the call with this id (its progress token, or its subscription).
-    pub(super) fn notify(&self, id: u64, notification: Notification) {
+    /// Hands a notification to the call with this id (its progress token, or its subscription); gives it back if there is none.
+    pub(super) fn notify(&self, id: u64, notification: Notification) -> Option<Notification> {
         let inner = self.lock();
         let entry = inner.calls.get(&id).or_else(|| inner.calls.get(inner.heirs.get(&id)?));
-        if let Some(entry) = entry {
-            offer(entry, Message::Notification(notification), FOR_QUESTIONS);
+        let Some(entry) = entry else { return Some(notification) };
+        offer(entry, Message::Notification(notification), FOR_QUESTIONS);
+        None
+    }
+
+    /// The call `id` ended with a task: its progress token is good until that is over (2025-11-25, tasks, "Progress Notifications").
+    pub(super) fn ended_with(&self, id: u64, made: Made) {
+        let mut inner = self.lock();
+        if inner.made.len() >= MADE_MAX {
+            inner.made.pop_front();
         }
+        inner.made.push_back((id, made));
+    }
+
+    /// The task that the call `id` ended with.
+    pub(super) fn made_by(&self, id: u64) -> Option<Made> {
+        self.lock().made.iter().find(|(by, _)| *by == id).map(|(_, made)| made.clone())
     }
 
     /// Hands a log message to the call that it must stem from; drops it if there is none.

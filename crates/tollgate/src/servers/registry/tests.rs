@@ -4,7 +4,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tollgate_mcp::message::{self, Message, Notification, Request};
 
-use super::{Attached, Place, Registry};
+use super::{Attached, Made, Place, Registry};
 use crate::clock::Clock;
 use crate::servers::Failure;
 
@@ -52,13 +52,26 @@ fn what_is_said_of_an_earlier_call_is_for_its_heir_only_while_that_is_here() {
     registry.leave(1);
     registry.succeed(1, 2);
     let mut heir = registry.enter(2, Place::default()).expect("entered");
-    registry.notify(1, log());
+    assert!(registry.notify(1, log()).is_some(), "given back");
     assert!(heir.try_recv().is_err(), "it was not here");
     registry.succeed(1, 2);
-    registry.notify(1, log());
+    assert!(registry.notify(1, log()).is_none());
     assert!(matches!(heir.try_recv().as_deref(), Ok(Ok(Message::Notification(_)))));
     registry.leave(2);
     assert!(registry.lock().heirs.is_empty());
+}
+
+#[test]
+fn the_tasks_that_calls_ended_with_are_known_up_to_a_number() {
+    let registry = Registry::new(false);
+    let made = |n: u64| Made { principal: "ana".into(), task: n.to_string().into() };
+    assert_eq!(registry.made_by(1), None);
+    for n in 1..=1_000 {
+        registry.ended_with(n, made(n));
+    }
+    assert_eq!(registry.made_by(1_000), Some(made(1_000)));
+    assert_eq!(registry.made_by(1), None);
+    assert!(registry.lock().made.len() <= super::MADE_MAX);
 }
 
 #[test]

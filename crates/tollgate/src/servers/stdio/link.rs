@@ -281,8 +281,11 @@ impl Link {
         let number = |text: &[u8]| std::str::from_utf8(text).ok()?.parse().ok();
         match notification.method.as_str() {
             "notifications/progress" => {
-                if let Some(id) = notification.params.slice("progressToken").and_then(number) {
-                    self.calls.notify(id, notification);
+                if let Some(id) = notification.params.slice("progressToken").and_then(number)
+                    && let Some(nobodys) = self.calls.notify(id, notification)
+                    && let Some(made) = self.calls.made_by(id)
+                {
+                    self.bulletin.progressed(made, nobodys.params);
                 }
             }
             "notifications/message" => self.calls.log(notification),
@@ -290,13 +293,13 @@ impl Link {
                 let meta = notification.params.object("_meta");
                 let id = meta.as_ref().and_then(|meta| meta.slice("io.modelcontextprotocol/subscriptionId"));
                 if let Some(id) = id.and_then(number) {
-                    self.calls.notify(id, notification);
+                    drop(self.calls.notify(id, notification));
                 }
             }
             // A modern server ends a subscription so; a legacy one takes a question back.
             "notifications/cancelled" => {
                 match (self.asking.get(), notification.params.slice("requestId").and_then(number)) {
-                    (Some(Asking::Never), Some(id)) => self.calls.notify(id, notification),
+                    (Some(Asking::Never), Some(id)) => drop(self.calls.notify(id, notification)),
                     (Some(Asking::Never), None) => {}
                     (Some(Asking::Declared) | None, _) => self.calls.withdraw(&notification),
                 }

@@ -623,7 +623,7 @@ async fn a_modern_change_stream_tells_changes_and_follows_subscriptions() {
         {
             Notice::Changed(listing) => told.push(format!("{listing:?}")),
             Notice::Updated(uri) => told.push(uri),
-            Notice::Ready | Notice::Down | Notice::Task(_) => {}
+            Notice::Ready | Notice::Down | Notice::Task(_) | Notice::Progress(_) => {}
         }
     }
     assert_eq!(told, ["Tools", "file:///a"]);

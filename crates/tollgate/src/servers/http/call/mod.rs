@@ -11,6 +11,7 @@ use tollgate_mcp::rope::Rope;
 use super::{Ask, Poster, Session, Sessions, Side, Wire};
 use crate::servers::Failure;
 use crate::servers::carrier::Carried;
+use crate::servers::registry::Registry;
 
 mod line;
 
@@ -91,6 +92,11 @@ impl Call {
     /// The session id that the answer came with.
     pub(super) fn session_id(&self) -> Option<&HeaderValue> {
         self.line.session_id.as_ref()
+    }
+
+    /// The calls of its session.
+    pub(in crate::servers) fn calls(&self) -> Option<&Registry> {
+        self.line.seat.as_ref().map(|seat| &*seat.session.calls)
     }
 
     /// By what a server's question on this call is answered.

@@ -1,5 +1,6 @@
 //! Tasks that a `subscriptions/listen` follows (Tasks extension, "Task Status Notifications"): looked at when their server says that they
-//! changed, and for agents of 2026-07-28 at their own interval too, since no server has to say so. *Never* tells anything but what `tasks/get` answers at that moment.
+//! changed, and for agents of 2026-07-28 at their own interval too, since no server has to say so. Progress, which 2025-11-25 alone has here,
+//! is passed on. *Never* tells how a task stands but as `tasks/get` answers at that moment, nor anything of one that it refuses.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +14,12 @@ use tollgate_mcp::object::{Object, elements, quote, unquote};
 use tollgate_mcp::revision::Era;
 
 use crate::call::{Arrival, Cancel, Ending, Part, PartKind, Reply as _};
-use crate::resolve;
+use crate::resolve::{self, Target};
 use crate::servers::{Following, Notice};
+use crate::transform::clean::{Cleaner, Stream};
+
+#[cfg(test)]
+mod tests;
 
 use super::Gate;
 use super::listen::{Update, Updated};
@@ -23,6 +28,14 @@ use super::listen::{Update, Updated};
 const TASKS: usize = 64;
 /// How often a task is looked at, whatever its server wishes: at most, and at least.
 const INTERVAL: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+
+/// What a server says.
+enum Said {
+    /// The task may have changed.
+    Changed,
+    /// How far it is.
+    Progress(Object),
+}
 
 /// What a look came to.
 enum Look {
@@ -109,13 +122,27 @@ impl Gate {
                 }
                 pause = interval(task).max(pause);
             }
+            let mut progress = None;
             tokio::select! {
-                () = said(&mut notices, id) => {}
+                said = said(&mut notices, &arrival.caller.principal, id) => if let Said::Progress(params) = said {
+                    // Never on a stream of 2026-07-28.
+                    if looks {
+                        continue;
+                    }
+                    progress = Some(params);
+                },
                 () = begun(following.as_ref()), if looks && !taken_up => taken_up = true,
                 () = tokio::time::sleep(pause), if looks => {}
             }
             match self.look(&arrival, &handle).await {
                 Look::Task(now) => {
+                    let progress = progress.zip(theirs.as_ref());
+                    let progress = progress.and_then(|(params, of)| self.progress(&arrival, of, &params));
+                    if let Some(part) = progress
+                        && updates.send(Box::new(Updated::Task(part))).await.is_err()
+                    {
+                        return;
+                    }
                     told = shown.as_ref().is_some_and(|shown| same(&now) == same(shown));
                     pause = INTERVAL.0;
                     shown = Some(now);
@@ -124,6 +151,17 @@ impl Gate {
                 Look::Failed => pause = (pause * 2).min(INTERVAL.1),
             }
         }
+    }
+
+    /// A task's progress, cleaned as its call's would be; `None` = it cannot be.
+    fn progress(&self, arrival: &Arrival, task: &Target, params: &Object) -> Option<Part> {
+        let config = self.config.load();
+        let cleaner = Cleaner::new(&config, &self.sealer, self.clock.now_ms(), &arrival.caller, task);
+        let part = Part { kind: PartKind::Progress, params: params.text().clone().into() };
+        let mut stream = Stream::default();
+        let ([part, _], _) = stream.push(&cleaner, part);
+        // Nothing goes on behind it.
+        part.or_else(|| stream.release(&cleaner).0)
     }
 
     /// `tasks/get`, as the agent that listens would send it.
@@ -156,15 +194,25 @@ async fn begun(following: Option<&Following>) {
     }
 }
 
-/// Ends when the server says that this task changed; never, if nobody is listened to.
-async fn said(notices: &mut Option<broadcast::Receiver<Notice>>, id: &str) {
+/// What the server says of this task next; never, if nobody is listened to.
+async fn said(notices: &mut Option<broadcast::Receiver<Notice>>, principal: &str, id: &str) -> Said {
     loop {
         let Some(open) = notices else { return std::future::pending().await };
         match open.recv().await {
-            Ok(Notice::Task(changed)) if changed == id => return,
+            Ok(Notice::Task(changed)) if changed == id => return Said::Changed,
+            // Processes of two principals may give two tasks the same id.
+            Ok(Notice::Progress(of)) if *of.task == *id && *of.principal == *principal => {
+                return Said::Progress(of.params);
+            }
             // What was missed may have been this, and a server that came back may have gone on meanwhile.
-            Ok(Notice::Ready) | Err(broadcast::error::RecvError::Lagged(_)) => return,
-            Ok(Notice::Task(_) | Notice::Down | Notice::Changed(_) | Notice::Updated(_)) => {}
+            Ok(Notice::Ready) | Err(broadcast::error::RecvError::Lagged(_)) => return Said::Changed,
+            Ok(
+                Notice::Task(_)
+                | Notice::Progress(_)
+                | Notice::Down
+                | Notice::Changed(_)
+                | Notice::Updated(_),
+            ) => {}
             Err(broadcast::error::RecvError::Closed) => *notices = None,
         }
     }
