@@ -31,11 +31,9 @@ async fn give_back() {
     }
 }
 
-/// The resident memory that is no file's, in KiB (proc(5), `statm`: size, resident and shared in pages). `None` where there is no such file.
+/// The resident memory that is no file's, in KiB (proc(5), `status`). `None` where there is no such file.
 fn anonymous_kib() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
-    let mut pages = text.split(' ').skip(1).map(|field| field.parse::<u64>().ok());
-    let (resident, shared) = (pages.next()??, pages.next()??);
-    let page_kib = u64::try_from(rustix::param::page_size()).ok()? / 1024;
-    Some(resident.saturating_sub(shared) * page_kib)
+    let text = std::fs::read_to_string("/proc/self/status").ok()?;
+    let field = text.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
+    field.trim().strip_suffix(" kB")?.trim_end().parse().ok()
 }
