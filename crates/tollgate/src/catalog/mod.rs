@@ -410,36 +410,55 @@ impl Catalog {
     async fn watch(self: Arc<Self>, server: Arc<Server>, mut notices: broadcast::Receiver<Notice>) {
         let mut whole = self.refetch(&server, &ALL).await;
         let mut pause = RETRY_FIRST;
+        let mut again = self.clock.instant() + pause;
         loop {
-            let notice = if whole {
+            if whole {
                 pause = RETRY_FIRST;
-                notices.recv().await
-            } else if let Ok(notice) = tokio::time::timeout(pause, notices.recv()).await {
-                notice
-            } else {
+            }
+            let notice = tokio::select! {
+                biased;
+                // A fixed instant: a server that has always something to tell does not put it off.
+                () = tokio::time::sleep_until(again.into()), if !whole => None,
+                notice = notices.recv() => Some(notice),
+            };
+            let Some(notice) = notice else {
                 pause = RETRY_LAST.min(pause * 2);
                 whole = self.refetch(&server, &ALL).await;
+                again = self.clock.instant() + pause;
                 continue;
             };
             match notice {
                 Ok(Notice::Ready) | Err(broadcast::error::RecvError::Lagged(_)) => {
                     whole = self.refetch(&server, &ALL).await;
+                    again = self.clock.instant() + pause;
                 }
                 Ok(Notice::Changed(listing)) => {
                     // A server that changes all the time is asked at most once a second.
                     let mut listings = HashSet::from([listing]);
                     tokio::time::sleep(Duration::from_millis(50)).await;
-                    while let Ok(more) = notices.try_recv() {
-                        match more {
-                            Notice::Changed(listing) => {
+                    loop {
+                        match notices.try_recv() {
+                            Ok(Notice::Changed(listing)) => {
                                 listings.insert(listing);
                             }
-                            Notice::Ready => listings.extend(ALL),
-                            Notice::Down | Notice::Updated(_) | Notice::Task(_) | Notice::Progress(_) => {}
+                            // What was lost may have been any of them.
+                            Ok(Notice::Ready) | Err(broadcast::error::TryRecvError::Lagged(_)) => {
+                                listings.extend(ALL);
+                            }
+                            Ok(Notice::Down | Notice::Updated(_) | Notice::Task(_) | Notice::Progress(_)) => {
+                            }
+                            Err(
+                                broadcast::error::TryRecvError::Empty
+                                | broadcast::error::TryRecvError::Closed,
+                            ) => break,
                         }
                     }
                     let listings: Vec<_> = listings.into_iter().collect();
-                    whole &= self.refetch(&server, &listings).await;
+                    let read = self.refetch(&server, &listings).await;
+                    if whole && !read {
+                        again = self.clock.instant() + pause;
+                    }
+                    whole &= read;
                     tokio::time::sleep(Duration::from_millis(500)).await;
                 }
                 Ok(Notice::Down) => self.rebuild(),

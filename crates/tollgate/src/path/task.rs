@@ -10,7 +10,7 @@ use crate::call::{Cancel, Code, Ending, Refused};
 use crate::decide::Permit;
 use crate::forward::{Landed, Told};
 use crate::record::{Close, Entry, Outcome, Reply};
-use crate::resolve::Target;
+use crate::resolve::Call;
 use crate::servers::Question;
 use crate::transform::{self, Prepared};
 
@@ -100,13 +100,12 @@ impl Gate {
     }
 
     fn is_allowed(&self, call: &Prepared, method: &str) -> bool {
-        let call = &call.call;
-        self.decider.may_ask(&call.arrival.caller, &call.target, method, self.clock.now_ms())
+        self.decider.may_ask(call, method, self.clock.now_ms())
     }
 
     /// A question of a task has its entry when it is first seen.
     async fn question_seen(&self, entry: &Entry, call: &Prepared, key: &str, method: &str, allowed: bool) {
-        if self.tasks_seen.first(&format!("{}\n{key}", name(&call.call.target))) {
+        if self.tasks_seen.first(&format!("{}\n{key}", name(&call.call))) {
             self.record_question(entry, method, allowed).await;
         }
     }
@@ -139,7 +138,7 @@ impl Gate {
             Some("cancelled") => Close::of(Outcome::Cancelled),
             Some(_) | None => return self.poll(entry, landed, answer).await,
         };
-        if !self.tasks_seen.first(&name(&call.target)) {
+        if !self.tasks_seen.first(&name(call)) {
             return self.poll(entry, landed, answer).await;
         }
         entry.facts_mut().bytes_out = u64::try_from(answer.object.text().len()).ok();
@@ -183,6 +182,40 @@ impl Gate {
     }
 }
 
-fn name(task: &Target) -> String {
-    format!("{}/{}", task.server(), task.original())
+/// Names a task in what was seen: two principals' processes may give two tasks the same id, and so may two tools. Written so that no id
+/// can pass for another one.
+fn name(call: &Call) -> String {
+    format!("{:?}", (&call.arrival.caller.principal, call.target.label(), call.target.original()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::Endpoint;
+    use crate::resolve::Target;
+    use crate::testing::{arrival, caller, snapshot, two_servers};
+
+    fn look(principal: &str, label: &str, id: &str) -> Call {
+        let mut arrival = arrival(Method::TasksGet, Endpoint::Whole, "{}");
+        arrival.caller = caller(principal);
+        Call {
+            arrival,
+            target: Target::Task { server: Arc::from("files"), id: Arc::from(id), label: Arc::from(label) },
+            state: None,
+            interaction: uuid::Uuid::nil(),
+            round: 1,
+            snapshot: snapshot(&two_servers(), &[]),
+            here: None,
+        }
+    }
+
+    #[test]
+    fn a_task_is_seen_for_the_first_time_by_each_principal_that_has_one_of_its_id() {
+        let seen = TasksSeen::default();
+        assert!(seen.first(&name(&look("ana", "files/read", "1"))));
+        assert!(!seen.first(&name(&look("ana", "files/read", "1"))), "it was seen");
+        assert!(seen.first(&name(&look("ben", "files/read", "1"))));
+        assert!(seen.first(&name(&look("ana", "files/copy", "1"))));
+        assert!(seen.first(&name(&look("ana", "files/read", "1\", \"2"))));
+    }
 }

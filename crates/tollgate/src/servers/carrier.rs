@@ -12,6 +12,12 @@ use super::http;
 use super::registry::Registry;
 use super::stdio;
 
+/// How long a message without an answer may take to be taken.
+pub(super) const TOLD: Duration = Duration::from_secs(10);
+
+/// What [`TOLD`] having passed is called.
+pub(super) const UNTAKEN: &str = "it did not take a message in time";
+
 /// One request's messages, both ways.
 #[derive(Debug)]
 pub(super) enum Carrier {
@@ -77,6 +83,14 @@ impl Carrier {
         }
     }
 
+    /// Lets the next call in, where they take turns.
+    pub(super) fn give_turn(&mut self) {
+        match self {
+            Self::Http(_) => {}
+            Self::Pipe(call) => call.give_turn(),
+        }
+    }
+
     /// The answer is there: gives back what can be used again.
     pub(super) fn finish(&mut self) {
         match self {
@@ -117,10 +131,14 @@ pub(super) enum Replier {
 }
 
 impl Replier {
+    /// Sends one; given up after [`TOLD`].
     pub(super) async fn send(&self, reply: Rope) -> Result<(), String> {
         match self {
             Self::Http(poster) => poster.send(reply).await,
-            Self::Pipe(link) => link.write(reply).await,
+            Self::Pipe(link) => match tokio::time::timeout(TOLD, link.write(reply)).await {
+                Ok(written) => written,
+                Err(_elapsed) => Err(UNTAKEN.to_owned()),
+            },
         }
     }
 }

@@ -159,3 +159,40 @@ async fn what_a_changed_configuration_hides_is_gone_before_the_server_answers_ag
     assert_eq!(names(&*catalog.base_snapshot().await), ["read"]);
     servers.shutdown().await;
 }
+
+#[tokio::test]
+async fn a_server_that_always_has_something_to_tell_does_not_put_off_its_next_reading() {
+    let asked = AtomicUsize::new(0);
+    let fake = Fake::start(move |seen: Seen| match seen.method() {
+        "server/discover" => Reply::result(
+            &seen,
+            json!({"supportedVersions":["2026-07-28"],"capabilities":{"tools":{"listChanged":true}}}),
+        ),
+        "tools/list" => match asked.fetch_add(1, Ordering::SeqCst) {
+            0 => Reply::error(200, &seen, -32_603),
+            _ => Reply::result(&seen, tools(&["back"])),
+        },
+        "subscriptions/listen" => {
+            let (reply, events) = Reply::stream();
+            let wanted = seen.body["params"]["notifications"].clone();
+            let meta = json!({"io.modelcontextprotocol/subscriptionId":seen.body["id"]});
+            tokio::spawn(async move {
+                let params = json!({"_meta":meta,"notifications":wanted});
+                let method = "notifications/subscriptions/acknowledged";
+                events.message(&json!({"jsonrpc":"2.0","method":method,"params":params})).await;
+                for n in 0..200 {
+                    let (method, params) =
+                        ("notifications/resources/updated", json!({"uri":format!("a:{n}")}));
+                    events.message(&json!({"jsonrpc":"2.0","method":method,"params":params})).await;
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            });
+            reply
+        }
+        _ => Reply::empty(405),
+    })
+    .await;
+    let (_, servers, catalog) = over(&fake);
+    once(&catalog, |s| names(s) == ["back"]).await;
+    servers.shutdown().await;
+}

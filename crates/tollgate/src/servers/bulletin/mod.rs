@@ -21,6 +21,9 @@ const PACE: Duration = Duration::from_secs(1);
 /// The longest id of a task that is followed.
 const TASK_MAX: usize = 1_024;
 
+/// The longest URI of a resource whose changes are told.
+const URI_MAX: usize = 8 * 1_024;
+
 /// The longest params of a task's progress that are told.
 const PROGRESS_MAX: usize = 8 * 1_024;
 
@@ -67,7 +70,7 @@ impl Bulletin {
                 self.listed(Listing::Templates);
             }
             "notifications/resources/updated" => {
-                if let Some(uri) = notification.params.string("uri") {
+                if let Some(uri) = notification.params.string("uri").filter(|uri| uri.len() <= URI_MAX) {
                     self.changed(Topic::Resource(uri.to_string()), Notice::Updated(uri.into_owned()));
                 }
             }

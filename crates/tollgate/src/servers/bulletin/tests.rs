@@ -73,3 +73,19 @@ async fn of_a_tasks_progress_the_latest_is_told_once_a_second_and_nothing_long()
     next("1").await;
     next("500").await;
 }
+
+#[tokio::test]
+async fn a_change_of_a_resource_with_a_very_long_uri_is_not_told() {
+    let bulletin = Bulletin::new();
+    let mut told = bulletin.listen();
+    let updated = |length: usize| {
+        let uri = "a".repeat(length);
+        format!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{{"uri":"{uri}"}}}}"#
+        )
+    };
+    assert!(say(&bulletin, &updated(super::URI_MAX + 1)));
+    assert!(told.try_recv().is_err());
+    assert!(say(&bulletin, &updated(super::URI_MAX)));
+    assert!(matches!(told.try_recv(), Ok(Notice::Updated(_))));
+}

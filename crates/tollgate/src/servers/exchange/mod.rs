@@ -14,7 +14,7 @@ use tollgate_mcp::translate::{Answer, answer_to_server, read_answer};
 
 use super::bulletin::Bulletin;
 use super::carrier::{Carried, Carrier};
-use super::registry::Made;
+use super::registry::{Made, Registry};
 use super::server::Flight;
 use super::{Failure, Outbound, may_be_asked};
 use crate::call::{Client, LogLevel};
@@ -153,6 +153,11 @@ impl Exchange {
         if let Some(calls) = self.carrier.calls() {
             calls.ended_with(self.id, Made { principal: Arc::clone(principal), task: Arc::from(task) });
         }
+    }
+
+    /// Where calls take turns, the next one need not wait for the end of this.
+    pub fn give_turn(&mut self) {
+        self.carrier.give_turn();
     }
 
     /// The server's revision.
@@ -316,10 +321,17 @@ impl Exchange {
         None
     }
 
-    /// Sends a reply that nobody has to wait for.
+    /// Sends a reply that nobody has to wait for, unless too many of them wait to be taken.
     fn reply(&self, reply: Rope) {
+        let Some(room) = self.carrier.calls().and_then(Registry::room) else {
+            tracing::debug!(server = %self.server, "a reply is dropped: it does not take those before");
+            return;
+        };
         let replier = self.carrier.replier();
-        tokio::spawn(async move { drop(replier.send(reply).await) });
+        tokio::spawn(async move {
+            drop(replier.send(reply).await);
+            drop(room);
+        });
     }
 
     fn withdrawn(&mut self, id: &Id) -> Option<Event> {

@@ -27,14 +27,16 @@ pub(in crate::servers) const HOLD: Duration = Duration::from_secs(10);
 /// A stream that lived for so long was a stream; shorter ones are a server's way of polling.
 const LIVED: Duration = Duration::from_secs(5);
 
-/// Why a stream ended.
+/// How one attempt at a stream ended.
 enum End {
     /// Not offered.
     Never,
     /// The session is dead.
     Dead,
-    /// It can be tried again.
+    /// There was no stream; it can be tried again.
     Lost,
+    /// There was one, and it is over; it can be tried again.
+    Over,
 }
 
 /// Keeps a session's standing stream open, if the server offers one. `tried` hears when the first attempt was answered.
@@ -45,7 +47,8 @@ pub(super) async fn standing(wire: Arc<Wire>, session: Weak<Session>, tried: one
         let since = wire.clock.instant();
         let end = once(&wire, &session, &mut place).await;
         place.tried = None;
-        match end {
+        let lived = wire.clock.instant().saturating_duration_since(since) > LIVED;
+        place.missed |= match end {
             End::Never => return,
             End::Dead => {
                 if let Some(session) = session.upgrade() {
@@ -53,17 +56,13 @@ pub(super) async fn standing(wire: Arc<Wire>, session: Weak<Session>, tried: one
                 }
                 return;
             }
-            End::Lost => {}
-        }
-        let lived = wire.clock.instant().saturating_duration_since(since) > LIVED;
+            End::Lost => true,
+            End::Over => lived,
+        };
         if lived {
             backoff.reset();
         }
         tokio::time::sleep(backoff.next().max(place.retry)).await;
-        if lived && place.last.is_none() {
-            // What changed in between was not told.
-            wire.bulletin.tell(Notice::Ready);
-        }
     }
 }
 
@@ -72,6 +71,10 @@ pub(super) async fn standing(wire: Arc<Wire>, session: Weak<Session>, tried: one
 struct Place {
     last: Option<HeaderValue>,
     retry: Duration,
+    /// There was a stream before.
+    offered: bool,
+    /// There was none for a while, in which something may have changed.
+    missed: bool,
     /// Until the first attempt is answered.
     tried: Option<oneshot::Sender<()>>,
 }
@@ -82,6 +85,7 @@ async fn once(wire: &Arc<Wire>, session: &Weak<Session>, place: &mut Place) -> E
         Some(session) => session.stamp(&mut head),
         None => return End::Never,
     }
+    let resumes = place.last.is_some();
     if let Some(last) = &place.last {
         head.insert(head::LAST_EVENT.clone(), last.clone());
     }
@@ -91,9 +95,22 @@ async fn once(wire: &Arc<Wire>, session: &Weak<Session>, place: &mut Place) -> E
     place.tried = None;
     match parts.status.as_u16() {
         200 if is_stream(&parts.headers) => {}
-        404 if session.upgrade().is_some_and(|session| session.id.is_some()) => return End::Dead,
+        // To a session that never had a stream, it says that none is offered.
+        404 if place.offered && session.upgrade().is_some_and(|session| session.id.is_some()) => {
+            return End::Dead;
+        }
         408 | 429 | 500.. => return End::Lost,
+        // The old stream may still stand in the way (409), or the event that was named is not known any more (400).
+        _ if place.offered => {
+            place.last = None;
+            return End::Lost;
+        }
         _ => return End::Never,
+    }
+    place.offered = true;
+    if std::mem::take(&mut place.missed) && !resumes {
+        // What changed in between was not told.
+        wire.bulletin.tell(Notice::Ready);
     }
     let mut decoder = sse::Decoder::new(RESULT_MAX);
     loop {
@@ -110,11 +127,11 @@ async fn once(wire: &Arc<Wire>, session: &Weak<Session>, place: &mut Place) -> E
             }
             Ok(None) => match flight.chunk().await {
                 Ok(Some(chunk)) => decoder.feed(chunk),
-                Ok(None) | Err(_) => return End::Lost,
+                Ok(None) | Err(_) => return End::Over,
             },
             Err(sse::TooLarge { limit }) => {
                 tracing::warn!(server = %wire.alias, limit, "an event on the standing stream is too large");
-                return End::Lost;
+                return End::Over;
             }
         }
     }
@@ -157,32 +174,47 @@ fn progressed(wire: &Wire, session: &Session, notification: Notification) {
 
 /// A request that names no call: attached to the only one it can be for, or refused.
 fn asked(wire: &Arc<Wire>, session: &Arc<Session>, request: Request) {
-    let poster = Poster::new(wire, Some(session));
     if request.method == "ping" {
         let pong = message::write_result(&request.id, Rope::from(bytes::Bytes::from_static(b"{}")));
-        tokio::spawn(async move { drop(poster.send(pong).await) });
+        reply(wire, session, pong);
         return;
     }
     if !session.capabilities().allows(&request.method, &request.params) {
-        refuse(poster, &request, METHOD_NOT_FOUND, "not declared by the client");
+        refuse(wire, session, &request, METHOD_NOT_FOUND, "not declared by the client");
         return;
     }
     match session.calls.ask(request.clone()) {
         Attached::Delivered => {}
         Attached::Held => {
-            let calls = Arc::clone(&session.calls);
+            let (wire, session) = (Arc::clone(wire), Arc::downgrade(session));
             tokio::spawn(async move {
                 tokio::time::sleep(HOLD).await;
-                if calls.expire(&request) {
-                    refuse(poster, &request, INTERNAL_ERROR, "no request in flight can carry this");
+                if let Some(session) = session.upgrade()
+                    && session.calls.expire(&request)
+                {
+                    refuse(&wire, &session, &request, INTERNAL_ERROR, "no request in flight can carry this");
                 }
             });
         }
-        Attached::Refused => refuse(poster, &request, INTERNAL_ERROR, "no request in flight can carry this"),
+        Attached::Refused => {
+            refuse(wire, session, &request, INTERNAL_ERROR, "no request in flight can carry this");
+        }
     }
 }
 
-fn refuse(poster: Poster, request: &Request, code: i64, why: &str) {
-    let error = message::write_error(Some(&request.id), &RpcError::new(code, why));
-    tokio::spawn(async move { drop(poster.send(error).await) });
+fn refuse(wire: &Arc<Wire>, session: &Arc<Session>, request: &Request, code: i64, why: &str) {
+    reply(wire, session, message::write_error(Some(&request.id), &RpcError::new(code, why)));
+}
+
+/// Sends a reply that nobody waits for, unless too many of them wait to be taken.
+fn reply(wire: &Arc<Wire>, session: &Arc<Session>, reply: Rope) {
+    let Some(room) = session.calls.room() else {
+        tracing::debug!(server = %wire.alias, "a reply is dropped: it does not take those before");
+        return;
+    };
+    let poster = Poster::new(wire, Some(session));
+    tokio::spawn(async move {
+        drop(poster.send(reply).await);
+        drop(room);
+    });
 }

@@ -23,6 +23,7 @@ use super::call::{Call, outcome};
 use super::flight::Broken;
 use super::{Ask, Wire, head, listening};
 use crate::call::{Client, LogLevel};
+use crate::servers::carrier::{TOLD, UNTAKEN};
 use crate::servers::introduction::{self, Introduction};
 use crate::servers::params::{SELF, declared};
 use crate::servers::registry::Registry;
@@ -162,7 +163,7 @@ impl Sessions {
         let slot = self.slot(client, principal)?;
         let session = match slot.current.load_full().filter(|session| !session.is_dead()) {
             Some(session) => session,
-            None => Box::pin(self.make(&slot, None)).await?,
+            None => Box::pin(self.make(&slot)).await?,
         };
         if slot.client.is_some() {
             session.used_ms.store(self.wire.clock.now_ms(), Ordering::Relaxed);
@@ -180,9 +181,9 @@ impl Sessions {
                 .cloned()
         };
         match slot {
-            Some(slot) => self.make(&slot, Some(dead)).await,
+            Some(slot) => self.make(&slot).await,
             // Others have replaced it already, or it was one that is no longer kept.
-            None if !dead.interactive() => self.make(&self.base, Some(dead)).await,
+            None if !dead.interactive() => self.make(&self.base).await,
             None => Err(self.wire.unavailable("its session ended", false)),
         }
     }
@@ -211,12 +212,15 @@ impl Sessions {
     }
 
     /// Makes a slot's session, once for all who wait for it.
-    async fn make(&self, slot: &Arc<Slot>, dead: Option<&Arc<Session>>) -> Result<Arc<Session>, Failure> {
+    async fn make(&self, slot: &Arc<Slot>) -> Result<Arc<Session>, Failure> {
         let making = slot.making.lock().await;
-        if let Some(session) = slot.current.load_full()
-            && !session.is_dead()
-        {
-            return Ok(session);
+        let mut renews = false;
+        if let Some(session) = slot.current.load_full() {
+            if !session.is_dead() {
+                return Ok(session);
+            }
+            // Whoever noticed that it is dead: a call, or the standing stream.
+            renews = slot.client.is_none();
         }
         // Boxed: a call may come to make a session, which is itself made by calls.
         let made = Box::pin(initialize(&self.wire, slot.client.as_ref(), self.revision));
@@ -232,7 +236,7 @@ impl Sessions {
         })?;
         slot.current.store(Some(Arc::clone(&session)));
         drop(making);
-        if slot.client.is_none() && dead.is_some() {
+        if renews {
             // What was subscribed in the old one is not in this one, and what changed in between was not told.
             self.wire.renewed.send_modify(|count| *count += 1);
             self.wire.bulletin.tell(Notice::Ready);
@@ -370,15 +374,17 @@ impl Poster {
         Self { wire: Arc::clone(wire), session: session.map(Arc::downgrade) }
     }
 
+    /// Posts one; given up after [`TOLD`].
     pub(in crate::servers) async fn send(&self, message: Rope) -> Result<(), String> {
         let mut head = self.wire.post_head();
         if let Some(session) = &self.session {
             session.upgrade().ok_or("the session is over")?.stamp(&mut head);
         }
-        match self.wire.tell(head, message).await {
-            Ok(200..=299) => Ok(()),
-            Ok(status) => Err(format!("HTTP {status}")),
-            Err(Broken { why, sent: _ }) => Err(why),
+        match tokio::time::timeout(TOLD, self.wire.tell(head, message)).await {
+            Ok(Ok(200..=299)) => Ok(()),
+            Ok(Ok(status)) => Err(format!("HTTP {status}")),
+            Ok(Err(Broken { why, sent: _ })) => Err(why),
+            Err(_elapsed) => Err(UNTAKEN.to_owned()),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tollgate_mcp::message::{Message, Notification, Request, Response};
 
 use super::Failure;
@@ -23,8 +23,10 @@ const FOR_THE_ANSWER: usize = 2;
 const LATE: Duration = Duration::from_secs(1);
 /// How many questions may wait for a call to be attached to.
 const HELD_MAX: usize = 4;
-/// Of how many tasks progress is told: the latest.
+/// Of how many tasks progress is told: those made or spoken of last.
 const MADE_MAX: usize = 256;
+/// How many replies that nobody waits for may be on their way: a server that asks and never listens gets no more.
+const UNASKED_MAX: usize = 32;
 
 /// What a call waits for. Boxed: a channel sets room aside for 32 of them, for each call.
 pub(super) type Inbound = Box<Result<Message, Failure>>;
@@ -70,7 +72,7 @@ struct Inner {
     calls: HashMap<u64, Entry>,
     /// Calls that are over, and those that hear what is still said of them.
     heirs: HashMap<u64, u64>,
-    /// Calls that ended with a task whose progress is still theirs.
+    /// Calls that ended with a task whose progress is still theirs; what was spoken of last is at the back.
     made: VecDeque<(u64, Made)>,
     held: Vec<Request>,
     /// The one call that asked for log messages, where calls of several principals share the channel.
@@ -114,11 +116,13 @@ pub(super) struct Registry {
     inner: Mutex<Inner>,
     /// Whether all calls are one principal's.
     private: bool,
+    /// Room for replies that nobody waits for.
+    unasked: Arc<Semaphore>,
 }
 
 impl Registry {
     pub(super) fn new(private: bool) -> Self {
-        Self { inner: Mutex::default(), private }
+        Self { inner: Mutex::default(), private, unasked: Arc::new(Semaphore::new(UNASKED_MAX)) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -187,6 +191,11 @@ impl Registry {
         }
     }
 
+    /// Room for one more reply that nobody waits for, kept until it is sent; `None` = it is to be dropped.
+    pub(super) fn room(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.unasked).try_acquire_owned().ok()
+    }
+
     /// How many calls are in flight.
     pub(super) fn len(&self) -> usize {
         self.lock().in_flight()
@@ -221,9 +230,13 @@ impl Registry {
         inner.made.push_back((id, made));
     }
 
-    /// The task that the call `id` ended with.
+    /// The task that the call `id` ended with. One that is spoken of keeps its place.
     pub(super) fn made_by(&self, id: u64) -> Option<Made> {
-        self.lock().made.iter().find(|(by, _)| *by == id).map(|(_, made)| made.clone())
+        let mut inner = self.lock();
+        let at = inner.made.iter().position(|(by, _)| *by == id)?;
+        let (by, made) = inner.made.remove(at)?;
+        inner.made.push_back((by, made.clone()));
+        Some(made)
     }
 
     /// Hands a log message to the call that it must stem from; drops it if there is none.
@@ -271,13 +284,18 @@ impl Registry {
         inner.held.len() < before
     }
 
-    /// An answer was too large to read: if one call is in flight, it was its.
+    /// An answer was too large to read: if one call is in flight, it was its, and that call is over.
     pub(super) fn overflow(&self, failure: Failure) {
-        let inner = self.lock();
-        if inner.in_flight() == 1
-            && let Some(entry) = inner.calls.values().find(|entry| !entry.place.standing)
-        {
-            drop(entry.to.try_send(Box::new(Err(failure))));
+        let only = {
+            let inner = self.lock();
+            let mut calls = inner.calls.iter().filter(|(_, entry)| !entry.place.standing);
+            match (calls.next(), calls.next()) {
+                (Some((id, _)), None) => Some(*id),
+                (None | Some(_), _) => None,
+            }
+        };
+        if let Some(id) = only {
+            self.fail(id, failure);
         }
     }
 

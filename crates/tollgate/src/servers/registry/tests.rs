@@ -158,3 +158,44 @@ fn the_end_of_a_channel_reaches_all_and_whoever_comes_later() {
     assert_eq!(call.try_recv().expect("told").expect_err("failed"), gone(true));
     assert_eq!(registry.enter(2, Place::default()).expect_err("closed"), gone(false));
 }
+
+#[test]
+fn a_call_whose_answer_was_too_large_is_over() {
+    let registry = Registry::new(true);
+    let too_large = || Failure::TooLarge { server: Arc::from("s"), limit: 1 };
+    let _stream = registry.enter(9, Place { standing: true, ..Place::default() }).expect("entered");
+    for id in [1, 2] {
+        let mut call = registry.enter(id, ASKABLE).expect("entered");
+        registry.overflow(too_large());
+        assert_eq!(call.try_recv().expect("told").expect_err("failed"), too_large());
+        assert_eq!(registry.len(), 0);
+    }
+    let mut third = registry.enter(3, ASKABLE).expect("entered");
+    let ask = request(r#"{"jsonrpc":"2.0","id":1,"method":"elicitation/create"}"#);
+    assert_eq!(registry.ask(ask), Attached::Delivered, "nobody else can be asked");
+    assert!(third.try_recv().is_ok());
+    let _fourth = registry.enter(4, ASKABLE).expect("entered");
+    registry.overflow(too_large());
+    assert!(third.try_recv().is_err() && registry.len() == 2, "it may be either's");
+}
+
+#[test]
+fn a_task_that_is_still_spoken_of_keeps_its_place() {
+    let registry = Registry::new(false);
+    let made = |n: u64| Made { principal: "ana".into(), task: n.to_string().into() };
+    for n in 0..1_000 {
+        registry.ended_with(n, made(n));
+        assert_eq!(registry.made_by(0), Some(made(0)));
+    }
+    assert_eq!(registry.made_by(1), None);
+    assert!(registry.lock().made.len() <= super::MADE_MAX);
+}
+
+#[test]
+fn there_is_room_for_a_few_replies_that_nobody_waits_for() {
+    let registry = Registry::new(true);
+    let mut rooms: Vec<_> = std::iter::from_fn(|| registry.room()).take(1_000).collect();
+    assert_eq!(rooms.len(), super::UNASKED_MAX);
+    rooms.pop();
+    assert!(registry.room().is_some());
+}

@@ -3,21 +3,18 @@
 //! *Never* posts anything to another origin than the configured one, whatever the server says.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::{Method as Verb, Uri};
 use tollgate_mcp::rope::Rope;
 use tollgate_mcp::sse;
 
 use super::Failure;
+use super::carrier::{TOLD, UNTAKEN};
 use super::http::{Body, Flight, RESULT_MAX, Wire, is_stream};
 use super::introduction;
 use super::stdio::Link;
 
 mod endpoint;
-
-/// How long a message without an answer may take to be taken.
-const TOLD: Duration = Duration::from_secs(10);
 
 /// An open stream, and where its server takes messages.
 #[derive(Debug)]
@@ -106,7 +103,7 @@ impl Posts {
         match tokio::time::timeout(TOLD, self.post(message)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(refused)) => Err(Failure::from(refused).to_string()),
-            Err(_elapsed) => Err("it did not take a message in time".to_owned()),
+            Err(_elapsed) => Err(UNTAKEN.to_owned()),
         }
     }
 

@@ -146,8 +146,17 @@ impl Link {
         }
     }
 
-    /// Queues one message, if there is room; used where nobody can wait.
-    fn write_now(self: &Arc<Self>, message: Rope) {
+    /// Sends a reply that nobody waits for, unless too many of them wait to be taken.
+    fn reply(self: &Arc<Self>, reply: Rope) {
+        let Some(room) = self.calls.room() else {
+            tracing::debug!(server = %self.alias, "a reply is dropped: it does not take those before");
+            return;
+        };
+        self.write_now(reply, Some(room));
+    }
+
+    /// Queues one message, or has it wait for its place; used where nobody can wait. `room` is kept until it is taken.
+    fn write_now(self: &Arc<Self>, message: Rope, room: Option<OwnedSemaphorePermit>) {
         let runtime = tokio::runtime::Handle::try_current();
         match &self.out {
             Out::Pipe(queue) => {
@@ -155,13 +164,19 @@ impl Link {
                     && let Ok(runtime) = runtime
                 {
                     let queue = queue.clone();
-                    runtime.spawn(async move { drop(queue.send(message).await) });
+                    runtime.spawn(async move {
+                        drop(queue.send(message).await);
+                        drop(room);
+                    });
                 }
             }
             Out::Posts(posts) => {
                 if let Ok(runtime) = runtime {
                     let posts = posts.clone();
-                    runtime.spawn(async move { drop(posts.tell(message).await) });
+                    runtime.spawn(async move {
+                        drop(posts.tell(message).await);
+                        drop(room);
+                    });
                 }
             }
         }
@@ -313,7 +328,7 @@ impl Link {
     /// A request names no call here: attached to the only one it can be for, or refused.
     fn asked(self: &Arc<Self>, request: Request) {
         if request.method == "ping" {
-            self.write_now(message::write_result(&request.id, Rope::from(Bytes::from_static(b"{}"))));
+            self.reply(message::write_result(&request.id, Rope::from(Bytes::from_static(b"{}"))));
             return;
         }
         if self.asking.get() == Some(&Asking::Never) {
@@ -340,7 +355,7 @@ impl Link {
     }
 
     fn refuse(self: &Arc<Self>, request: &Request, code: i64, why: &str) {
-        self.write_now(message::write_error(Some(&request.id), &RpcError::new(code, why)));
+        self.reply(message::write_error(Some(&request.id), &RpcError::new(code, why)));
     }
 }
 
@@ -375,6 +390,10 @@ impl Call {
         self.turn = None;
     }
 
+    pub(in crate::servers) fn give_turn(&mut self) {
+        self.turn = None;
+    }
+
     /// Never tells the process that nobody waits: for what it may not know, and for `initialize`.
     pub(super) fn uncancellable(mut self) -> Self {
         self.cancels = false;
@@ -395,7 +414,7 @@ impl Call {
         if self.cancels {
             let params = format!(r#"{{"requestId":{},"reason":{}}}"#, self.id, quote("cancelled"));
             let params = Rope::from(Bytes::from(params));
-            self.link.write_now(message::write_notification("notifications/cancelled", params));
+            self.link.write_now(message::write_notification("notifications/cancelled", params), None);
         }
     }
 }
@@ -403,5 +422,28 @@ impl Call {
 impl Drop for Call {
     fn drop(&mut self) {
         self.cancel();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn of_the_replies_to_a_server_that_never_reads_only_a_few_wait() {
+        let (link, mut waiting) = Link::new(&Arc::from("fake"), &Bulletin::new(), Capabilities::none(), true);
+        let ping = Bytes::from_static(br#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#);
+        for _ in 0..1_000 {
+            link.take(&ping);
+        }
+        let mut next =
+            async || tokio::time::timeout(Duration::from_millis(200), waiting.recv()).await.ok().flatten();
+        let mut replies = 0;
+        while next().await.is_some() {
+            replies += 1;
+        }
+        assert_eq!(replies, QUEUE + 32);
+        link.take(&ping);
+        assert!(next().await.is_some(), "it reads again");
     }
 }

@@ -1035,3 +1035,140 @@ async fn completion_context_and_params_go_through() {
     assert!(fake.saw("completion/complete")[0].body["params"]["context"].is_object());
     end(&server).await;
 }
+
+#[tokio::test]
+async fn an_answer_that_a_server_never_takes_does_not_hold_its_call_for_good() {
+    let fake = legacy(|seen| {
+        if seen.body["id"] == "e" {
+            return Some(Reply::hang());
+        }
+        (seen.method() == "tools/call").then(|| {
+            let (reply, events) = Reply::stream();
+            tokio::spawn(async move {
+                let params = json!({"message":"sure?","requestedSchema":{"type":"object","properties":{}}});
+                let asks = json!({"jsonrpc":"2.0","id":"e","method":"elicitation/create","params":params});
+                events.message(&asks).await;
+                events.0.closed().await;
+            });
+            reply
+        })
+    })
+    .await;
+    let server = start(http_transport(&fake.url), QUICK);
+    ready(&server).await;
+    let mut exchange = server.send(call("t", &client(r#"{"elicitation":{}}"#), "p")).await.expect("sent");
+    let Event::Asked(questions) = exchange.next().await else { panic!() };
+    let answers = vec![(questions[0].key.clone(), Reaction::Withdrawn)];
+    tokio::time::timeout(Duration::from_secs(20), exchange.answer(answers)).await.expect("it is given up");
+    assert!(exchange.open_questions().is_empty());
+    drop(exchange);
+    end(&server).await;
+}
+
+#[tokio::test]
+async fn of_the_replies_that_a_server_never_takes_only_a_few_are_open() {
+    let fake = legacy(|seen| {
+        if seen.verb == "POST" && seen.method().is_empty() {
+            return Some(Reply::hang());
+        }
+        (seen.method() == "tools/call").then(|| {
+            let (reply, events) = Reply::stream();
+            let seen = seen.clone();
+            tokio::spawn(async move {
+                for n in 0..200 {
+                    events.message(&json!({"jsonrpc":"2.0","id":n,"method":"ping"})).await;
+                }
+                events.message(&done(&seen, "end")).await;
+            });
+            reply
+        })
+    })
+    .await;
+    let server = start(http_transport(&fake.url), QUICK);
+    ready(&server).await;
+    assert!(text(ask(&server, call("t", &client("{}"), "p")).await).contains("end"));
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let replies = fake.seen().iter().filter(|seen| seen.verb == "POST" && seen.method().is_empty()).count();
+    assert!((1..=32).contains(&replies), "{replies}");
+    end(&server).await;
+}
+
+#[tokio::test]
+async fn a_standing_stream_that_is_refused_once_comes_back_and_the_gap_is_told() {
+    for (primer, refusal) in [("data:\n\n", 503), ("id: e1\ndata:\n\n", 409), ("id: e1\ndata:\n\n", 400)] {
+        let tries = AtomicUsize::new(0);
+        let fake = legacy(move |seen| {
+            (seen.verb == "GET").then(|| match tries.fetch_add(1, Ordering::SeqCst) {
+                1 => Reply::empty(refusal),
+                nth => {
+                    let (reply, events) = Reply::stream();
+                    tokio::spawn(async move {
+                        events.raw(primer).await;
+                        if nth > 1 {
+                            events.0.closed().await;
+                        }
+                    });
+                    reply
+                }
+            })
+        })
+        .await;
+        let server = start(http_transport(&fake.url), QUICK);
+        ready(&server).await;
+        let mut notices = server.notices();
+        let told = tokio::time::timeout(Duration::from_secs(5), notices.recv()).await.expect("in time");
+        assert!(matches!(told, Ok(Notice::Ready)), "{told:?}");
+        let tries: Vec<_> = fake.seen().into_iter().filter(|seen| seen.verb == "GET").collect();
+        assert_eq!(tries.len(), 3, "{refusal}");
+        assert_eq!(tries[2].header("last-event-id"), None, "{refusal}");
+        end(&server).await;
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_its_standing_stream_found_dead_is_renewed_with_what_was_subscribed() {
+    let tries = AtomicUsize::new(0);
+    let fake = legacy(move |seen| {
+        (seen.verb == "GET" && seen.header("mcp-session-id") == Some("s1")).then(|| {
+            match tries.fetch_add(1, Ordering::SeqCst) {
+                0 => Reply::stream().0,
+                _ => Reply::empty(404),
+            }
+        })
+    })
+    .await;
+    let server = start(http_transport(&fake.url), QUICK);
+    ready(&server).await;
+    let held = server.subscribe("a:b", &client("{}"), &Arc::from("p")).await.expect("subscribed");
+    let mut notices = server.notices();
+    let until = async |wanted: &dyn Fn() -> bool| {
+        let wait = async {
+            while !wanted() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(5), wait).await.expect("in time");
+    };
+    until(&|| fake.seen().iter().filter(|seen| seen.verb == "GET").count() == 2).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    text(ask(&server, call("t", &client("{}"), "p")).await);
+    assert_eq!(fake.saw("tools/call")[0].header("mcp-session-id"), Some("s2"));
+    assert!(matches!(notices.try_recv(), Ok(Notice::Ready)), "what was listed may have changed");
+    until(&|| fake.saw("resources/subscribe").len() == 2).await;
+    assert_eq!(fake.saw("resources/subscribe")[1].header("mcp-session-id"), Some("s2"));
+    drop(held);
+    end(&server).await;
+}
+
+#[tokio::test]
+async fn a_session_outlives_a_404_to_a_stream_that_it_never_had() {
+    let fake = legacy(|seen| (seen.verb == "GET").then(|| Reply::empty(404))).await;
+    let server = start(http_transport(&fake.url), QUICK);
+    ready(&server).await;
+    for _ in 0..3 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        text(ask(&server, call("t", &client("{}"), "p")).await);
+    }
+    assert_eq!(fake.saw("initialize").len(), 1);
+    end(&server).await;
+}
