@@ -10,6 +10,7 @@ use tollgate_testkit::agent::{Agent, Outcome, Setup};
 use tollgate_testkit::fake::{Kind, Script, Server};
 use tollgate_testkit::gateway::Running;
 use tollgate_testkit::json::Json;
+use tollgate_testkit::wire::http;
 
 const ALICE: &str = "tgk_scenario_alice_0123456789abcdef0123456789abcdef";
 const BOB: &str = "tgk_scenario_bob_0123456789abcdef0123456789abcdefab";
@@ -28,7 +29,7 @@ fn setup(key: &str, tasks: bool) -> Setup {
 }
 
 async fn bench(kind: Kind, expire: &str) -> Bench {
-    let script = json!({ "tools": ["echo", "delete_file", "ask", "slow"] });
+    let script = json!({ "tools": ["echo", "delete_file", "ask", "slow", "once_more"] });
     let server = Server::start(kind, Script::read(&Json::from(script)).unwrap()).await.unwrap();
     let config = json!({
         "servers": { "files": { "url": server.url() } },
@@ -36,6 +37,7 @@ async fn bench(kind: Kind, expire: &str) -> Bench {
         "policy": { "default": "allow", "rules": [
             { "id": "deletes", "ask": "files/delete_*", "of": "operators" },
             { "id": "asks", "ask": "files/ask", "of": "operators" },
+            { "id": "more", "ask": "files/once_more", "of": "operators" },
             { "id": "slowly", "ask": "files/slow", "of": "operators" },
         ] },
         "reason": { "optional": ["files/*"] },
@@ -333,4 +335,102 @@ async fn tasks_are_declared_and_served_on_a_pipe_too() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert_eq!(bench.received().await.len(), 1);
+}
+
+#[tokio::test]
+async fn an_approval_frees_no_tool_whose_definition_has_changed_meanwhile() {
+    let bench = bench(Kind::ModernHttp, "10m").await;
+    let task = bench.task("/tmp/a").await;
+    let changed = json!({ "tools": ["echo", { "name": "delete_file", "description": "Deletes all" }] });
+    bench.server.rescript(Script::read(&Json::from(changed)).unwrap());
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        let Outcome::Result(list) = bench.send(&bench.agent, "tools/list", json!({})).await else {
+            panic!("no list")
+        };
+        if !list.to_string().contains("files_delete_file") {
+            break;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{list}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(bench.operator("approve", json!({})).await, 200);
+    let done = bench.becomes(&task, "completed").await;
+    assert!(done.to_string().contains("tool.quarantined"), "{done}");
+    assert_eq!(bench.received().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_server_that_wants_to_be_called_again_and_again_is_called_ever_more_slowly() {
+    let bench = bench(Kind::ModernHttp, "10m").await;
+    let task = bench.call("files_once_more", json!({})).await.text("taskId").unwrap().to_owned();
+    assert_eq!(bench.operator("approve", json!({})).await, 200);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let calls = bench.received().await.len();
+    assert!((2..=8).contains(&calls), "{calls}");
+    bench.send(&bench.agent, "tasks/cancel", json!({ "taskId": task })).await;
+    bench.becomes(&task, "cancelled").await;
+}
+
+/// One 2026-07-28 request as it is written, without what the scripted agent adds.
+async fn post(gateway: &Running, params: &serde_json::Value) -> Json {
+    let meta = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": { "elicitation": { "form": {} } },
+    });
+    let mut params = params.clone();
+    params.as_object_mut().unwrap().insert("_meta".to_owned(), meta);
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
+    let name = params.get("name").and_then(serde_json::Value::as_str).unwrap().to_owned();
+    let headers = [
+        ("content-type", "application/json".to_owned()),
+        ("accept", "application/json, text/event-stream".to_owned()),
+        ("authorization", format!("Bearer {ALICE}")),
+        ("mcp-protocol-version", "2026-07-28".to_owned()),
+        ("mcp-method", "tools/call".to_owned()),
+        ("mcp-name", name),
+    ];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value));
+    let url = gateway.url("/mcp");
+    let mut answer = http::send(Method::POST, &url, &headers, body.to_string()).await.unwrap();
+    if !answer.is_events() {
+        return Json::parse(&answer.text().await.unwrap()).unwrap();
+    }
+    loop {
+        let message = Json::parse(&answer.event().await.unwrap().unwrap().data).unwrap();
+        if message.get("id").is_some() {
+            return message;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_state_that_is_used_again_counts_as_another_call() {
+    let script = Script::read(&Json::from(json!({ "tools": ["ask"] }))).unwrap();
+    let server = Server::start(Kind::ModernHttp, script).await.unwrap();
+    let config = json!({
+        "servers": { "files": { "url": server.url() } },
+        "agents": { "alice": { "keys": ["${env:ALICE}"] } },
+        "policy": { "default": "allow", "rules": [
+            { "id": "enough", "deny": "files/ask", "when": "session.calls >= 2" },
+        ] },
+    });
+    let env = [("ALICE".to_owned(), ALICE.to_owned())];
+    let gateway =
+        Running::start(env!("CARGO_BIN_EXE_tollgate").as_ref(), Json::from(config), &env).await.unwrap();
+    let first = post(&gateway, &json!({ "name": "files_ask", "arguments": {} })).await;
+    let asked = first.get("result").unwrap();
+    let (key, _) = asked.get("inputRequests").unwrap().members().first().unwrap().clone();
+    let again = json!({
+        "name": "files_ask", "arguments": {},
+        "requestState": asked.text("requestState").unwrap(),
+        "inputResponses": { key: { "action": "accept", "content": { "name": "Ann" } } },
+    });
+    let round = post(&gateway, &again).await;
+    assert!(round.to_string().contains("Ann"), "{round}");
+    // The second use is a second call, whatever its server says to it; the third is one too many.
+    let second = post(&gateway, &again).await;
+    assert!(!second.to_string().contains("rule.denied"), "{second}");
+    let third = post(&gateway, &again).await;
+    assert!(third.to_string().contains("rule.denied"), "{third}");
 }

@@ -202,10 +202,13 @@ fn force(policy: &cedar_policy::Policy, problem: &mut impl FnMut(String, Option<
     force
 }
 
-/// The facts that a policy may read: those whose names stand in it, or all.
+/// The facts that a policy may read: those whose names stand in it, or all, where it does more than to ask for them by name.
 fn facts(looked: &Looked, draft: &mut Draft, id: &str, file: &str, line: usize) -> Vec<u32> {
     if !looked.reads.part(Part::Facts) {
         return Vec::new();
+    }
+    if looked.all_facts && !draft.fact_names.is_empty() {
+        return (0..).zip(&draft.facts).map(|(index, _)| index).collect();
     }
     let known: Vec<u32> =
         looked.texts.iter().filter_map(|text| draft.fact_index(text).ok().flatten()).collect();

@@ -161,6 +161,8 @@ pub(crate) struct Looked {
     pub(crate) reads: Reads,
     /// The arguments by their first name; `None`: any.
     pub(crate) args: Option<Vec<String>>,
+    /// The facts are used as a set, not only asked for by their names: all of them count.
+    pub(crate) all_facts: bool,
     /// Every text in the conditions.
     pub(crate) texts: Vec<String>,
 }
@@ -168,7 +170,7 @@ pub(crate) struct Looked {
 impl Looked {
     /// What a policy reads.
     pub(crate) fn at(policy: &cedar_policy::Policy) -> Self {
-        let everything = Self { reads: Reads::ALL, args: None, texts: Vec::new() };
+        let everything = Self { reads: Reads::ALL, args: None, all_facts: true, texts: Vec::new() };
         let Ok(json) = policy.to_json() else { return everything };
         Self::in_json(json.get("conditions").unwrap_or(&Value::Null))
     }
@@ -194,10 +196,16 @@ impl Looked {
                 if members.get("Var").is_some_and(|var| var == "context") {
                     self.reads.parts = u8::MAX;
                     self.args = None;
+                    self.all_facts = true;
                     return;
                 }
                 for (key, value) in members {
-                    if !matches!(key.as_str(), "." | "has") || !self.access(value) {
+                    let read = match key.as_str() {
+                        "." | "has" => self.access(value),
+                        "contains" | "containsAny" | "containsAll" => self.asks(value),
+                        _ => false,
+                    };
+                    if !read {
                         self.scan(value);
                     }
                 }
@@ -215,8 +223,10 @@ impl Looked {
         if is_context(left) {
             let Some(part) = Part::ALL.into_iter().find(|part| part.as_str() == name) else { return false };
             self.reads.parts |= 1 << part as u8;
-            if part == Part::Args {
-                self.args = None;
+            match part {
+                Part::Args => self.args = None,
+                Part::Facts => self.all_facts = true,
+                Part::Tests | Part::Reason | Part::Findings | Part::Session | Part::Client | Part::Time => {}
             }
             return true;
         }
@@ -230,6 +240,31 @@ impl Looked {
         }
         false
     }
+
+    /// `context.facts.contains("NAME")`, and the like of several. Anything else is scanned.
+    fn asks(&mut self, operands: &Value) -> bool {
+        let set = operands.get("left").and_then(|left| left.get("."));
+        let facts = set.filter(|set| set.get("attr").is_some_and(|attr| attr == Part::Facts.as_str()));
+        if !facts.and_then(|facts| facts.get("left")).is_some_and(is_context) {
+            return false;
+        }
+        let Some(names) = operands.get("right").and_then(literals) else { return false };
+        self.reads.parts |= 1 << Part::Facts as u8;
+        for name in names {
+            self.scan(name);
+        }
+        true
+    }
+}
+
+/// The texts of a literal, or of a set of literals; `None`: it is worked out.
+fn literals(json: &Value) -> Option<Vec<&Value>> {
+    let texts = |items: &Value| items.as_array().is_some_and(|items| items.iter().all(Value::is_string));
+    if let Some(value) = json.get("Value") {
+        return (value.is_string() || texts(value)).then(|| vec![value]);
+    }
+    let items = json.get("Set")?.as_array()?.iter();
+    items.map(|item| item.get("Value").filter(|value| value.is_string())).collect()
 }
 
 fn is_context(json: &Value) -> bool {

@@ -69,6 +69,29 @@ fn parts_of_the_context_are_found() {
 }
 
 #[test]
+fn only_facts_that_are_asked_for_by_name_are_some_of_them() {
+    let all = |when: &str| {
+        let text = format!("permit (principal, action, resource) when {{ {when} }};");
+        Looked::at(&cedar_policy::Policy::parse(None, text).unwrap()).all_facts
+    };
+    for (when, expected) in [
+        ("resource.name == \"facts\"", false),
+        ("context.facts.contains(\"a\")", false),
+        ("context[\"facts\"].containsAny([\"a\", \"b\"]) && !context.facts.containsAll([\"c\"])", false),
+        ("context.facts.isEmpty()", true),
+        ("context.facts.contains(\"a\") && context.facts == [\"a\"]", true),
+        ("context.facts.contains(resource.name)", true),
+        ("context.facts.containsAny([resource.name, \"a\"])", true),
+        ("[\"a\"].containsAll(context.facts)", true),
+        ("context.facts.containsAny(context.facts)", true),
+        ("(if resource.pinned then context.facts else [\"a\"]).contains(\"a\")", true),
+        ("context == {}", true),
+    ] {
+        assert_eq!(all(when), expected, "{when}");
+    }
+}
+
+#[test]
 fn a_place_is_a_line_and_a_character() {
     let text = "é;\n\nab";
     for (offset, expected) in [(0, (1, 1)), (2, (1, 2)), (3, (1, 3)), (4, (2, 1)), (6, (3, 2)), (99, (3, 3))]

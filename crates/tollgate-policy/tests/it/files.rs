@@ -2,7 +2,7 @@
 
 use cedar_policy::PolicySet;
 use tollgate_policy::{
-    Action, Audience, Effect, Evidence, Include, Kind, Policy, Rule, Source, Target, Verdict, Who,
+    Action, Audience, Effect, Evidence, Fact, Include, Kind, Policy, Rule, Source, Target, Verdict, Who,
 };
 
 use crate::{CODER, cedar, tool};
@@ -121,4 +121,30 @@ fn a_file_asks_beside_the_default() {
     let verdict =
         policy.decide(&CODER, Action::Call, &tool("f", "x"), &Evidence::default(), &[Audience::Agent]);
     assert!(matches!(verdict, Verdict::Allow { .. }));
+}
+
+#[test]
+fn a_file_that_uses_facts_as_a_set_sees_all_of_them() {
+    let denies = |when: &str, arguments: &str| {
+        let text =
+            format!("forbid (principal, action == Action::\"call\", resource is Tool) when {{ {when} }};");
+        let fact =
+            |name: &str, path: &str| Fact { any: Some("^yes$".into()), ..Fact::new(name, "*/*", path) };
+        let policy = Policy::compile(&Source {
+            default: Effect::Allow,
+            rules: vec![],
+            include: vec![Include { name: "a.cedar".into(), text }],
+            facts: vec![fact("one", "$.one"), fact("two", "$.two")],
+        })
+        .unwrap();
+        let evidence = Evidence { arguments: Some(arguments.as_bytes()), ..Evidence::default() };
+        let verdict = policy.decide(&CODER, Action::Call, &tool("files", "read"), &evidence, &[]);
+        matches!(verdict, Verdict::Deny { error: false, .. })
+    };
+    let (two, both) = (r#"{"two":"yes"}"#, r#"{"one":"yes","two":"yes"}"#);
+    assert!(denies("!context.facts.isEmpty()", two));
+    assert!(denies("!context.facts.isEmpty() && resource.name != \"one\"", two));
+    assert!(denies("context.facts.contains(\"one\") && context.facts != [\"one\"]", both));
+    assert!(denies("!([\"one\"].containsAll(context.facts))", both));
+    assert!(!denies("context.facts.contains(\"one\")", two));
 }

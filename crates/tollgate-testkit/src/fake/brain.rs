@@ -294,6 +294,9 @@ async fn call(state: &Arc<State>, session: &Session, tool: &Tool, params: &Json,
         "ask" | "ask_url" | "ask_several" | "ask_again" | "sample" | "sample_tools" | "roots" => {
             ask::ask(state, session, tool, params, port).await
         }
+        "once_more" => {
+            Ended::Result(json!({ "resultType": "input_required", "requestState": "more" }).into())
+        }
         "ask_withdrawn" => ask::withdraw(state, session, params, port).await,
         "url_needed" => url_needed(state, session),
         "tasked_ask" => match task::call(state, session, tool, params) {

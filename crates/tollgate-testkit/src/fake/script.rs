@@ -57,7 +57,8 @@ const STOCK: [(&str, &str, &str); 13] = [
 ];
 
 /// Tools that are there when asked for only.
-const RARE: [(&str, &str, &str); 14] = [
+const RARE: [(&str, &str, &str); 15] = [
+    ("once_more", "Asks for nothing but to be called again, without end", "{}"),
     ("ask_url", "Asks its user to open a page and says the answer", "{}"),
     ("ask_several", "Asks for a completion and the roots at once", "{}"),
     ("ask_again", "Asks for a completion and then for the roots", "{}"),

@@ -139,8 +139,10 @@ impl Approver {
         if *question.audience() == Audience::Agent
             && let Some(Waiting::Approval { nonce, policy: asked_under }) = state.map(|s| &s.waiting)
         {
-            let same = state.is_some_and(|s| s.digest == prepared.digest) && *asked_under == terms.policy;
-            // Other arguments or another policy: the old answer says nothing about them, so it is asked again.
+            let same = state
+                .is_some_and(|s| s.digest == prepared.digest && s.definition == prepared.definition())
+                && *asked_under == terms.policy;
+            // Other arguments, another definition or another policy: the old answer says nothing about it, so it is asked again.
             if same && let Some(response) = prepared.responses.as_ref().and_then(|r| r.object(KEY)) {
                 let nonce = nonce.clone();
                 return self.take(question, &response, nonce, terms).await;

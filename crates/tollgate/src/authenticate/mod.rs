@@ -133,6 +133,15 @@ pub fn stdio_credential() -> Credential {
 }
 
 impl Keys {
+    /// Whether somebody who was admitted still would be, as the same: for work that outlasts its request.
+    pub fn still_admit(&self, caller: &Caller, now_ms: u64) -> bool {
+        // Who needs no key here: whether one at a terminal is meant is not known any more.
+        *caller == *self.local
+            || self.agents.values().any(|agent| {
+                *agent.caller == *caller && agent.expires_ms.is_none_or(|expires| expires > now_ms)
+            })
+    }
+
     /// The agent called `name`, as its first key would make it; `local` is always there.
     pub fn named(&self, name: &str) -> Option<Arc<Caller>> {
         self.named.get(name).map(Arc::clone)

@@ -7,8 +7,9 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use arc_swap::ArcSwap;
 use tollgate_policy::{self as policy, Audience, Demand, Evidence, Flags, Needs, Policy};
 
-use crate::call::{Caller, Code, Refused};
+use crate::call::{Arrival, Caller, Code, Refused};
 use crate::catalog::{Item, Snapshot, digest_of};
+use crate::conversation::Here;
 use crate::resolve::{Approved, Call, Target};
 use crate::servers::Listing;
 use crate::transform::{self, Prepared};
@@ -19,7 +20,7 @@ mod question;
 #[cfg(test)]
 mod tests;
 
-use evidence::{evidence, findings, touched};
+use evidence::{asked, evidence, findings, heard, known, touched};
 
 pub use permit::Permit;
 pub use question::Question;
@@ -230,15 +231,29 @@ impl Decider {
         visible.clone()
     }
 
-    /// Whether a caller may subscribe to this resource: read it, unasked, and be told of it.
-    pub fn may_subscribe(&self, caller: &Caller, server: &str, uri: &str, now_ms: u64) -> bool {
-        let what = plain(server, uri, policy::Kind::Resource);
-        let evidence = Evidence { now_ms, ..Evidence::default() };
+    /// Whether the caller of a subscription may be told of this resource: read it, unasked, and hear of it. `labels`: its server's.
+    pub fn may_subscribe(
+        &self,
+        arrival: &Arrival,
+        here: &Here,
+        (server, uri): (&str, &str),
+        labels: &[Arc<str>],
+        now_ms: u64,
+    ) -> bool {
+        // What its host left out of a conversation is not there for it, whatever rules say.
+        if here.is_narrowed() && !here.allows(&format!("{server}/{uri}")) {
+            return false;
+        }
+        let what = plain(server, uri, policy::Kind::Resource, labels);
+        let who = who(&arrival.caller);
         let rules = self.rules.load();
-        [policy::Action::Read, policy::Action::Subscribe].into_iter().all(|action| {
-            let verdict = rules.policy.decide(&who(caller), action, &what, &evidence, &[]);
-            matches!(verdict, policy::Verdict::Allow { .. })
-        })
+        let outlook = rules.policy.outlook(&who, policy::Action::Read, &what, None);
+        let touched = known(Some(here), outlook.reads());
+        let evidence = heard(arrival, &touched, now_ms);
+        let read = rules.policy.settle(&outlook, &evidence, &[]).verdict;
+        let told = rules.policy.decide(&who, policy::Action::Subscribe, &what, &evidence, &[]);
+        let allows = |verdict: &policy::Verdict| matches!(verdict, policy::Verdict::Allow { .. });
+        allows(&read) && allows(&told)
     }
 
     /// What a call of this tool would get, and the determining rules: for operators.
@@ -263,19 +278,27 @@ impl Decider {
         rules.policy.explain(&who(caller), policy::Action::Call, &what(item), item.shape(), evidence, &[])
     }
 
-    /// Whether a server may put this question (`sampling/createMessage`, `elicitation/create`, `roots/list`) to the agent.
-    pub fn may_ask(&self, caller: &Caller, target: &Target, method: &str, now_ms: u64) -> bool {
-        let rules = self.rules.load();
+    /// Whether a server may put this question (`sampling/createMessage`, `elicitation/create`, `roots/list`) to the agent: by what the
+    /// call carried that it is asked in, and what it is for.
+    pub fn may_ask(&self, prepared: &Prepared, method: &str, now_ms: u64) -> bool {
         let action = match method {
             "sampling/createMessage" => policy::Action::Sample,
             "elicitation/create" => policy::Action::Elicit,
             _ => return true,
         };
-        let evidence = Evidence { now_ms, ..Evidence::default() };
-        matches!(
-            rules.policy.decide(&who(caller), action, &what_of(target), &evidence, &[]),
-            policy::Verdict::Allow { .. }
-        )
+        let call = &prepared.call;
+        let rules = self.rules.load();
+        let outlook = rules.policy.outlook(&who(&call.arrival.caller), action, &what_in(call), None);
+        let reads = outlook.reads();
+        // What began a task is not kept: a rule that reads it cannot be evaluated.
+        let gone = [Needs::ARGUMENTS, Needs::FINDINGS, Needs::REASON].into_iter().any(|part| reads.has(part));
+        if gone && matches!(call.target, Target::Task { .. }) {
+            return false;
+        }
+        let touched = touched(prepared, reads);
+        let Some(findings) = findings(prepared, reads) else { return false };
+        let evidence = asked(prepared, &touched, &findings, reads, now_ms);
+        matches!(rules.policy.settle(&outlook, &evidence, &[]).verdict, policy::Verdict::Allow { .. })
     }
 }
 
@@ -470,7 +493,8 @@ fn concluded(
 fn standing(prepared: &Prepared, version: &str) -> Option<Approved> {
     let state = prepared.call.state.as_ref()?;
     let approved = state.approved.as_ref()?;
-    (state.digest == prepared.digest && *approved.policy == *version).then(|| approved.clone())
+    let same = state.digest == prepared.digest && state.definition == prepared.definition();
+    (same && *approved.policy == *version).then(|| approved.clone())
 }
 
 fn who(caller: &Caller) -> policy::Caller<'_> {
@@ -497,37 +521,33 @@ fn what(item: &Item) -> policy::Target<'_> {
     }
 }
 
-/// The same with the labels of the server that a resource is of.
+/// What a call is for: as it is defined, or what has no definition with the labels of its server.
 fn what_in(call: &Call) -> policy::Target<'_> {
     match &call.target {
-        Target::Resource { server, .. } | Target::Completion { server, .. } => {
-            policy::Target { labels: call.snapshot.labels_of(server), ..what_of(&call.target) }
+        Target::Tool(_, item) | Target::Prompt(_, item) | Target::Completion { prompt: Some(item), .. } => {
+            what(item)
         }
-        // Its polls are judged as its tool.
-        Target::Task { server, label, .. } => match call.snapshot.labelled_tool(label) {
-            Some((_, item)) => what(item),
-            None => policy::Target { labels: call.snapshot.labels_of(server), ..what_of(&call.target) },
-        },
-        Target::Tool(..) | Target::Prompt(..) => what_of(&call.target),
-    }
-}
-
-fn what_of(target: &Target) -> policy::Target<'_> {
-    match target {
-        Target::Tool(_, item) | Target::Prompt(_, item) => what(item),
-        Target::Resource { server, uri, .. } => plain(server, uri, policy::Kind::Resource),
-        Target::Completion { server, original, reference, .. } => {
-            let prompt = memchr::memmem::find(reference, b"ref/prompt").is_some();
-            plain(server, original, if prompt { policy::Kind::Prompt } else { policy::Kind::Resource })
+        Target::Resource { server, uri: name, .. }
+        | Target::Completion { server, original: name, prompt: None, .. } => {
+            plain(server, name, policy::Kind::Resource, call.snapshot.labels_of(server))
         }
+        // Its polls, and its questions, are judged as its tool.
         Target::Task { server, label, .. } => {
+            if let Some((_, item)) = call.snapshot.labelled_tool(label) {
+                return what(item);
+            }
             let tool = label.split_once('/').map_or("", |(_, tool)| tool);
-            plain(server, tool, policy::Kind::Tool)
+            plain(server, tool, policy::Kind::Tool, call.snapshot.labels_of(server))
         }
     }
 }
 
-fn plain<'a>(server: &'a str, name: &'a str, kind: policy::Kind) -> policy::Target<'a> {
+fn plain<'a>(
+    server: &'a str,
+    name: &'a str,
+    kind: policy::Kind,
+    labels: &'a [Arc<str>],
+) -> policy::Target<'a> {
     // What has no definition has none to accept.
-    policy::Target { server, name, kind, flags: Flags { pinned: true, ..Flags::default() }, labels: &[] }
+    policy::Target { server, name, kind, flags: Flags { pinned: true, ..Flags::default() }, labels }
 }

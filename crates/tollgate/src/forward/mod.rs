@@ -27,7 +27,7 @@ mod task;
 mod tests;
 
 pub use consent::consent;
-use task::{Task, Then};
+use task::Task;
 
 pub use park::{Kept, Parked, Parking};
 pub use poll::{Streams, Told};
@@ -219,22 +219,29 @@ impl Flight {
     /// What happens next. After `End` or `Failed` it must not be called again. Cancel-safe.
     pub async fn next(&mut self) -> Step {
         loop {
-            let event = match self.early.take() {
-                Some(event) => *event,
-                None => self.exchange.next().await,
+            let asked = match &mut self.task {
+                None => None,
+                Some(task) => task.asked().await,
+            };
+            let event = match (asked, self.early.take()) {
+                (Some(Ok(exchange)), early) => {
+                    let made = std::mem::replace(&mut self.exchange, exchange);
+                    self.exchange.awaits_for(&made);
+                    self.early = early;
+                    continue;
+                }
+                (Some(Err(failure)), _) => Event::Failed(failure),
+                (None, Some(event)) => *event,
+                (None, None) => self.exchange.next().await,
             };
             let event = match &mut self.task {
                 None => event,
-                Some(task) => match task.then(event).await {
-                    Then::Event(event) => {
+                Some(task) => match task.then(event, &mut self.exchange) {
+                    Some(event) => {
                         task.handed(&event, &self.exchange);
                         event
                     }
-                    Then::Awaits(exchange) => {
-                        let made = std::mem::replace(&mut self.exchange, *exchange);
-                        self.exchange.awaits_for(&made);
-                        continue;
-                    }
+                    None => continue,
                 },
             };
             match event {

@@ -1,6 +1,7 @@
 //! Tools of 2025-11-25 servers that are called as a task. An agent that knows tasks gets the task; for all others one that can only be
 //! called so is made and awaited inside the call. *Never* leaves one running that nobody knows of.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -30,14 +31,17 @@ pub(super) struct Task {
     handed_over: bool,
     /// The agent wants progress.
     progress: bool,
+    /// Its result is being asked for.
+    asking: Option<Asking>,
 }
 
-/// What follows an event on the call of a task.
-pub(super) enum Then {
-    /// It is the call's own.
-    Event(Event),
-    /// The task's result is awaited.
-    Awaits(Box<Exchange>),
+/// A request that is being sent. Kept, so that whoever waits for it may do something else in between.
+struct Asking(Pin<Box<dyn Future<Output = Result<Exchange, Failure>> + Send>>);
+
+impl std::fmt::Debug for Asking {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Asking")
+    }
 }
 
 impl Task {
@@ -74,16 +78,17 @@ impl Task {
             waits: 0,
             handed_over: outbound.client.capabilities.tasks,
             progress: outbound.progress,
+            asking: None,
         })
     }
 
-    /// What to make of the next event.
-    pub(super) async fn then(&mut self, event: Event) -> Then {
+    /// What to make of the next event on `exchange`; `None` = its result is asked for, see [`Self::asked`].
+    pub(super) fn then(&mut self, event: Event, exchange: &mut Exchange) -> Option<Event> {
         match event {
             Event::Done(Ok(answer)) if self.handed_over => {
                 // Or it answered at once.
                 let made = task_made(&answer.object);
-                Then::Event(Event::Done(Ok(made.unwrap_or(answer))))
+                Some(Event::Done(Ok(made.unwrap_or(answer))))
             }
             Event::Done(Ok(answer)) if self.id.is_none() => {
                 let made = answer
@@ -93,27 +98,38 @@ impl Task {
                 match made {
                     Some(id) => {
                         self.id = Some(id);
-                        self.wait().await
+                        self.ask();
+                        None
                     }
                     // It answered at once.
-                    None => Then::Event(Event::Done(Ok(answer))),
+                    None => Some(Event::Done(Ok(answer))),
                 }
             }
             Event::Failed(Failure::Timeout { .. }) if self.id.is_some() && self.waits < WAITS_MAX => {
                 self.waits += 1;
-                self.wait().await
+                // Where calls take turns, the next request would wait for this one.
+                exchange.give_turn();
+                self.ask();
+                None
             }
             Event::Done(done) => {
                 self.over();
-                Then::Event(Event::Done(done))
+                Some(Event::Done(done))
             }
             event @ (Event::Failed(_)
             | Event::Progress(_)
             | Event::Log(_)
             | Event::Asked(_)
             | Event::Withdrew
-            | Event::Paused(_)) => Then::Event(event),
+            | Event::Paused(_)) => Some(event),
         }
+    }
+
+    /// The request for its result that is on its way, once it is sent; `None` = none is. Cancel-safe.
+    pub(super) async fn asked(&mut self) -> Option<Result<Exchange, Failure>> {
+        let sent = self.asking.as_mut()?.0.as_mut().await;
+        self.asking = None;
+        Some(sent)
     }
 
     /// Where an agent of 2025-11-25 gets the task, its progress goes on after the call (tasks, "Progress Notifications").
@@ -132,12 +148,10 @@ impl Task {
         self.id = None;
     }
 
-    async fn wait(&self) -> Then {
+    fn ask(&mut self) {
         let awaits = Outbound { progress: self.progress, ..self.about(Method::TasksResult) };
-        match self.server.send(awaits).await {
-            Ok(exchange) => Then::Awaits(Box::new(exchange)),
-            Err(failure) => Then::Event(Event::Failed(failure)),
-        }
+        let server = Arc::clone(&self.server);
+        self.asking = Some(Asking(Box::pin(async move { server.send(awaits).await })));
     }
 
     fn about(&self, method: Method) -> Outbound {

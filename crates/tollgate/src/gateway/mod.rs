@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -25,7 +25,7 @@ use crate::record::index::Indexer;
 use crate::seal::Sealer;
 use crate::secret::Secret;
 use crate::servers::{Context, Servers, Vaulted};
-use crate::store::{ConversationStore, Index, Store, TaskStore};
+use crate::store::{ConversationStore, Index, Store, StoreError, TaskStore};
 use crate::vault::Vault;
 use crate::workers::{self, Workers};
 
@@ -86,6 +86,8 @@ pub struct Gateway {
     store: Store,
     vault: Arc<Vault>,
     operator_token: Option<Arc<Secret<String>>>,
+    /// Held while keys are made of configuration and store, and put in force.
+    building: Arc<Mutex<()>>,
     indexer: Option<Indexer>,
     agents: Option<receive::http::Server>,
     admin: Option<SocketAddr>,
@@ -173,6 +175,7 @@ impl Gateway {
             store,
             vault,
             operator_token: operator_token.map(Arc::new),
+            building: Arc::default(),
             indexer: Some(indexer),
             agents: None,
             admin: None,
@@ -255,6 +258,8 @@ impl Gateway {
         });
         let policy = rules::compile(&config)
             .map_err(|problems| StartError::new("the policy cannot be used", problems))?;
+        // Keys of the old configuration, which a change of the store has read at the same time, must not come after these.
+        let _building = self.building.lock().unwrap_or_else(PoisonError::into_inner);
         let keys =
             load_keys(&config, &self.store, &self.vault, self.operator_token.as_deref(), &self.gate.clock)?;
         self.gate.keys.store(Arc::new(keys));
@@ -302,7 +307,7 @@ impl Gateway {
         });
         self.tasks.spawn(rules::watch(Arc::clone(&self.gate)));
         let (gate, store, vault) = (Arc::clone(&self.gate), self.store.clone(), Arc::clone(&self.vault));
-        let token = self.operator_token.clone();
+        let (token, building) = (self.operator_token.clone(), Arc::clone(&self.building));
         let mut changes = self.store.changes();
         self.tasks.spawn(async move {
             while changes.changed().await.is_ok() {
@@ -312,19 +317,25 @@ impl Gateway {
                 if let Err(error) = repinned {
                     tracing::error!(%error, "the pins could not be read again; those known stay");
                 }
-                let config = gate.config.load_full();
-                let (store, vault, token, clock) =
-                    (store.clone(), Arc::clone(&vault), token.clone(), gate.clock.clone());
-                let built = tokio::task::spawn_blocking(move || {
-                    keys::build(&config, &store, &vault, token.as_deref(), &clock)
+                let (store, vault, token, building) =
+                    (store.clone(), Arc::clone(&vault), token.clone(), Arc::clone(&building));
+                let built = tokio::task::spawn_blocking({
+                    let gate = Arc::clone(&gate);
+                    move || {
+                        let _building = building.lock().unwrap_or_else(PoisonError::into_inner);
+                        let config = gate.config.load_full();
+                        let (keys, problems) =
+                            keys::build(&config, &store, &vault, token.as_deref(), &gate.clock)?;
+                        gate.keys.store(Arc::new(keys));
+                        Ok::<_, StoreError>(problems)
+                    }
                 })
                 .await;
                 match built {
-                    Ok(Ok((keys, problems))) => {
+                    Ok(Ok(problems)) => {
                         for problem in problems {
                             tracing::warn!("{} (line {})", problem.message, problem.line);
                         }
-                        gate.keys.store(Arc::new(keys));
                     }
                     Ok(Err(error)) => {
                         tracing::error!(%error, "the keys could not be read again; the old ones stay");

@@ -14,6 +14,7 @@ use crate::call::{Code, Ending, Part, Refused};
 use crate::config::Config;
 use crate::decide::{Denial, Permit, Question, Verdict};
 use crate::record::{Approval, Close, Entry, Outcome, Reply, Said};
+use crate::resolve::{Target, Waiting};
 use crate::transform::{self, Prepared};
 
 /// Why there is no permit.
@@ -57,6 +58,9 @@ pub(super) async fn permit(
                 transform::edited(prepared, args, &means).map_err(Stopped::Unprepared)?
             }
         };
+        if let Some(refused) = changed(gate, &prepared).await {
+            return Err(Stopped::Unanswered(Unanswered::Refused(refused, None)));
+        }
         match gate.decider.again(prepared, answered.approved, gate.clock.now_ms()) {
             Verdict::Allow(permit, _) => return Ok(permit),
             Verdict::Ask(next, ruling) => {
@@ -68,14 +72,43 @@ pub(super) async fn permit(
     }
 }
 
-/// An approval of an earlier round counts for the one call that goes on with it: a second one with the same state is asked anew.
-pub(super) async fn consume(gate: &Gate, prepared: &mut Prepared) {
+/// Why an approval comes too late, whatever it says: people take their time, and what they were asked about is not as it was.
+async fn changed(gate: &Gate, prepared: &Prepared) -> Option<Refused> {
+    let call = &prepared.call;
+    let refused = |code, why: &str| Some(Refused::new(code, Arc::clone(call.target.label()), why));
+    let caller = &call.arrival.caller;
+    if !gate.keys.load().still_admit(caller, gate.clock.now_ms()) {
+        return refused(Code::ApprovalExpired, "its caller's key is not valid any more");
+    }
+    let Target::Tool(_, item) = &call.target else { return None };
+    let now = gate.catalog.snapshot(&call.arrival.client, &caller.principal, Some(&item.server)).await;
+    match now.own_tool(&item.server, &item.original) {
+        Some((_, now)) if now.held => {
+            refused(Code::ToolQuarantined, "its definition is not the accepted one any more")
+        }
+        Some((_, now)) if now.definition == item.definition => None,
+        Some(_) => refused(Code::ApprovalExpired, "its definition has changed meanwhile"),
+        None => refused(Code::ApprovalExpired, "its server does not list it any more"),
+    }
+}
+
+/// An approval of an earlier round counts for the one call that goes on with it: a second one with the same state is asked anew, and
+/// counts as a call of its own where conversations count. Whether it is the first.
+pub(super) async fn consume(gate: &Gate, prepared: &mut Prepared) -> bool {
     let token = prepared.call.arrival.params.string("requestState").map(Cow::into_owned).unwrap_or_default();
-    if !gate.approver.first_use(&token).await
-        && let Some(state) = &mut prepared.call.state
-    {
+    let first = gate.approver.first_use(&token).await;
+    if !first && let Some(state) = &mut prepared.call.state {
         state.approved = None;
     }
+    first
+}
+
+/// Whether it matters that a state is used once: it holds an approval, or a call goes on by it that was counted.
+pub(super) fn is_to_be_used_once(gate: &Gate, prepared: &Prepared) -> bool {
+    prepared.call.state.as_ref().is_some_and(|state| {
+        let counted = matches!(state.waiting, Waiting::Server { .. }) && gate.conversations.remembers();
+        state.approved.is_some() || counted
+    })
 }
 
 /// Ends a call that got no permit.

@@ -13,9 +13,10 @@ use tollgate_mcp::uri;
 
 use crate::call::{Arrival, Cancel, Code, Ending, Endpoint, Part, PartKind, Refused};
 use crate::catalog::Snapshot;
+use crate::conversation::Here;
 use crate::record::{Close, Outcome, Reply, Said};
 use crate::resolve::{Scope, locate, needs_tasks};
-use crate::servers::{Listing, Notice, Server, Subscription};
+use crate::servers::{Listing, Notice, Subscription};
 
 use super::{Gate, give_up, refuse, refused_with};
 
@@ -43,6 +44,8 @@ pub(super) type Update = Box<Updated>;
 pub(super) enum Updated {
     /// At this server the resource of this original URI.
     Resource(Arc<str>, String),
+    /// At this server any resource may have: what it said of them was missed.
+    Missed(Arc<str>),
     /// A task, or its progress, as its agent gets it.
     Task(Part),
 }
@@ -64,9 +67,10 @@ impl Gate {
         out: mpsc::Sender<Box<Part>>,
     ) -> Reply {
         let (mut entry, here) = self.begin_in(&arrival);
-        if let Err(error) = here {
-            return Box::pin(entry.close(refused_with(&error), Ending::Error(error))).await;
-        }
+        let here = match here {
+            Ok(here) => here,
+            Err(error) => return Box::pin(entry.close(refused_with(&error), Ending::Error(error))).await,
+        };
         if !arrival.client.capabilities.tasks && speaks_of_tasks(&arrival) {
             let error = needs_tasks();
             return Box::pin(entry.close(refused_with(&error), Ending::Error(error))).await;
@@ -91,8 +95,8 @@ impl Gate {
             Endpoint::Whole | Endpoint::View(_) => None,
         };
         // What is done once is boxed, so that it takes no room while nothing happens; nor may an old snapshot outlive its time here.
-        let mut honoured = Box::pin(self.honour(&arrival, &snapshot, &mut feeds, &updates)).await;
-        drop(snapshot);
+        let mut honoured = Box::pin(self.honour(&arrival, &here, &snapshot, &mut feeds, &updates)).await;
+        drop((snapshot, here));
         if out.send(Box::new(acknowledgement(&honoured))).await.is_err() {
             return Box::pin(give_up(entry)).await;
         }
@@ -117,6 +121,7 @@ impl Gate {
                 }).collect(),
                 Some(update) = queue.recv() => match *update {
                     Updated::Resource(server, original) => self.updated(&arrival, &honoured, &server, &original),
+                    Updated::Missed(server) => self.missed(&arrival, &honoured, &server),
                     Updated::Task(part) => vec![part],
                 },
             };
@@ -131,6 +136,7 @@ impl Gate {
     async fn honour(
         self: &Arc<Self>,
         arrival: &Arrival,
+        here: &Here,
         snapshot: &Arc<Snapshot>,
         feeds: &mut JoinSet<()>,
         updates: &mpsc::Sender<Update>,
@@ -152,11 +158,16 @@ impl Gate {
         let subscribing = async {
             for text in uris.iter().take(URIS) {
                 let Some(shown) = unquote(text) else { continue };
-                let Some((server, original)) = self.readable(arrival, snapshot, &shown) else { continue };
+                let readable = self.readable(arrival, here, snapshot, &shown);
+                let Some((server, original)) = readable else { continue };
                 let Some(at) = self.servers.get(&server) else { continue };
                 if !fed.contains(&server) {
+                    // That it has started is no news to who waited for it.
+                    if at.introduction().await.is_err() {
+                        continue;
+                    }
                     // Heard from before it is subscribed, so that no update falls between.
-                    feeds.spawn(feed(Arc::clone(&at), at.notices(), updates.clone()));
+                    feeds.spawn(feed(Arc::clone(&server), at.notices(), updates.clone()));
                     fed.push(Arc::clone(&server));
                 }
                 let subscribed = at.subscribe(&original, &arrival.client, &arrival.caller.principal).await;
@@ -179,15 +190,22 @@ impl Gate {
     fn readable(
         &self,
         arrival: &Arrival,
+        here: &Here,
         snapshot: &Arc<Snapshot>,
         shown: &str,
     ) -> Option<(Arc<str>, Arc<str>)> {
         let config = self.config.load();
         let scope = Scope::of(&config, &arrival.endpoint, &arrival.caller)?;
         let (server, original, _) = locate(&scope, &config, snapshot, shown)?;
-        let now = self.clock.now_ms();
-        let may = self.decider.may_subscribe(&arrival.caller, &server, &original, now);
-        may.then_some((server, original))
+        self.may_hear(arrival, here, &server, &original).then_some((server, original))
+    }
+
+    /// Whether this caller may be told of a resource, by the labels that its server has now.
+    fn may_hear(&self, arrival: &Arrival, here: &Here, server: &str, original: &str) -> bool {
+        let config = self.config.load();
+        let Some(known) = config.servers.get(server) else { return false };
+        let labels: Vec<Arc<str>> = known.labels.iter().map(|label| Arc::from(label.as_str())).collect();
+        self.decider.may_subscribe(arrival, here, (server, original), &labels, self.clock.now_ms())
     }
 
     fn digests(&self, arrival: &Arrival, snapshot: &Arc<Snapshot>, listing: Listing) -> Vec<[u8; 16]> {
@@ -235,7 +253,9 @@ impl Gate {
         };
         let watched = honoured.resources.iter().find(|w| w.server == *server && within(&w.original));
         let Some(watched) = watched else { return Vec::new() };
-        if !self.decider.may_subscribe(&arrival.caller, server, original, self.clock.now_ms()) {
+        // What its conversation has come to since it subscribed counts.
+        let Ok(here) = self.conversations.of(arrival, self.clock.now_ms()) else { return Vec::new() };
+        if !self.may_hear(arrival, &here, server, original) {
             return Vec::new();
         }
         let shown = if *original == *watched.original {
@@ -245,9 +265,21 @@ impl Gate {
         } else {
             uri::expose(server, original)
         };
-        let params = Rope::from(Bytes::from(format!("{{\"uri\":{}}}", quote(&shown))));
-        vec![Part { kind: PartKind::ResourceUpdated, params }]
+        vec![resource_updated(&shown)]
     }
+
+    /// What may have been missed is told of every resource that is subscribed there, once.
+    fn missed(&self, arrival: &Arrival, honoured: &Honoured, server: &Arc<str>) -> Vec<Part> {
+        let Ok(here) = self.conversations.of(arrival, self.clock.now_ms()) else { return Vec::new() };
+        let watched = honoured.resources.iter().filter(|watched| watched.server == *server);
+        let heard = watched.filter(|watched| self.may_hear(arrival, &here, server, &watched.original));
+        heard.map(|watched| resource_updated(&watched.shown)).collect()
+    }
+}
+
+fn resource_updated(shown: &str) -> Part {
+    let params = Rope::from(Bytes::from(format!("{{\"uri\":{}}}", quote(shown))));
+    Part { kind: PartKind::ResourceUpdated, params }
 }
 
 fn speaks_of_tasks(arrival: &Arrival) -> bool {
@@ -276,18 +308,23 @@ async fn said(notices: &mut Option<broadcast::Receiver<Notice>>) -> Listing {
     }
 }
 
-async fn feed(server: Arc<Server>, mut notices: broadcast::Receiver<Notice>, updates: mpsc::Sender<Update>) {
+/// Passes on what a server says of its resources, until nobody wants it. What was missed is one update, however much it was.
+async fn feed(server: Arc<str>, mut notices: broadcast::Receiver<Notice>, updates: mpsc::Sender<Update>) {
     loop {
-        match notices.recv().await {
-            Ok(Notice::Updated(uri)) => {
-                let alias = Arc::clone(&server.config.alias);
-                if updates.send(Box::new(Updated::Resource(alias, uri))).await.is_err() {
-                    return;
-                }
+        let update = match notices.recv().await {
+            Ok(Notice::Updated(uri)) => Updated::Resource(Arc::clone(&server), uri),
+            // A server that came back may have changed something meanwhile.
+            Ok(Notice::Ready) => Updated::Missed(Arc::clone(&server)),
+            Err(broadcast::error::RecvError::Lagged(_)) => {
+                // All of it is told at once: what is still there need not be heard.
+                notices = notices.resubscribe();
+                Updated::Missed(Arc::clone(&server))
             }
-            Ok(Notice::Ready | Notice::Down | Notice::Changed(_) | Notice::Task(_) | Notice::Progress(_))
-            | Err(broadcast::error::RecvError::Lagged(_)) => {}
+            Ok(Notice::Down | Notice::Changed(_) | Notice::Task(_) | Notice::Progress(_)) => continue,
             Err(broadcast::error::RecvError::Closed) => return,
+        };
+        if updates.send(Box::new(update)).await.is_err() {
+            return;
         }
     }
 }
@@ -315,4 +352,36 @@ fn acknowledgement(honoured: &Honoured) -> Part {
     }
     let params = format!("{{\"notifications\":{{{}}}}}", members.join(","));
     Part { kind: PartKind::Acknowledged, params: Rope::from(Bytes::from(params)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::{broadcast, mpsc};
+
+    use super::{Updated, feed};
+    use crate::servers::Notice;
+
+    #[tokio::test]
+    async fn what_was_missed_is_told_once_for_all_resources() {
+        let (tell, told) = broadcast::channel(2);
+        for n in 0..5 {
+            tell.send(Notice::Updated(format!("a:{n}"))).expect("heard");
+        }
+        let (updates, mut queue) = mpsc::channel(16);
+        let feed = tokio::spawn(feed(Arc::from("files"), told, updates));
+        let first = *queue.recv().await.expect("an update");
+        assert!(matches!(first, Updated::Missed(server) if *server == *"files"));
+        for notice in [Notice::Updated("b:1".to_owned()), Notice::Ready] {
+            tell.send(notice).expect("heard");
+        }
+        let second = *queue.recv().await.expect("an update");
+        assert!(matches!(second, Updated::Resource(_, uri) if uri == "b:1"));
+        let third = *queue.recv().await.expect("an update");
+        assert!(matches!(third, Updated::Missed(_)));
+        drop(tell);
+        assert!(queue.recv().await.is_none());
+        feed.await.expect("it ended");
+    }
 }

@@ -206,8 +206,9 @@ impl Gate {
             }
         };
         describe(&mut entry, &prepared, config.ledger.payloads);
-        if prepared.call.state.as_ref().is_some_and(|state| state.approved.is_some()) {
-            Box::pin(approval::consume(self, &mut prepared)).await;
+        let mut replayed = false;
+        if approval::is_to_be_used_once(self, &prepared) {
+            replayed = !Box::pin(approval::consume(self, &mut prepared)).await;
         }
 
         let permit = match self.decider.verdict(prepared, now) {
@@ -252,7 +253,7 @@ impl Gate {
                 return refuse(entry, Outcome::Refused, &refused, method).await;
             }
         };
-        if self.touch(permit.prepared()) {
+        if self.touch(permit.prepared(), replayed) {
             // Boxed: once for a label and a conversation.
             Box::pin(self.keep_conversations()).await;
         }
@@ -260,12 +261,15 @@ impl Gate {
     }
 
     /// What a call touches is part of its conversation before anything of the answer is: a call beside it sees it.
-    fn touch(&self, prepared: &Prepared) -> bool {
+    /// `replayed`: its state was used before.
+    fn touch(&self, prepared: &Prepared, replayed: bool) -> bool {
         let call = &prepared.call;
         let Some(here) = call.here.as_ref().filter(|_| self.conversations.remembers()) else { return false };
         let labels = match &call.target {
-            Target::Tool(_, item) | Target::Prompt(_, item) => item.labels.as_slice(),
-            Target::Resource { server, .. } | Target::Completion { server, .. } => {
+            Target::Tool(_, item)
+            | Target::Prompt(_, item)
+            | Target::Completion { prompt: Some(item), .. } => item.labels.as_slice(),
+            Target::Resource { server, .. } | Target::Completion { server, prompt: None, .. } => {
                 call.snapshot.labels_of(server)
             }
             Target::Task { server, label, .. } => {
@@ -278,7 +282,8 @@ impl Gate {
             call.state.as_ref().map(|s| &s.waiting),
             Some(Waiting::Server { .. } | Waiting::Parked { .. })
         );
-        let first = !again && !matches!(call.target, Target::Task { .. } | Target::Completion { .. });
+        let first =
+            (!again || replayed) && !matches!(call.target, Target::Task { .. } | Target::Completion { .. });
         let sums = if first {
             self.conversations.sums(call.target.label(), prepared.outbound.get("arguments").as_ref())
         } else {
@@ -439,14 +444,11 @@ impl Gate {
         flight: &mut Flight,
         questions: Vec<Question>,
     ) -> Option<Vec<Question>> {
-        let caller = Arc::clone(&flight.call().call.arrival.caller);
-        let target = flight.call().call.target.clone();
-        let room = self.forwarder.parking.has_room(&caller.principal);
+        let room = self.forwarder.parking.has_room(&flight.call().call.arrival.caller.principal);
         let (questions, mut withdrawn) = self.shown_questions(entry, flight, questions);
         let mut put = Vec::new();
         for question in questions {
-            let allowed =
-                room && self.decider.may_ask(&caller, &target, &question.method, self.clock.now_ms());
+            let allowed = room && self.decider.may_ask(flight.call(), &question.method, self.clock.now_ms());
             self.record_question(entry, &question.method, allowed).await;
             if allowed {
                 put.push(question);
@@ -568,7 +570,7 @@ impl Gate {
         let mut refused = false;
         for request in &requests {
             let now = self.clock.now_ms();
-            let allowed = self.decider.may_ask(&call.arrival.caller, &call.target, &request.method, now);
+            let allowed = self.decider.may_ask(&landed.call, &request.method, now);
             self.record_question(&entry, &request.method, allowed).await;
             refused |= !allowed;
         }

@@ -69,6 +69,8 @@ pub enum Target {
         label: Arc<str>,
         /// `ref` with the original name or URI.
         reference: Bytes,
+        /// The prompt that `ref` names; `None`: it names a resource or template.
+        prompt: Option<Arc<Item>>,
     },
     /// A task of the Tasks extension.
     Task {
@@ -342,25 +344,26 @@ fn completion(
 ) -> Result<Target, RpcError> {
     let bad = || RpcError::new(INVALID_PARAMS, "`ref` must be a prompt or resource reference");
     let reference = params.object("ref").ok_or_else(bad)?;
-    let (server, original, label, key) = match reference.string("type").as_deref() {
+    let (server, original, label, prompt) = match reference.string("type").as_deref() {
         Some("ref/prompt") => {
             let name = reference.string("name").ok_or_else(bad)?;
             let (_, item) = named_prompt(scope, snapshot, &name).ok_or_else(|| unknown("prompt", &name))?;
-            (Arc::clone(&item.server), Arc::clone(&item.original), Arc::clone(&item.label), "name")
+            (Arc::clone(&item.server), Arc::clone(&item.original), Arc::clone(&item.label), Some(item))
         }
         Some("ref/resource") => {
             let uri = reference.string("uri").ok_or_else(bad)?;
             let (server, original, label) =
                 locate(scope, config, snapshot, &uri).ok_or_else(|| unknown("resource template", &uri))?;
-            (server, original, label, "uri")
+            (server, original, label, None)
         }
         _ => return Err(bad()),
     };
     let mut edit = reference.edit();
     if scope.single().is_none() {
+        let key = if prompt.is_some() { "name" } else { "uri" };
         edit.set(key, Bytes::from(quote(&original)));
     }
-    Ok(Target::Completion { server, original, label, reference: edit.finish().into_bytes() })
+    Ok(Target::Completion { server, original, label, reference: edit.finish().into_bytes(), prompt })
 }
 
 fn task(sealer: &Sealer, now_ms: u64, caller: &Caller, params: &Object) -> Result<Target, RpcError> {

@@ -21,6 +21,9 @@ pub struct State {
     /// SHA-256 of what would leave: target and arguments.
     #[serde(rename = "d")]
     pub digest: [u8; 32],
+    /// SHA-256 of the tool's definition, as its approver was asked about it.
+    #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
+    pub definition: Option<[u8; 32]>,
     /// The approval given in an earlier round.
     #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
     pub approved: Option<Approved>,

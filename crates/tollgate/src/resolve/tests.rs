@@ -78,6 +78,7 @@ fn a_state_opens_only_for_its_principal_target_and_time() {
         method: "tools/call".to_owned(),
         target: "files/read".to_owned(),
         digest: [1; 32],
+        definition: None,
         approved: None,
         waiting: Waiting::Server { state: Some(String::new()) },
     };

@@ -66,6 +66,17 @@ impl Prepared {
         clean::findings(arguments, &self.cleaned)
     }
 
+    /// The definition of its tool; `None` for what has none.
+    pub fn definition(&self) -> Option<[u8; 32]> {
+        match &self.call.target {
+            Target::Tool(_, item) => Some(item.definition),
+            Target::Prompt(..)
+            | Target::Resource { .. }
+            | Target::Completion { .. }
+            | Target::Task { .. } => None,
+        }
+    }
+
     /// Seals a state for the agent to bring back in the next round: bound to its principal, target and arguments.
     pub fn seal_state(
         &self,
@@ -80,6 +91,7 @@ impl Prepared {
             method: self.call.arrival.method.as_str().to_owned(),
             target: self.call.target.label().to_string(),
             digest: self.digest,
+            definition: self.definition(),
             approved,
             waiting,
         };

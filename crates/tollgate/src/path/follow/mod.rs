@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tollgate_mcp::error::INVALID_PARAMS;
 use tollgate_mcp::method::Method;
 use tollgate_mcp::object::{Object, elements, quote, unquote};
@@ -98,6 +99,8 @@ impl Gate {
         let id = theirs.as_ref().map(|theirs| theirs.original().as_ref()).unwrap_or_default();
         // One of 2025-11-25 looks for itself, and is told what servers tell. What waits for operators nobody else can tell of.
         let looks = theirs.is_none() || arrival.client.revision.era() == Era::Modern;
+        // Once it looks in any case: the task may have ended before it was listened to, and a look that fails is repeated.
+        let mut due = (!looks).then(Instant::now);
         let mut shown = None;
         if looks {
             let Look::Task(first) = self.look(&arrival, &handle).await else { return };
@@ -109,6 +112,9 @@ impl Gate {
         }
         let (mut told, mut taken_up) = (false, false);
         let mut pause = INTERVAL.0;
+        if looks {
+            due = Some(Instant::now() + shown.as_ref().map_or(pause, interval));
+        }
         loop {
             if let Some(task) = &shown {
                 // What it is at first is told too: it may have changed since its agent last looked.
@@ -120,7 +126,6 @@ impl Gate {
                 if is_over(task) {
                     return;
                 }
-                pause = interval(task).max(pause);
             }
             let mut progress = None;
             tokio::select! {
@@ -132,7 +137,7 @@ impl Gate {
                     progress = Some(params);
                 },
                 () = begun(following.as_ref()), if looks && !taken_up => taken_up = true,
-                () = tokio::time::sleep(pause), if looks => {}
+                () = at(due) => {}
             }
             match self.look(&arrival, &handle).await {
                 Look::Task(now) => {
@@ -145,10 +150,14 @@ impl Gate {
                     }
                     told = shown.as_ref().is_some_and(|shown| same(&now) == same(shown));
                     pause = INTERVAL.0;
+                    due = looks.then(|| Instant::now() + interval(&now));
                     shown = Some(now);
                 }
                 Look::Unknown => return,
-                Look::Failed => pause = (pause * 2).min(INTERVAL.1),
+                Look::Failed => {
+                    pause = (pause * 2).min(INTERVAL.1);
+                    due = Some(Instant::now() + pause);
+                }
             }
         }
     }
@@ -166,6 +175,10 @@ impl Gate {
 
     /// `tasks/get`, as the agent that listens would send it.
     async fn look(self: &Arc<Self>, listen: &Arrival, handle: &str) -> Look {
+        // It may have been a long time ago that its caller was admitted.
+        if !self.keys.load().still_admit(&listen.caller, self.clock.now_ms()) {
+            return Look::Unknown;
+        }
         let params = Object::scan(Bytes::from(format!(r#"{{"taskId":{}}}"#, quote(handle))));
         let arrival = Arrival {
             method: Method::TasksGet,
@@ -183,6 +196,13 @@ impl Gate {
             Ending::Error(error) if error.code == INVALID_PARAMS => Look::Unknown,
             Ending::Error(_) => Look::Failed,
         }
+    }
+}
+
+async fn at(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -45,6 +45,11 @@ const KEPT_MS: u64 = 3_600_000;
 const POLL_MS: u64 = 2_000;
 /// How often the time is looked at while an agent is asked: the clock is handed in.
 const LOOK: Duration = Duration::from_secs(1);
+/// A server that asks for nothing but to be called again: the pause before that, at first and at most, and for how long in a row.
+const AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+const AGAIN_FOR: Duration = Duration::from_mins(5);
+/// How many rounds of questions a call may have.
+const ROUNDS_MAX: u32 = 16;
 
 impl Gate {
     /// The call as it was sent, where its agent can be given a task.
@@ -295,6 +300,7 @@ impl Drop for Ends {
 
 async fn walk(gate: &Arc<Gate>, held: &Held, mut arrival: Arrival) -> Stage {
     let sent = arrival.params.text().clone();
+    let (mut rounds, mut pause, mut waited) = (0, AGAIN.0, Duration::ZERO);
     loop {
         // Nobody reads a task's progress.
         let (out, parts) = mpsc::channel(1);
@@ -314,9 +320,25 @@ async fn walk(gate: &Arc<Gate>, held: &Held, mut arrival: Arrival) -> Stage {
         }
         let requests = translate::input_requests(&answer.object).unwrap_or_default();
         let state = answer.object.string("requestState");
+        let stop = |why: &str| Stage::Failed(RpcError::new(INTERNAL_ERROR, why));
         let given = if requests.is_empty() {
+            if waited >= AGAIN_FOR || *gate.draining.borrow() {
+                return stop("the server kept asking to be called again");
+            }
+            let cancel = held.canceller.cancel();
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = cancel.fired() => return Stage::Cancelled,
+            }
+            waited += pause;
+            pause = (pause * 2).min(AGAIN.1);
             Vec::new()
         } else {
+            rounds += 1;
+            if rounds > ROUNDS_MAX {
+                return stop("the server asked too many rounds of questions");
+            }
+            (pause, waited) = (AGAIN.0, Duration::ZERO);
             held.asks(requests, gate.clock.now_ms());
             match answers(gate, held).await {
                 Some(given) => given,

@@ -27,6 +27,11 @@ pub(super) fn begin(core: &Core, id: &str, token: Option<Bytes>) {
     });
 }
 
+/// The agent knows how a task ended: there is nothing to tell of it any more.
+pub(super) fn end(core: &Core, id: &str) {
+    core.wanted.send_if_modified(|wanted| wanted.tasks.remove(id).is_some());
+}
+
 /// What makes a difference to an agent that is told.
 fn told_of(status: &str, message: &str) -> String {
     format!("{status}\n{message}")

@@ -246,6 +246,9 @@ impl<H: Handle, O: Outlet> About<H, O> {
             return Ok(Some(task.text().clone().into()));
         }
         let Some(answer) = self.look().await? else { return Ok(None) };
+        if is_over(&answer) {
+            follow::end(&self.call.core, &self.id);
+        }
         Ok(Some(self.shown(&answer)))
     }
 
@@ -266,6 +269,7 @@ impl<H: Handle, O: Outlet> About<H, O> {
         if let Some(tasks) = known {
             tasks.cancelled(&self.id);
         }
+        follow::end(&self.call.core, &self.id);
         Ok(Some(self.shown(&answer)))
     }
 
@@ -284,6 +288,7 @@ impl<H: Handle, O: Outlet> About<H, O> {
                 return Err(RpcError::new(INTERNAL_ERROR, "the task was cancelled"));
             }
             if is_over(&answer) {
+                follow::end(&self.call.core, &self.id);
                 return self.end(&answer).map(Some);
             }
             match self.answer_questions(&answer, &mut memory).await? {
