@@ -57,8 +57,7 @@ const STOCK: [(&str, &str, &str); 13] = [
 ];
 
 /// Tools that are there when asked for only.
-const RARE: [(&str, &str, &str); 15] = [
-    ("once_more", "Asks for nothing but to be called again, without end", "{}"),
+const RARE: [(&str, &str, &str); 14] = [
     ("ask_url", "Asks its user to open a page and says the answer", "{}"),
     ("ask_several", "Asks for a completion and the roots at once", "{}"),
     ("ask_again", "Asks for a completion and then for the roots", "{}"),
@@ -75,10 +74,15 @@ const RARE: [(&str, &str, &str); 15] = [
     ("levels", "Logs at level debug and at level error", "{}"),
 ];
 
+/// No tool for a server that has everything: it has no end.
+const ENDLESS: (&str, &str, &str) =
+    ("once_more", "Asks for nothing but to be called again, without end", "{}");
+
 impl Tool {
     /// The stock tool `name`.
     pub fn stock(name: &str) -> Option<Self> {
-        let (name, description, properties) = STOCK.into_iter().chain(RARE).find(|(n, _, _)| *n == name)?;
+        let (name, description, properties) =
+            STOCK.into_iter().chain(RARE).chain([ENDLESS]).find(|(n, _, _)| *n == name)?;
         let schema = json!({ "type": "object", "properties": serde_json::from_str::<serde_json::Value>(properties).ok()? });
         let mut definition =
             Json::object().with("name", name).with("description", description).with("inputSchema", schema);
