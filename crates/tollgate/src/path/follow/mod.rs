@@ -99,8 +99,8 @@ impl Gate {
         let id = theirs.as_ref().map(|theirs| theirs.original().as_ref()).unwrap_or_default();
         // One of 2025-11-25 looks for itself, and is told what servers tell. What waits for operators nobody else can tell of.
         let looks = theirs.is_none() || arrival.client.revision.era() == Era::Modern;
-        // Once it looks in any case: the task may have ended before it was listened to, and a look that fails is repeated.
-        let mut due = (!looks).then(Instant::now);
+        // Of the others only a look that failed is repeated: a look may bring a question, which is nobody's to see yet.
+        let mut due = None;
         let mut shown = None;
         if looks {
             let Look::Task(first) = self.look(&arrival, &handle).await else { return };

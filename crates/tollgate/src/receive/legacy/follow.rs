@@ -27,9 +27,12 @@ pub(super) fn begin(core: &Core, id: &str, token: Option<Bytes>) {
     });
 }
 
-/// The agent knows how a task ended: there is nothing to tell of it any more.
+/// The agent knows how a task ended: there is nothing to tell of it any more. Who follows it is sent away when another one begins.
 pub(super) fn end(core: &Core, id: &str) {
-    core.wanted.send_if_modified(|wanted| wanted.tasks.remove(id).is_some());
+    core.wanted.send_if_modified(|wanted| {
+        wanted.tasks.remove(id);
+        false
+    });
 }
 
 /// What makes a difference to an agent that is told.
