@@ -155,6 +155,10 @@ fn issued_keys_expire_and_take_what_the_file_says_of_their_agent() {
     assert!(one.own_conversations);
     let late = caller(&keys, &bearer("one"), &near(), NOW).unwrap_err();
     assert_eq!(late, Unauthenticated { presented: true, reason: Reason::Expired });
+    // Work that outlasts its request asks again.
+    assert!(keys.still_admit(&one, NOW - 1));
+    assert!(!keys.still_admit(&one, NOW), "expired");
+    assert!(!build(file, &[]).still_admit(&one, NOW - 1), "revoked");
 
     let two = caller(&keys, &bearer("two"), &far(), NOW).unwrap();
     assert_eq!(two.principal.as_ref(), "5:coder-5:other");

@@ -2,6 +2,14 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+/// Ends at this instant; never, if there is none.
+pub async fn at(instant: Option<tokio::time::Instant>) {
+    match instant {
+        Some(instant) => tokio::time::sleep_until(instant).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Reads the time. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Clock {

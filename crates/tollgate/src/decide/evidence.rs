@@ -36,19 +36,13 @@ pub(super) fn evidence<'a>(
 
 /// The evidence of a server's question: that of the call it is asked in. What left of it is gone; its arguments still stand where they were
 /// cleaned.
-pub(super) fn asked<'a>(
-    prepared: &'a Prepared,
-    touched: &'a Facts,
-    findings: &'a [Arc<str>],
-    needs: Needs,
-    now_ms: u64,
-) -> Evidence<'a> {
+pub(super) fn asked<'a>(prepared: &'a Prepared, of_the_call: Evidence<'a>) -> Evidence<'a> {
     let call = &prepared.call;
     let arguments = match &call.target {
         Target::Tool(..) | Target::Prompt(..) => call.arrival.params.slice("arguments"),
         Target::Resource { .. } | Target::Completion { .. } | Target::Task { .. } => None,
     };
-    Evidence { arguments, ..evidence(prepared, touched, findings, needs, now_ms) }
+    Evidence { arguments, ..of_the_call }
 }
 
 /// The evidence of a subscription: it is no call, and carries nothing.

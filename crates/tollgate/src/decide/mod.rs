@@ -297,7 +297,7 @@ impl Decider {
         }
         let touched = touched(prepared, reads);
         let Some(findings) = findings(prepared, reads) else { return false };
-        let evidence = asked(prepared, &touched, &findings, reads, now_ms);
+        let evidence = asked(prepared, evidence(prepared, &touched, &findings, reads, now_ms));
         matches!(rules.policy.settle(&outlook, &evidence, &[]).verdict, policy::Verdict::Allow { .. })
     }
 }

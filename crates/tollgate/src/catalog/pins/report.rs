@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::lint::{self, Finding, Name, Texts, Words};
 use super::diff::changes;
-use super::{Change, Pin};
+use super::{Change, Pin, Seen};
 use crate::secret::hex;
 
 /// One pinned tool.
@@ -40,20 +40,18 @@ pub struct Changed {
 
 /// The pins, told. Those of one server or one tool (`server`, `server/tool`), if `only` says so.
 pub fn report(pins: &[Pin], only: Option<&str>) -> Vec<PinState> {
-    let listed = |pin: &'_ Pin| pin.waiting.as_ref().unwrap_or(&pin.accepted).text.clone();
-    let read = |pin: &Pin| Words::of(&pin.server, &pin.tool, &Texts::of(&listed(pin)));
-    let words: Vec<Words> = pins.iter().map(read).collect();
-    let names =
-        pins.iter().zip(&words).map(|(pin, words)| Name { server: &pin.server, tool: &pin.tool, words });
-    let names: Vec<Name<'_>> = names.collect();
-    let all = lint::Names::new(names.iter().copied());
-    let mut told: Vec<PinState> = pins
+    let read = pins.iter().map(|pin| {
+        let texts = Texts::of(&listed(pin).text);
+        (pin, Words::of(&pin.server, &pin.tool, &texts), texts)
+    });
+    let read: Vec<(&Pin, Words, Texts<'_>)> = read.collect();
+    let names = lint::Names::new(read.iter().map(|(pin, words, _)| name(pin, words)));
+    let mut told: Vec<PinState> = read
         .iter()
-        .zip(names)
-        .filter(|(pin, _)| only.is_none_or(|only| is_of(pin, only)))
-        .map(|(pin, name)| {
-            let mut findings = lint::findings(&Texts::of(&listed(pin)));
-            findings.extend(all.findings(name, || listed(pin)));
+        .filter(|(pin, ..)| only.is_none_or(|only| is_of(pin, only)))
+        .map(|(pin, words, texts)| {
+            let mut findings = lint::findings(texts);
+            findings.extend(names.findings(name(pin, words), || listed(pin).text.clone()));
             PinState {
                 tool: format!("{}/{}", pin.server, pin.tool),
                 state: if pin.waiting.is_some() { "changed" } else { "pinned" }.to_owned(),
@@ -71,6 +69,15 @@ pub fn report(pins: &[Pin], only: Option<&str>) -> Vec<PinState> {
         .collect();
     told.sort_by(|a, b| a.tool.cmp(&b.tool));
     told
+}
+
+/// What its server lists now.
+fn listed(pin: &Pin) -> &Seen {
+    pin.waiting.as_ref().unwrap_or(&pin.accepted)
+}
+
+fn name<'a>(pin: &'a Pin, words: &'a Words) -> Name<'a> {
+    Name { server: &pin.server, tool: &pin.tool, words }
 }
 
 /// Whether a pin is of `server` or is `server/tool`.

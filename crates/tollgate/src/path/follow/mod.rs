@@ -15,15 +15,16 @@ use tollgate_mcp::object::{Object, elements, quote, unquote};
 use tollgate_mcp::revision::Era;
 
 use crate::call::{Arrival, Cancel, Ending, Part, PartKind, Reply as _};
+use crate::clock::at;
 use crate::resolve::{self, Target};
 use crate::servers::{Following, Notice};
 use crate::transform::clean::{Cleaner, Stream};
 
-#[cfg(test)]
-mod tests;
-
 use super::Gate;
 use super::listen::{Update, Updated};
+
+#[cfg(test)]
+mod tests;
 
 /// The most tasks of one listen.
 const TASKS: usize = 64;
@@ -73,7 +74,7 @@ impl Gate {
                 (handle, first)
             })
             .collect();
-        let until = tokio::time::Instant::now() + patience;
+        let until = Instant::now() + patience;
         let mut followed = Vec::new();
         for (handle, first) in firsts {
             if matches!(tokio::time::timeout_at(until, first).await, Ok(Ok(()))) {
@@ -100,10 +101,10 @@ impl Gate {
         // One of 2025-11-25 looks for itself, and is told what servers tell. What waits for operators nobody else can tell of.
         let looks = theirs.is_none() || arrival.client.revision.era() == Era::Modern;
         // Of the others only a look that failed is repeated: a look may bring a question, which is nobody's to see yet.
-        let mut due = None;
-        let mut shown = None;
+        let (mut shown, mut due) = (None, None);
         if looks {
             let Look::Task(first) = self.look(&arrival, &handle).await else { return };
+            due = Some(Instant::now() + interval(&first));
             shown = Some(first);
         }
         let following = server.as_ref().map(|server| server.follow_task(id));
@@ -112,9 +113,6 @@ impl Gate {
         }
         let (mut told, mut taken_up) = (false, false);
         let mut pause = INTERVAL.0;
-        if looks {
-            due = Some(Instant::now() + shown.as_ref().map_or(pause, interval));
-        }
         loop {
             if let Some(task) = &shown {
                 // What it is at first is told too: it may have changed since its agent last looked.
@@ -196,13 +194,6 @@ impl Gate {
             Ending::Error(error) if error.code == INVALID_PARAMS => Look::Unknown,
             Ending::Error(_) => Look::Failed,
         }
-    }
-}
-
-async fn at(due: Option<Instant>) {
-    match due {
-        Some(due) => tokio::time::sleep_until(due).await,
-        None => std::future::pending().await,
     }
 }
 

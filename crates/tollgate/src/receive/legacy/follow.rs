@@ -1,5 +1,5 @@
-//! `notifications/tasks/status` of 2025-11-25, and the progress of tasks: a session's tasks, each followed by a canonical `subscriptions/listen` of its own for as long as
-//! the session's stream is read. *Never* tells a status twice in a row, nor what becomes of a task that its agent has cancelled.
+//! `notifications/tasks/status` of 2025-11-25, and the progress of tasks: a session's tasks, each followed by a canonical
+//! `subscriptions/listen` of its own for as long as the session's stream is read. *Never* tells a status twice in a row, nor what becomes of a task that its agent has cancelled.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -13,6 +13,7 @@ use tollgate_mcp::object::{self, Object};
 use super::follow::Followed;
 use super::{Core, Outlet, call};
 use crate::call::{Arrival, Caller, Canceller, Handle, Next, Outgoing, Part, PartKind};
+use crate::clock::at;
 
 /// How many resources one session may subscribe to.
 const SUBSCRIPTIONS_MAX: usize = 1000;
@@ -275,13 +276,6 @@ fn later(pause: &mut Duration) -> Instant {
     let at = Instant::now() + *pause;
     *pause = (*pause * 2).min(PAUSE.1);
     at
-}
-
-async fn at(instant: Option<Instant>) {
-    match instant {
-        Some(instant) => tokio::time::sleep_until(instant).await,
-        None => std::future::pending().await,
-    }
 }
 
 fn params(wanted: &Wanted) -> Object {

@@ -9,7 +9,8 @@ use tokio::sync::broadcast;
 use tollgate_mcp::message::Notification;
 use tollgate_mcp::object::Object;
 
-use super::registry::Made;
+use super::exchange::number;
+use super::registry::{Made, Registry};
 use super::{Listing, Notice, Progress};
 
 #[cfg(test)]
@@ -83,6 +84,16 @@ impl Bulletin {
             _ => return false,
         }
         true
+    }
+
+    /// Takes `notifications/progress` that came beside the calls of its channel: of one that is open, or of the task that one ended with.
+    pub(super) fn progress(self: &Arc<Self>, calls: &Registry, notification: Notification) {
+        if let Some(token) = notification.params.slice("progressToken").and_then(number)
+            && let Some(nobodys) = calls.notify(token, notification)
+            && let Some(made) = calls.made_by(token)
+        {
+            self.progressed(made, nobodys.params);
+        }
     }
 
     /// Takes what is said of a task's progress; the latest is told.

@@ -370,7 +370,8 @@ impl Drop for Exchange {
     }
 }
 
-fn number(text: &[u8]) -> Option<u64> {
+/// An id or a token of ours, as a server gives it back.
+pub(super) fn number(text: &[u8]) -> Option<u64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 

@@ -8,7 +8,7 @@ use http::Method as Verb;
 use http::header::HeaderValue;
 use tokio::sync::oneshot;
 use tollgate_mcp::error::{INTERNAL_ERROR, METHOD_NOT_FOUND, RpcError};
-use tollgate_mcp::message::{self, Message, Notification, Request};
+use tollgate_mcp::message::{self, Message, Request};
 use tollgate_mcp::object::elements;
 use tollgate_mcp::rope::Rope;
 use tollgate_mcp::sse;
@@ -143,7 +143,7 @@ fn take(wire: &Arc<Wire>, session: &Arc<Session>, data: &bytes::Bytes) {
         match message::read_server(text) {
             Ok(Message::Notification(notification)) => match notification.method.as_str() {
                 "notifications/cancelled" => session.calls.withdraw(&notification),
-                "notifications/progress" => progressed(wire, session, notification),
+                "notifications/progress" => wire.bulletin.progress(&session.calls, notification),
                 _ => {
                     wire.bulletin.take(&notification);
                 }
@@ -155,20 +155,6 @@ fn take(wire: &Arc<Wire>, session: &Arc<Session>, data: &bytes::Bytes) {
                 tracing::warn!(server = %wire.alias, "an event that is not a JSON-RPC message is ignored");
             }
         }
-    }
-}
-
-/// Of a call that is still open, or of the task that one ended with.
-fn progressed(wire: &Wire, session: &Session, notification: Notification) {
-    let token = notification
-        .params
-        .slice("progressToken")
-        .and_then(|token| std::str::from_utf8(token).ok()?.parse().ok());
-    let Some(token) = token else { return };
-    if let Some(nobodys) = session.calls.notify(token, notification)
-        && let Some(made) = session.calls.made_by(token)
-    {
-        wire.bulletin.progressed(made, nobodys.params);
     }
 }
 

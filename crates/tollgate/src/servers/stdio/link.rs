@@ -17,6 +17,7 @@ use tollgate_mcp::rope::Rope;
 
 use super::super::Failure;
 use super::super::bulletin::Bulletin;
+use super::super::exchange::number;
 use super::super::registry::{Attached, Inbound, Place, Registry};
 use super::super::sse::Posts;
 
@@ -293,16 +294,8 @@ impl Link {
     }
 
     fn notified(&self, notification: Notification) {
-        let number = |text: &[u8]| std::str::from_utf8(text).ok()?.parse().ok();
         match notification.method.as_str() {
-            "notifications/progress" => {
-                if let Some(id) = notification.params.slice("progressToken").and_then(number)
-                    && let Some(nobodys) = self.calls.notify(id, notification)
-                    && let Some(made) = self.calls.made_by(id)
-                {
-                    self.bulletin.progressed(made, nobodys.params);
-                }
-            }
+            "notifications/progress" => self.bulletin.progress(&self.calls, notification),
             "notifications/message" => self.calls.log(notification),
             "notifications/subscriptions/acknowledged" => {
                 let meta = notification.params.object("_meta");
